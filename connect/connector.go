@@ -1,0 +1,146 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+)
+
+// Source reads records from another system. The package comment has the rules
+// for all calls.
+type Source interface {
+	// Open connects. It is called once, before Read.
+	Open(ctx context.Context, sc SourceContext) error
+	// Read appends records and marks to b, which is empty.
+	Read(ctx context.Context, b *Batch) error
+	// Close frees what Open took. It does not tell the upstream to forget
+	// anything: that is Commit's part alone.
+	Close() error
+}
+
+// SourceContext is what a source gets from the engine.
+type SourceContext struct {
+	Connector string       // the connector's name
+	Task      int          // the task's number, from 0
+	Logger    *slog.Logger // carries connector and task already
+	// Offset returns the offset stored for a source partition, nil when there is
+	// none. It may be called in Open and in Read.
+	Offset func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error)
+}
+
+// Committer is a Source whose upstream waits to hear what it may forget: a
+// replication slot, a message broker that wants acknowledgements.
+type Committer interface {
+	// Commit says that every record before the mark, and the mark's offset where
+	// it has one, are durable in the log (I2). Marks of one source partition come
+	// in the order they were made; a mark stands for all earlier ones of its
+	// partition, which may be left out. The mark is the caller's memory.
+	//
+	// Commit comes from the log's side while Read may be waiting. It must not
+	// block: it notes the mark, and wakes a goroutine of the source's own if
+	// something has to be sent.
+	Commit(m Mark)
+}
+
+// Sink writes records to another system.
+type Sink interface {
+	// Open connects. It is called once, before Write.
+	Open(ctx context.Context, sc SinkContext) error
+	// Write takes the records of b, which belong to the topic-partition b.From.
+	Write(ctx context.Context, b *Batch) error
+	// Close frees what Open took and gives up what Flush has not made durable.
+	Close() error
+}
+
+// SinkContext is what a sink gets from the engine.
+type SinkContext struct {
+	Connector string       // the connector's name
+	Task      int          // the task's number, from 0
+	Logger    *slog.Logger // carries connector and task already
+}
+
+// Flusher is a Sink whose records become durable later than Write: files that
+// are completed by size or age, commits of a table.
+type Flusher interface {
+	// Flush makes durable what is due by the sink's own rules and returns how
+	// far each topic-partition is durable; one that has not moved since the last
+	// call may be left out. The consumer offsets move to what it returns.
+	//
+	// The engine calls it about once a second, after Writes or without, and
+	// before it gives partitions up or stops.
+	Flush(ctx context.Context) ([]PartitionOffset, error)
+}
+
+// PartitionOffset is a position in a partition: the offset of the next record to
+// read.
+type PartitionOffset struct {
+	TopicPartition
+	Offset int64
+}
+
+// Assigner is a Sink that keeps something for each topic-partition it reads.
+type Assigner interface {
+	// Assign says which partitions are added and where reading them starts
+	// (Offset is -1 when nothing was ever committed).
+	Assign(ctx context.Context, added []PartitionOffset) error
+	// Revoke says which partitions another task takes over. A Flusher's Flush
+	// came before. What is not durable is dropped: the next owner reads it again.
+	Revoke(ctx context.Context, removed []TopicPartition) error
+}
+
+// Spec describes a plugin. A connector package exports one.
+type Spec struct {
+	// Class is the plugin's own name, such as sluice.S3SinkConnector.
+	Class string
+	// Aliases are further names under which configs refer to it: the Java class
+	// names of the connectors that it stands in for.
+	Aliases []string
+	Version string
+	Doc     string // one paragraph
+	// New returns an empty config, which is a SourceConfig or a SinkConfig.
+	New func() Config
+}
+
+// Config is the typed config of one connector and makes its tasks' sources or
+// sinks. Define binds its fields to options; once they are parsed without error
+// the other methods may be called.
+type Config interface {
+	Define(d *Def)
+}
+
+// SourceConfig is the Config of a source connector.
+type SourceConfig interface {
+	Config
+	// Source returns a new source that Open has not been called on.
+	Source() Source
+}
+
+// SinkConfig is the Config of a sink connector.
+type SinkConfig interface {
+	Config
+	// Sink returns a new sink that Open has not been called on.
+	Sink() Sink
+}
+
+// Splitter is a Config that divides the work among tasks.
+type Splitter interface {
+	// Split returns, for each of at most maxTasks tasks, the settings that differ
+	// from the connector's. Without it a source runs one task and a sink runs
+	// tasks.max equal ones, which share the topics' partitions.
+	Split(maxTasks int) []map[string]string
+}
+
+// Validator is a Config with rules between options.
+type Validator interface {
+	// Validate is called after every option parsed on its own. It returns all
+	// violations.
+	Validate() []*ConfigError
+}
+
+// Pinger is a Config that can tell whether its server answers. It serves the
+// validation request, never the creation of a connector, because a server may
+// come later than its connector.
+type Pinger interface {
+	// Ping returns a *ConfigError that names the option to look at, or nil.
+	Ping(ctx context.Context) error
+}
