@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 )
 
@@ -143,4 +144,25 @@ type Validator interface {
 type Pinger interface {
 	// Ping returns a *ConfigError that names the option to look at, or nil.
 	Ping(ctx context.Context) error
+}
+
+// Configure returns the plugin's config with its options set from settings, or
+// all errors in them joined.
+func (s *Spec) Configure(settings map[string]string) (Config, error) {
+	cfg := s.New()
+	var d Def
+	cfg.Define(&d)
+	if err := Err(d.Parse(settings)); err != nil {
+		return nil, err
+	}
+	if v, ok := cfg.(Validator); ok {
+		var errs []error
+		for _, e := range v.Validate() {
+			errs = append(errs, e)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
 }

@@ -77,7 +77,7 @@ func (o *Option) accept(text string) error {
 	if err := o.set(text); err != nil {
 		return err
 	}
-	if o.Required && strings.TrimSpace(text) == "" {
+	if o.Required && o.isEmpty(text) {
 		return errors.New("it must not be empty")
 	}
 	if err := o.checkOneOf(); err != nil {
@@ -87,6 +87,14 @@ func (o *Option) accept(text string) error {
 		return o.Check()
 	}
 	return nil
+}
+
+// isEmpty tells whether text has no value, or as a LIST no value for an element.
+func (o *Option) isEmpty(text string) bool {
+	if list, ok := o.Var.(*[]string); ok && slices.Contains(*list, "") {
+		return true
+	}
+	return strings.TrimSpace(text) == ""
 }
 
 func (o *Option) checkOneOf() error {
