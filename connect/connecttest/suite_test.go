@@ -1,0 +1,164 @@
+package connecttest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+func TestSuiteAcceptsMemory(t *testing.T) {
+	Source(t, memorySourceFixture(""))
+	Sink(t, memorySinkFixture(""))
+	f := memorySourceFixture("")(t)
+	Spec(t, f.Spec, f.Settings)
+}
+
+// recorder is a testing.TB that notes failures instead of failing.
+type recorder struct {
+	testing.TB
+	failures []string
+}
+
+func (r *recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// failures runs a check as a test would and returns what it found.
+func failures(t *testing.T, run func(testing.TB)) []string {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(r)
+	}()
+	<-done
+	return r.failures
+}
+
+// TestSuiteFindsFlaws shows that each rule has a check that can fail.
+func TestSuiteFindsFlaws(t *testing.T) {
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = 300 * time.Millisecond
+	for flaw, want := range map[string]string{
+		"swaps":    "came as number",
+		"unmarked": "have no mark after them",
+		"early":    "different records in",
+		"deaf":     "Read did not return",
+		"leaks":    "goroutines more than before",
+		"stuck":    "Close did not return",
+	} {
+		t.Run("source that is "+flaw, func(t *testing.T) {
+			var found []string
+			for _, c := range sourceChecks {
+				found = append(found, failures(t, func(tb testing.TB) { runSourceCheck(tb, memorySourceFixture(flaw), c) })...)
+			}
+			wantFailure(t, found, want)
+		})
+	}
+	for flaw, want := range map[string]string{
+		"keeps": "record 0 is not visible",
+		"ahead": "record 0 is not visible",
+		"half":  "visible are",
+		"fails": "close: broken",
+	} {
+		t.Run("sink that "+flaw, func(t *testing.T) {
+			var found []string
+			for _, c := range sinkChecks {
+				found = append(found, failures(t, func(tb testing.TB) { runSinkCheck(tb, memorySinkFixture(flaw), c) })...)
+			}
+			wantFailure(t, found, want)
+		})
+	}
+}
+
+func wantFailure(t *testing.T, found []string, want string) {
+	t.Helper()
+	for _, f := range found {
+		if strings.Contains(f, want) {
+			return
+		}
+	}
+	t.Errorf("the suite found %q, want a failure with %q", found, want)
+}
+
+type carelessConfig struct{ n int }
+
+func (c *carelessConfig) Define(d *connect.Def) {
+	d.Add(connect.Option{Name: "n", Var: &c.n, Default: "1"})
+}
+
+func TestSuiteFindsFlawsOfASpec(t *testing.T) {
+	spec := connect.Spec{Class: "test.Careless", New: func() connect.Config { return &carelessConfig{} }}
+	found := failures(t, func(tb testing.TB) { specDescribes(tb, spec, nil) })
+	wantFailure(t, found, "version")
+	wantFailure(t, found, "option n needs a doc")
+	wantFailure(t, failures(t, func(tb testing.TB) { specMakesNew(tb, spec, nil) }), "is neither")
+	wantFailure(t, failures(t, func(tb testing.TB) { specAccepts(tb, spec, map[string]string{"n": "x"}) }), "are refused")
+	wantFailure(t, failures(t, func(tb testing.TB) { specAccepts(tb, spec, map[string]string{"m": "1"}) }), "setting m")
+}
+
+// generator fills batches without any I/O: what is left is the cost of the API
+// itself and of passing batches from one goroutine to another.
+type generator struct {
+	payload []byte
+	read    uint64
+}
+
+func (g *generator) Open(context.Context, connect.SourceContext) error { return nil }
+func (g *generator) Close() error                                      { return nil }
+func (g *generator) Read(_ context.Context, b *connect.Batch) error {
+	for !b.Full() {
+		r := b.Append()
+		r.Topic = "t"
+		r.ValueSchema, r.Value = connect.BytesSchema, connect.BytesValue(b.Bytes(g.payload))
+		g.read++
+	}
+	b.Mark(connect.Mark{Token: g.read})
+	return nil
+}
+
+// BenchmarkOrchestration passes records of 200 bytes from a source through a
+// batch to a consumer on another goroutine and recycles the batches. The budget
+// is 100 ns and no allocation per record.
+func BenchmarkOrchestration(b *testing.B) {
+	g := &generator{payload: []byte(strings.Repeat("x", 200))}
+	free, full := make(chan *connect.Batch, 4), make(chan *connect.Batch, 4)
+	for range cap(free) {
+		free <- connect.NewBatch(2048, 4<<20)
+	}
+	consumed := make(chan uint64)
+	go func() {
+		var bytes uint64
+		for batch := range full {
+			for i := range batch.Records() {
+				bytes += uint64(len(batch.Records()[i].Value.Bytes()))
+			}
+			free <- batch
+		}
+		consumed <- bytes
+	}()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for g.read < uint64(b.N) {
+		batch := <-free
+		batch.Reset()
+		if err := g.Read(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+		full <- batch
+	}
+	close(full)
+	if got := <-consumed; got != g.read*200 {
+		b.Fatalf("consumed %d bytes of %d records", got, g.read)
+	}
+}
