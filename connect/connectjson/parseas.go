@@ -58,18 +58,20 @@ func (p *parser) as(i int, s *connect.Schema, depth int) (connect.Value, int) {
 
 // mismatch fails because the value at i is of another type.
 func (p *parser) mismatch(i int, want string) (connect.Value, int) {
-	found := "a number"
-	switch p.text[i] {
-	case '"':
+	var found string
+	switch c := p.text[i]; {
+	case isNumber(c):
+		found = "a number"
+	case c == '"':
 		found = "a string"
-	case '{':
+	case c == '{':
 		found = "an object"
-	case '[':
+	case c == '[':
 		found = "an array"
-	case 't', 'f':
+	case p.literal(i) == failed:
+		return connect.Value{}, failed
+	default:
 		found = "a boolean"
-	case 'n':
-		found = "null"
 	}
 	return p.failWith(i, fmt.Errorf("expected %s but found %s at byte %d", want, found, i))
 }
