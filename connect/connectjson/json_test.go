@@ -209,6 +209,18 @@ func TestParseAsIsTheInverse(t *testing.T) {
 	}
 }
 
+// TestParseAsMemory bounds what many small values take (I5).
+func TestParseAsMemory(t *testing.T) {
+	text := []byte("[" + strings.TrimSuffix(strings.Repeat("[ 1],", 20000), ",") + "]")
+	b := connect.NewBatch(1, 4*len(text))
+	if _, err := ParseAs(b, mustArray(t, Schema), text, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if b.Full() {
+		t.Errorf("raw JSON of %d bytes took more than four times as many", len(text))
+	}
+}
+
 func TestMembers(t *testing.T) {
 	var got []string
 	err := Members([]byte(` { "a" : [1, 2] , "\u0062":{"x":"}"} } `), func(name string, value []byte) error {
