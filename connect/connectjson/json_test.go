@@ -209,6 +209,32 @@ func TestParseAsIsTheInverse(t *testing.T) {
 	}
 }
 
+func TestNumbersThatDoNotFit(t *testing.T) {
+	for _, text := range []string{"9223372036854775808", "-9223372036854775809", "18446744073709551617", "100000000000000000000", "1e999"} {
+		v, err := Parse(connect.NewBatch(1, 1), []byte(text), 0)
+		var number *NumberError
+		if !errors.As(err, &number) || number.Number != text {
+			t.Errorf("Parse(%s) = %v, %v; want a NumberError", text, v, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	five := connect.Int32Value(5)
+	def, err := connect.NewPrimitive(connect.Int32, connect.Attrs{Optional: true, Default: &five})
+	must(t, err)
+	for keep, want := range map[bool]string{false: "5", true: "null"} {
+		o := Options{KeepNull: keep}
+		if got, err := Append(nil, def, connect.Value{}, o); err != nil || string(got) != want {
+			t.Errorf("KeepNull %v: null is written as %s, %v; want %s", keep, got, err, want)
+		}
+		got, err := ParseAs(connect.NewBatch(1, 1), def, []byte("null"), o)
+		if err != nil || got.String() != want {
+			t.Errorf("KeepNull %v: null is read as %v, %v; want %s", keep, got, err, want)
+		}
+	}
+}
+
 // TestParseAsMemory bounds what many small values take (I5).
 func TestParseAsMemory(t *testing.T) {
 	text := []byte("[" + strings.TrimSuffix(strings.Repeat("[ 1],", 20000), ",") + "]")

@@ -100,6 +100,26 @@ func TestFixedRoundTrip(t *testing.T) {
 	}
 }
 
+func TestBooleanBytes(t *testing.T) {
+	if _, v, err := newConverter(t, BooleanClass, nil).ToConnect(nil, "t", []byte{2}); err == nil {
+		t.Errorf("BooleanConverter reads the byte 2 as %v, want an error", v)
+	}
+}
+
+// TestWriteErrorsLeaveDst has values that no converter can write.
+func TestWriteErrorsLeaveDst(t *testing.T) {
+	deep := connect.StringValue("x")
+	for range 1000 {
+		deep = connect.ArrayValue([]connect.Value{deep})
+	}
+	for _, class := range append(Classes(), SimpleHeaderClass) {
+		got, _, err := newConverter(t, class, nil).FromConnect([]byte("x"), "t", nil, deep)
+		if err == nil || string(got) != "x" {
+			t.Errorf("%s: got %d bytes, %v; want the one there was and an error", class, len(got), err)
+		}
+	}
+}
+
 func TestByteArray(t *testing.T) {
 	c := newConverter(t, ByteArrayClass, nil)
 	got, _, err := c.FromConnect(nil, "t", nil, connect.BytesValue([]byte("\xff")))
@@ -193,6 +213,19 @@ func TestEnvelopeCacheIsBounded(t *testing.T) {
 	}
 }
 
+func TestEnvelopeCacheIsBoundedInBytes(t *testing.T) {
+	c := newEnvelope(connectjson.Options{}, 1000)
+	for range 20 {
+		s := mustPrimitive(connect.Int32, connect.Attrs{Doc: strings.Repeat("x", maxSchemaBytes)})
+		if _, _, err := c.FromConnect(nil, "t", s, connect.Int32Value(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.written) * maxSchemaBytes; n > maxCachedBytes {
+		t.Errorf("%d bytes are kept, want at most %d", n, maxCachedBytes)
+	}
+}
+
 func TestEnvelopeLimits(t *testing.T) {
 	c := newConverter(t, JSONClass, nil)
 	wide := `{"type":"array","items":{"type":"struct","fields":[` +
@@ -201,7 +234,7 @@ func TestEnvelopeLimits(t *testing.T) {
 		wide = wide[:i] + strings.Repeat("x", 1+strings.Count(wide[:i], "field")%97) + itoa(i) + wide[i+1:]
 	}
 	for name, data := range map[string]string{
-		"deep schema":  `{"schema":` + strings.Repeat(`{"type":"array","items":`, 70) + `{"type":"int8"}` + strings.Repeat("}", 70) + `,"payload":null}`,
+		"deep schema":  `{"schema":` + strings.Repeat(`{"type":"array","items":`, 70) + `{"type":"int8"}` + strings.Repeat("}", 70) + `,"payload":[]}`,
 		"large schema": `{"schema":{"type":"int8","doc":"` + strings.Repeat("x", maxSchemaBytes) + `"},"payload":1}`,
 		"wide structs": `{"schema":` + wide + `,"payload":[` + strings.TrimSuffix(strings.Repeat("{},", 20000), ",") + `]}`,
 	} {
