@@ -1,0 +1,36 @@
+package convert
+
+import "github.com/sluice-data/sluice/connect"
+
+// Class names.
+const (
+	AutoClass         = "sluice.AutoConverter"
+	StringClass       = "org.apache.kafka.connect.storage.StringConverter"
+	ByteArrayClass    = "org.apache.kafka.connect.converters.ByteArrayConverter"
+	JSONClass         = "org.apache.kafka.connect.json.JsonConverter"
+	BooleanClass      = "org.apache.kafka.connect.converters.BooleanConverter"
+	ShortClass        = "org.apache.kafka.connect.converters.ShortConverter"
+	IntegerClass      = "org.apache.kafka.connect.converters.IntegerConverter"
+	LongClass         = "org.apache.kafka.connect.converters.LongConverter"
+	FloatClass        = "org.apache.kafka.connect.converters.FloatConverter"
+	DoubleClass       = "org.apache.kafka.connect.converters.DoubleConverter"
+	SimpleHeaderClass = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+)
+
+// Converter turns the keys or the values of records into bytes and back.
+type Converter interface {
+	// FromConnect appends the bytes of v, which s describes (nil: schemaless), to
+	// dst. It returns true for null, which is no bytes at all. On an error dst
+	// comes back as it was.
+	FromConnect(dst []byte, topic string, s *connect.Schema, v connect.Value) ([]byte, bool, error)
+	// ToConnect reads data; nil is null. The value's memory is b's or data's.
+	ToConnect(b *connect.Batch, topic string, data []byte) (*connect.Schema, connect.Value, error)
+}
+
+// HeaderConverter turns the values of headers into bytes and back.
+type HeaderConverter interface {
+	// FromConnectHeader is FromConnect for the header named key.
+	FromConnectHeader(dst []byte, topic, key string, s *connect.Schema, v connect.Value) ([]byte, bool, error)
+	// ToConnectHeader is ToConnect for the header named key.
+	ToConnectHeader(b *connect.Batch, topic, key string, data []byte) (*connect.Schema, connect.Value, error)
+}
