@@ -55,7 +55,8 @@ type modelTopic struct {
 }
 
 type modelPartition struct {
-	sent    map[string]bool // values
+	sent    map[string]bool      // values
+	placed  map[int64]modelBatch // appended, acknowledged or not
 	acked   map[int64]modelBatch
 	start   int64 // log start offset that was acknowledged, or retention that ran
 	trimmed bool  // retention or DeleteRecords may have moved the start beyond that
@@ -75,7 +76,7 @@ func (m *model) clone() *model {
 		n := *t
 		n.partitions = nil
 		for _, p := range t.partitions {
-			n.partitions = append(n.partitions, &modelPartition{maps.Clone(p.sent), maps.Clone(p.acked), p.start, p.trimmed, maps.Clone(p.seq)})
+			n.partitions = append(n.partitions, &modelPartition{maps.Clone(p.sent), maps.Clone(p.placed), maps.Clone(p.acked), p.start, p.trimmed, maps.Clone(p.seq)})
 		}
 		c.topics[k] = &n
 	}
@@ -202,7 +203,7 @@ func (c *crashRun) createTopic(l *Log) {
 	defer c.mu.Unlock()
 	mt := &modelTopic{name: name, id: topic.id, created: true}
 	for range partitions {
-		mt.partitions = append(mt.partitions, &modelPartition{map[string]bool{}, map[int64]modelBatch{}, 0, false, map[int64]int32{}})
+		mt.partitions = append(mt.partitions, &modelPartition{map[string]bool{}, map[int64]modelBatch{}, map[int64]modelBatch{}, 0, false, map[int64]int32{}})
 	}
 	c.model.topics[topic.id.String()] = mt
 }
@@ -269,6 +270,9 @@ func (c *crashRun) produce(l *Log, wait bool) {
 			c.t.Errorf("new batch %v is a duplicate of offset %d", mb, r.BaseOffset)
 		}
 		last = r.LastOffset
+		c.mu.Lock()
+		mp.placed[r.BaseOffset] = mb
+		c.mu.Unlock()
 		p.OnDurable(r.LastOffset, func(err error) {
 			if err == nil {
 				c.mu.Lock()
@@ -349,7 +353,7 @@ func (c *crashRun) verify(n int) {
 
 // verifyPartition compares a recovered partition with the model and returns the model to go on with.
 func (c *crashRun) verifyPartition(where string, p *Partition, acked, sent *modelPartition) *modelPartition {
-	next := &modelPartition{map[string]bool{}, map[int64]modelBatch{}, p.LogStartOffset(), false, map[int64]int32{}}
+	next := &modelPartition{map[string]bool{}, map[int64]modelBatch{}, map[int64]modelBatch{}, p.LogStartOffset(), false, map[int64]int32{}}
 	if err := p.Err(); err != nil {
 		c.t.Errorf("%s: %v", where, err)
 		return next
@@ -387,24 +391,31 @@ func (c *crashRun) verifyPartition(where string, p *Partition, acked, sent *mode
 	if !sent.trimmed && p.LogStartOffset() != sent.start {
 		c.t.Errorf("%s: log start offset is %d, want %d", where, p.LogStartOffset(), sent.start)
 	}
-	c.verifyProducers(where, p, acked, newest, next)
+	known := map[int64]modelBatch{}
+	if acked != nil {
+		maps.Copy(known, acked.acked)
+	}
+	for o, mb := range sent.placed {
+		if o < p.LogStartOffset() { // it was durable, otherwise it could not have been deleted
+			known[o] = mb
+		}
+	}
+	c.verifyProducers(where, p, known, newest, next)
 	return next
 }
 
 // verifyProducers sends the newest batches of each producer again, and then a new one.
-func (c *crashRun) verifyProducers(where string, p *Partition, acked *modelPartition, newest map[int64][]record, next *modelPartition) {
+func (c *crashRun) verifyProducers(where string, p *Partition, known map[int64]modelBatch, newest map[int64][]record, next *modelPartition) {
 	for pid := range int64(3) {
-		// Acknowledged batches may have been deleted by retention: the window outlives them.
+		// Batches may have been deleted by retention: the window outlives them.
 		batches := map[int32]int64{} // sequence to offset
 		values := map[int32]string{}
 		for _, r := range newest[pid] {
 			batches[r.header.BaseSequence], values[r.header.BaseSequence] = r.offset, r.value
 		}
-		if acked != nil {
-			for o, mb := range acked.acked {
-				if mb.pid == pid {
-					batches[mb.seq], values[mb.seq] = o, mb.value
-				}
+		for o, mb := range known {
+			if mb.pid == pid {
+				batches[mb.seq], values[mb.seq] = o, mb.value
 			}
 		}
 		seqs := slices.Sorted(maps.Keys(batches))

@@ -106,14 +106,13 @@ func (p *Partition) setEnd(end int64) {
 	p.durable.Store(end)
 }
 
-// cleanFiles deletes temporary files and lists the bases of the segments. An empty newest segment is the rest of a roll.
+// cleanFiles deletes temporary files and lists the bases of the segments.
 func (p *Partition) cleanFiles() ([]int64, error) {
 	infos, err := p.log.fs.ReadDir(p.dir)
 	if err != nil {
 		return nil, err
 	}
 	var bases []int64
-	empty := false
 	for _, info := range infos { // sorted by name, so by offset
 		if strings.HasSuffix(info.Name, tempSuffix) {
 			if err := p.log.fs.Remove(join(p.dir, info.Name)); err != nil {
@@ -122,14 +121,7 @@ func (p *Partition) cleanFiles() ([]int64, error) {
 		}
 		if base, ok := parseOffsetName(info.Name, logSuffix); ok {
 			bases = append(bases, base)
-			empty = info.Size == 0
 		}
-	}
-	if n := len(bases); empty && n > 1 {
-		if err := p.log.fs.Remove(join(p.dir, offsetName(bases[n-1], logSuffix))); err != nil {
-			return nil, err
-		}
-		bases = bases[:n-1]
 	}
 	return bases, p.dropOrphans(infos, bases)
 }
