@@ -223,7 +223,7 @@ func FuzzDecompress(f *testing.F) {
 	}
 	f.Add(uint8(Snappy), append([]byte(nil), xerial...))
 	f.Fuzz(func(t *testing.T, c uint8, b []byte) {
-		out, err := NewDecompressor(1 << 16).Decompress(Codec(c), b)
+		out, err := NewDecompressor(1<<16).Decompress(Codec(c), b)
 		if err == nil && c != uint8(None) && len(out) > 1<<16 {
 			t.Errorf("%d bytes are above the limit", len(out))
 		}
