@@ -306,8 +306,8 @@ func TestQueueOverflow(t *testing.T) {
 	again := make(chan struct{})
 	b := startFakeBroker(t, func(n int, c *fakeConn) {
 		if n > 1 {
-			close(again)
 			c.welcome(true)
+			close(again)
 			c.drain()
 			return
 		}

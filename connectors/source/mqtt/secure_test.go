@@ -106,6 +106,9 @@ func TestTLSAndWebSockets(t *testing.T) {
 			k := openTask(t, nil, settings)
 			k.connected(1)
 			big := strings.Repeat("x", 300_000) // several reads of the buffer
+			if strings.HasPrefix(name, "ws") {
+				big = big[:8_000] // Mosquitto 2.0 sends 40 KB a second over WebSockets
+			}
 			publish(t, publisher(t, uri("ws", ws)), settings[optTopics], 1, "a", big)
 			if got := k.read(2, true); got[0].value != "a" || got[1].value != big {
 				t.Errorf("got %d and %d bytes", len(got[0].value), len(got[1].value))
