@@ -278,9 +278,12 @@ func TestHostileBroker(t *testing.T) {
 
 func TestConnackRefusals(t *testing.T) {
 	for code, option := range map[byte]string{1: optServerURI, 2: optClientID, 4: optUsername, 5: optUsername} {
-		b := startFakeBroker(t, func(_ int, c *fakeConn) {
+		b := startFakeBroker(t, func(n int, c *fakeConn) {
 			c.next()
 			c.Write([]byte{0x20, 2, 0, code})
+			if n > 1 {
+				t.Errorf("CONNACK code %d: it tries a second time", code)
+			}
 		})
 		if err := openTask(t, nil, fast(b.uri())).fails(); !strings.HasPrefix(err.Error(), option+": ") {
 			t.Errorf("CONNACK code %d: got %v, want an error of %s", code, err, option)

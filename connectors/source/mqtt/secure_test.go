@@ -123,6 +123,7 @@ func TestTLSAndWebSockets(t *testing.T) {
 		{fast(uri("ssl", m.port)), "mqtt.tls.ca: the certificate of ssl://127.0.0.1"},
 		{fast(uri("wss", wss)), "mqtt.tls.ca: the certificate of wss://127.0.0.1"},
 		{fast(strings.Replace(uri("ssl", m.port), "127.0.0.1", "localhost", 1), optTLSCA, caFile), "mqtt.server.uri: the certificate of ssl://localhost"},
+		{fast(uri("ssl", mutual), optTLSCA, caFile), "mqtt.tls.cert: ssl://127.0.0.1"},
 		{fast(uri("ssl", ws), optTLSCA, caFile), "mqtt.server.uri: ssl://127.0.0.1"},
 	}
 	for _, f := range fails {
