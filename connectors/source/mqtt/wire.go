@@ -52,12 +52,12 @@ func newWire(conn net.Conn, maxPacketBytes int, subackCodes func() int) *wire {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.frames.Read(p)
 	if err != nil {
-		w.endOnce.Do(func() { close(w.ended) })
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		if w.err != nil {
 			err = w.err
 		}
+		w.mu.Unlock()
+		w.endOnce.Do(func() { close(w.ended) }) // only now: it lets the flusher set err
 	}
 	return n, err
 }
