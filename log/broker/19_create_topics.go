@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -60,6 +61,9 @@ func (b *Broker) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool
 		if topic, err = b.cfg.Log.CreateTopic(t.Topic, partitions, overrides); err == nil {
 			rt.TopicID = topic.ID()
 		}
+	}
+	if errors.Is(err, log.ErrTopicExists) { // in Kafka's words: scripts look for them
+		err = withCode(kerr.TopicAlreadyExists, "Topic '%s' already exists.", t.Topic)
 	}
 	if err != nil {
 		rt.ErrorCode, rt.ErrorMessage = errorCode(err), errorMessage(err)
