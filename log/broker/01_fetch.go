@@ -118,7 +118,7 @@ func (f *fetchOp) fail(p *fetchPart, err error) {
 
 // run reads until the answer is due.
 func (f *fetchOp) run(ctx context.Context) {
-	wait := time.Duration(f.q.MaxWaitMillis) * time.Millisecond
+	wait := min(time.Duration(f.q.MaxWaitMillis)*time.Millisecond, f.b.cfg.IdleTimeout) // I5
 	f.read(ctx)
 	if f.isDue() || wait <= 0 || ctx.Err() != nil {
 		return
