@@ -106,9 +106,10 @@ func (s *server) create(name string, config map[string]string) error {
 	return nil
 }
 
-// client returns a Kafka client of the server.
+// client returns a Kafka client of the server. It asks again at once for a topic
+// that is not there yet, so that waiting for one does not count as work.
 func (s *server) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.Kafka)}, opts...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.Kafka), kgo.MetadataMinAge(10 * time.Millisecond)}, opts...)...)
 }
 
 // createTopic makes a topic.

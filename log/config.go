@@ -31,6 +31,9 @@ type Config struct {
 	MaxOpenFiles int
 	// SyncParallelism is how many files of one round are synced at the same time. Default 16.
 	SyncParallelism int
+	// SyncVolumeAt is how many dirty files make a round that may sync the whole volume at once, where that is faster. Default 8;
+	// negative: never.
+	SyncVolumeAt int
 	// RecoveryParallelism is how many partitions are recovered at the same time. Default 4.
 	RecoveryParallelism int
 	// MaxDecompressed is the limit in bytes for the records of one compressed batch, where they have to be looked at. Default 64 MiB (I5).
@@ -51,6 +54,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxProducers, 1<<16)
 	def(&c.MaxOpenFiles, 1000)
 	def(&c.SyncParallelism, 16)
+	def(&c.SyncVolumeAt, 8)
 	def(&c.RecoveryParallelism, 4)
 	def(&c.MaxDecompressed, 64<<20)
 	if c.Now == nil {

@@ -18,6 +18,7 @@ func testConfig(fsys vfs.FS) Config {
 	return Config{
 		Dir: "data", FS: fsys, Now: func() time.Time { return testTime },
 		CheckpointInterval: 24 * time.Hour, RetentionInterval: 24 * time.Hour,
+		SyncVolumeAt: 2, // so that crash tests meet both ways
 	}
 }
 

@@ -79,6 +79,7 @@ func Open(cfg Config) (*Log, error) {
 		l.files.closeAll()
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", cfg.Dir, err), lock.Close())
 	}
+	l.syncer.volume = openVolume(&l.cfg) // before anything is written that it is to report on
 	l.wg.Go(func() { l.syncer.run(l) })
 	l.wg.Go(func() { l.janitor.run(l) })
 	return l, nil

@@ -2,12 +2,14 @@ package log
 
 import (
 	"sync"
+	"time"
 )
 
-// syncer is the group commit: one goroutine that syncs all partitions that were appended to since the last round, several
-// files at a time, and then moves their high watermarks (I1).
+// syncer is the group commit: one goroutine that syncs all partitions that were appended to since the last round, and then
+// moves their high watermarks (I1). A round syncs several files at a time, or the whole volume at once.
 type syncer struct {
 	parallel int
+	volume   volume        // used by the goroutine only
 	wake     chan struct{} // has a token when something is to do
 	stop     chan struct{}
 
@@ -46,6 +48,7 @@ func (s *syncer) run(l *Log) {
 			s.round(l)
 		case <-s.stop:
 			s.round(l)
+			s.volume.close()
 			return
 		}
 	}
@@ -57,10 +60,15 @@ func (s *syncer) round(l *Log) {
 	dirty := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
-	if len(dirty) == 1 {
-		s.sync(l, dirty[0])
-	} else if len(dirty) > 1 {
-		s.syncAll(l, dirty)
+	switch {
+	case len(dirty) == 1:
+		s.sync(dirty[0])
+	case s.volume.pays(len(dirty)):
+		s.syncVolume(l, dirty)
+	case len(dirty) > 1:
+		start := time.Now()
+		s.syncAll(dirty)
+		s.volume.noteFiles(time.Since(start), len(dirty))
 	}
 	if err := l.Err(); err != nil {
 		l.eachPartition(func(p *Partition) { p.wait.fail(err) })
@@ -68,13 +76,13 @@ func (s *syncer) round(l *Log) {
 }
 
 // syncAll syncs up to parallel partitions at the same time.
-func (s *syncer) syncAll(l *Log, dirty []*Partition) {
+func (s *syncer) syncAll(dirty []*Partition) {
 	var wg sync.WaitGroup
 	next := make(chan *Partition)
 	for range min(s.parallel, len(dirty)) {
 		wg.Go(func() {
 			for p := range next {
-				s.sync(l, p)
+				s.sync(p)
 			}
 		})
 	}
@@ -85,27 +93,66 @@ func (s *syncer) syncAll(l *Log, dirty []*Partition) {
 	wg.Wait()
 }
 
-// sync makes what a partition has appended durable. The descriptor is the one that was written to.
-func (s *syncer) sync(l *Log, p *Partition) {
+// syncVolume syncs the partitions by syncing all files of the volume. An error of that may be about a file of somebody else, so
+// the sync of each of our own decides.
+func (s *syncer) syncVolume(l *Log, dirty []*Partition) {
+	syncs := make([]partitionSync, len(dirty))
+	for i, p := range dirty {
+		syncs[i] = p.beginSync()
+	}
+	start := time.Now()
+	err := s.volume.Sync()
+	s.volume.noteWhole(time.Since(start))
+	if err != nil {
+		l.cfg.Logger.Warn("sync volume; syncing file by file", "dir", l.cfg.Dir, "error", err)
+		s.volume.close()
+	}
+	for _, ps := range syncs {
+		ps.end(err == nil)
+	}
+}
+
+// sync makes what a partition has appended durable.
+func (s *syncer) sync(p *Partition) {
+	ps := p.beginSync()
+	ps.end(false)
+}
+
+// partitionSync is the sync of what a partition has appended so far.
+type partitionSync struct {
+	p      *Partition
+	target int64    // the end that becomes durable
+	seg    *segment // whose file was written to and is held open; nil: a roll has synced it
+}
+
+func (p *Partition) beginSync() partitionSync {
 	p.queued.Store(false) // before the end is read: a later append queues again
 	p.mu.Lock()
-	target, seg := p.end.Load(), p.writing
-	if seg != nil {
-		_, _ = l.files.acquire(&seg.log, 0) // it is open; this keeps it so when a roll lets go of it
-		defer l.files.release(&seg.log)
+	defer p.mu.Unlock()
+	ps := partitionSync{p, p.end.Load(), p.writing}
+	if ps.seg != nil {
+		_, _ = p.log.files.acquire(&ps.seg.log, 0) // it is open; this keeps it so when a roll lets go of it
 	}
-	p.mu.Unlock()
-	if seg != nil { // otherwise a roll has synced it
-		if err := p.syncLog(seg); err != nil {
-			l.fail(err)
+	return ps
+}
+
+// end syncs the file unless that was done, and moves the high watermark. The descriptor is the one that was written to.
+func (ps *partitionSync) end(done bool) {
+	p := ps.p
+	if ps.seg != nil {
+		defer p.log.files.release(&ps.seg.log)
+	}
+	if ps.seg != nil && !done {
+		if err := p.syncLog(ps.seg); err != nil {
+			p.log.fail(err)
 			return
 		}
 	}
-	if l.Err() == nil { // nothing is acknowledged after a failure (I1)
-		p.wait.advance(p, target)
+	if p.log.Err() == nil { // nothing is acknowledged after a failure (I1)
+		p.wait.advance(p, ps.target)
 	}
-	if seg != nil {
-		p.synced(seg, target)
+	if ps.seg != nil {
+		p.synced(ps.seg, ps.target)
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	OpTruncate Op = "truncate"
 	OpSync     Op = "sync"
 	OpSyncDir  Op = "syncdir"
+	OpSyncAll  Op = "syncall" // Volume.Sync
 	OpRename   Op = "rename"
 	OpRemove   Op = "remove" // RemoveAll too
 	OpMkdir    Op = "mkdir"
@@ -108,6 +109,28 @@ func (f *Fault) SyncDir(name string) error {
 		return pathError("sync", name, err)
 	}
 	return f.FS.SyncDir(name)
+}
+
+// OpenVolume implements [FS].
+func (f *Fault) OpenVolume(dir string) (Volume, error) {
+	v, err := f.FS.OpenVolume(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &faultVolume{v, f, dir}, nil
+}
+
+type faultVolume struct {
+	Volume
+	fault *Fault
+	dir   string
+}
+
+func (v *faultVolume) Sync() error {
+	if err := v.fault.Inject(OpSyncAll, v.dir); err != nil {
+		return pathError("sync volume", v.dir, err)
+	}
+	return v.Volume.Sync()
 }
 
 // Lock implements [FS].

@@ -83,7 +83,12 @@ func (f *memFile) truncate(size int64) {
 func (f *memFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	n := f.n
+	f.n.sync()
+	return nil
+}
+
+// sync makes a file's bytes and size durable. The file system's mu is held.
+func (n *memNode) sync() {
 	if len(n.synced) > len(n.data) {
 		n.synced = n.synced[:len(n.data)]
 	}
@@ -96,7 +101,6 @@ func (f *memFile) Sync() error {
 		copy(n.synced[lo:hi], n.data[lo:hi])
 	}
 	clear(n.dirty)
-	return nil
 }
 
 func (f *memFile) Size() (int64, error) {
@@ -106,3 +110,26 @@ func (f *memFile) Size() (int64, error) {
 }
 
 func (f *memFile) Close() error { return nil }
+
+// OpenVolume implements [FS]. Its Sync makes no more durable than it must: the bytes of the files that have a name.
+func (m *Mem) OpenVolume(string) (Volume, error) { return memVolume{m}, nil }
+
+type memVolume struct{ fs *Mem }
+
+func (v memVolume) Sync() error {
+	v.fs.mu.Lock()
+	defer v.fs.mu.Unlock()
+	v.fs.root.syncTree()
+	return nil
+}
+
+func (v memVolume) Close() error { return nil }
+
+func (n *memNode) syncTree() {
+	if n.entries == nil {
+		n.sync()
+	}
+	for _, e := range n.entries {
+		e.syncTree()
+	}
+}

@@ -41,6 +41,14 @@ type File interface {
 	Size() (int64, error)
 }
 
+// Volume is everything that is stored together with a directory.
+type Volume interface {
+	io.Closer
+	// Sync returns after what was written before the call to any file of the volume is durable, as File.Sync of each would. An
+	// error may be about any file of the volume; File.Sync of a file still tells whether it is about that file.
+	Sync() error
+}
+
 // Info describes a file or directory.
 type Info struct {
 	Name    string // base name
@@ -67,6 +75,9 @@ type FS interface {
 	Stat(name string) (Info, error)
 	// SyncDir makes the entries of a directory durable.
 	SyncDir(name string) error
+	// OpenVolume opens the volume that a directory is on, or returns an error that is errors.ErrUnsupported where syncing the
+	// whole volume is not known to be as good as syncing each file.
+	OpenVolume(dir string) (Volume, error)
 	// Lock takes an exclusive lock on a file that it creates, or returns ErrLocked. Close of the result releases it.
 	Lock(name string) (io.Closer, error)
 }
