@@ -19,7 +19,7 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "connect", "internal/demo/..."}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "connect", "internal/demo", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
@@ -44,6 +44,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
+	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},
 }
