@@ -1,0 +1,104 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// newStore makes the client by the config and, for what that leaves out, the
+// SDK's default chain. It sends nothing to S3.
+func newStore(ctx context.Context, c *Config) (*store, error) {
+	loaded, err := config.LoadDefaultConfig(ctx, c.loadOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("load the AWS configuration of the worker's environment: %w", err)
+	}
+	if loaded.Region == "" {
+		loaded.Region = fallbackRegion
+	}
+	loaded.Credentials = markedCredentials{loaded.Credentials}
+	httpClient, transport := newHTTPClient(loaded.HTTPClient)
+	client := s3.NewFromConfig(loaded, func(o *s3.Options) { c.setOptions(o, httpClient) })
+	return &store{client: client, config: c, bucket: c.bucket, region: loaded.Region, idle: transport.CloseIdleConnections}, nil
+}
+
+func (c *Config) loadOptions() []func(*config.LoadOptions) error {
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient()), // takes AWS_CA_BUNDLE
+	}
+	if c.region != "" {
+		options = append(options, config.WithRegion(c.region))
+	}
+	if c.secretAccessKey.IsSet() {
+		options = append(options, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(c.accessKeyID, c.secretAccessKey.Reveal(), "")))
+	}
+	return options
+}
+
+func (c *Config) setOptions(o *s3.Options, httpClient *http.Client) {
+	o.HTTPClient = httpClient
+	o.Retryer = aws.NopRetryer{} // retrier knows what can wait
+	o.UsePathStyle = c.pathStyle
+	if c.storeURL != "" {
+		o.BaseEndpoint = aws.String(c.endpoint())
+	}
+	if !c.expectContinue {
+		o.ContinueHeaderThresholdBytes = -1
+	}
+	// Checksums in trailers are unknown to many servers other than AWS.
+	if o.BaseEndpoint != nil && !isAWS(*o.BaseEndpoint) {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}
+}
+
+func isAWS(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return err == nil && (strings.HasSuffix(u.Hostname(), ".amazonaws.com") || strings.HasSuffix(u.Hostname(), ".amazonaws.com.cn"))
+}
+
+// newHTTPClient returns a client of our own: its connections can be closed, and
+// there is one for every worker.
+func newHTTPClient(loaded aws.HTTPClient) (*http.Client, *http.Transport) {
+	transport := awshttp.NewBuildableClient().GetTransport()
+	if b, ok := loaded.(*awshttp.BuildableClient); ok {
+		transport = b.GetTransport()
+	}
+	transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	transport.MaxIdleConns = 2 * workers
+	transport.MaxIdleConnsPerHost = workers
+	transport.IdleConnTimeout = 90 * time.Second
+	transport.ExpectContinueTimeout = time.Second
+	transport.ForceAttemptHTTP2 = false // S3 has none
+	transport.WriteBufferSize = 64 << 10
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(workers)
+	// S3 redirects to another region, for which the signature would be wrong.
+	return &http.Client{Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, transport
+}
+
+// markedCredentials makes the errors of a provider known as such.
+type markedCredentials struct{ aws.CredentialsProvider }
+
+func (m markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := m.CredentialsProvider.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = &credentialsError{err}
+	}
+	return got, err
+}

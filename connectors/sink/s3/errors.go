@@ -1,0 +1,148 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// credentialsError is a failure to get credentials, before any request.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// passingCodes are error codes of S3 that may be gone at the next attempt,
+// whatever the HTTP status they come with: CompleteMultipartUpload reports
+// InternalError with 200.
+var passingCodes = map[string]bool{
+	"InternalError": true, "ServiceUnavailable": true, "SlowDown": true, "RequestTimeout": true,
+	"OperationAborted": true, "Throttling": true, "ThrottlingException": true,
+	"RequestLimitExceeded": true, "TooManyRequests": true, "ConditionalRequestConflict": true,
+}
+
+// transient tells whether the same request may succeed later. What no server
+// has answered may: no connection, no name, a timeout, half an answer.
+func transient(err error) bool {
+	var credentials *credentialsError
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &credentials) || errors.As(err, &certificate) {
+		return false
+	}
+	if passingCodes[errorCode(err)] {
+		return true
+	}
+	switch status := statusCode(err); {
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		return true
+	case status == http.StatusNotImplemented:
+		return false
+	default:
+		return status < 300 || status >= 500
+	}
+}
+
+// errorCode returns the code of S3's answer, such as NoSuchBucket, or "".
+func errorCode(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// statusCode returns the HTTP status of the answer, 0 when there was none.
+func statusCode(err error) int {
+	var r *awshttp.ResponseError
+	if errors.As(err, &r) {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+// remedy says which option has to do with err and what to do about it.
+func (s *store) remedy(err error) *connect.ConfigError {
+	var credentials *credentialsError
+	var certificate *tls.CertificateVerificationError
+	code, status := errorCode(err), statusCode(err)
+	switch {
+	case errors.As(err, &credentials):
+		return &connect.ConfigError{Option: "aws.access.key.id", Reason: fmt.Sprintf("no credentials: %v; %s", err, credentialsRemedy)}
+	case errors.As(err, &certificate):
+		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf(
+			"the certificate of %s is not trusted: %v; set AWS_CA_BUNDLE in the worker's environment to a file with its CA", s.endpoint(), certificate)}
+	case status == http.StatusMovedPermanently, code == "AuthorizationHeaderMalformed":
+		return s.regionRemedy(err)
+	case code == "NoSuchBucket", status == http.StatusNotFound && code != "NoSuchUpload":
+		return &connect.ConfigError{Option: "s3.bucket.name", Reason: fmt.Sprintf(
+			"bucket %q does not exist at %s; create it, or correct s3.bucket.name or store.url", s.bucket, s.endpoint())}
+	case status == http.StatusForbidden, status == http.StatusUnauthorized, code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":
+		return &connect.ConfigError{Option: "aws.access.key.id", Reason: fmt.Sprintf(
+			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:PutObject and s3:AbortMultipartUpload",
+			s.endpoint(), s.bucket, shortAnswer(err), credentialsRemedy)}
+	case status == 0:
+		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf(
+			"%s does not answer: %s; correct store.url, or AWS_ENDPOINT_URL_S3 in the worker's environment, or start the server", s.endpoint(), cause(err))}
+	}
+	return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf("%s answers %s", s.endpoint(), shortAnswer(err))}
+}
+
+const credentialsRemedy = "set aws.access.key.id and aws.secret.access.key, or AWS_ACCESS_KEY_ID and " +
+	"AWS_SECRET_ACCESS_KEY in the worker's environment"
+
+func (s *store) regionRemedy(err error) *connect.ConfigError {
+	at := "another region"
+	var r *awshttp.ResponseError
+	if errors.As(err, &r) && r.Response != nil {
+		if name := r.Response.Header.Get("x-amz-bucket-region"); name != "" {
+			at = "region " + name
+		}
+	}
+	return &connect.ConfigError{Option: "s3.region", Reason: fmt.Sprintf(
+		"bucket %q is in %s, not %s; set s3.region or AWS_REGION", s.bucket, at, s.region)}
+}
+
+// shortAnswer describes an answer without the SDK's wrapping.
+func shortAnswer(err error) string {
+	status := statusCode(err)
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return fmt.Sprintf("%d %s: %s", status, api.ErrorCode(), api.ErrorMessage())
+	}
+	if status != 0 {
+		return fmt.Sprintf("%d %s: %s", status, http.StatusText(status), cause(err))
+	}
+	return cause(err)
+}
+
+// cause is the text of the innermost error that says something.
+func cause(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	var send *smithy.OperationError
+	if errors.As(err, &send) {
+		err = send.Err
+	}
+	var request *awshttp.ResponseError
+	if errors.As(err, &request) {
+		return request.Err.Error()
+	}
+	return err.Error()
+}
+
+// fatal turns an error that will not pass into what the task fails with.
+func (s *store) fatal(key string, err error) error {
+	if errorCode(err) == "NoSuchUpload" {
+		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
+			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
+	}
+	return fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, s.remedy(err))
+}

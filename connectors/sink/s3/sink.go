@@ -1,0 +1,232 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+const (
+	// stallTimeout is how long Write waits for an upload to end before it gives
+	// the caller a chance to do something else.
+	stallTimeout = 5 * time.Second
+	// dropTimeout is for taking leave of files: for requests that make objects
+	// visible to end, for uploads to be aborted.
+	dropTimeout = 3 * time.Second
+	// maxLineBytes is what the line buffer keeps from one record to the next.
+	maxLineBytes = 1 << 20
+)
+
+// Sink writes records to S3. Config.Sink makes it.
+type Sink struct {
+	config   *Config
+	format   format
+	rotation rotation
+	logger   *slog.Logger
+	now      func() time.Time
+	stall    time.Duration
+
+	ctx      context.Context // ends the workers' requests; not a caller's, since those go on between calls
+	cancel   context.CancelFunc
+	store    *store
+	retrier  *retrier
+	uploader *uploader
+	pool     *pool
+	deflater *deflater
+
+	partitions map[connect.TopicPartition]*partition
+	line       []byte // the record in hand, as bytes of its object
+	steps      int    // ops on their way
+	sentBytes  int    // buffers that ops on their way own
+	err        error  // why no more records can be taken
+}
+
+var (
+	_ connect.Flusher  = (*Sink)(nil)
+	_ connect.Assigner = (*Sink)(nil)
+	_ connect.Pinger   = (*Config)(nil)
+)
+
+func newSink(c *Config) *Sink {
+	return &Sink{config: c, format: newFormat(c), rotation: newRotation(c), now: time.Now, stall: stallTimeout,
+		pool: newPool(c.bufferMaxBytes), partitions: make(map[connect.TopicPartition]*partition)}
+}
+
+// Open connects and sees that the bucket exists.
+func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
+	s.logger = sc.Logger
+	var err error
+	if s.store, err = newStore(ctx, s.config); err != nil {
+		return err
+	}
+	if s.deflater, err = newDeflater(s.config.compressionLevel); err != nil {
+		return fmt.Errorf("make compressor: %w", err)
+	}
+	s.retrier = newRetrier(s.config, s.logger)
+	if err := s.checkBucket(ctx); err != nil {
+		return err
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.uploader = newUploader()
+	s.logger.Info("writing to S3", "bucket", s.config.bucket, "endpoint", s.store.endpoint(), "region", s.store.region,
+		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.maxAge.Milliseconds(),
+		"s3.part.size", s.config.firstPartBytes())
+	return nil
+}
+
+// checkBucket fails when the bucket does not exist. Credentials that may only
+// write are refused the question (403), which does not hinder them.
+func (s *Sink) checkBucket(ctx context.Context) error {
+	err := s.retrier.once(ctx, requestTimeout(0), s.store.headBucket)
+	switch {
+	case err == nil, statusCode(err) == http.StatusForbidden:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case transient(err):
+		return connect.Retriable(s.store.remedy(err))
+	}
+	return s.store.remedy(err)
+}
+
+// Assign adds partitions. Whatever is left of an earlier assignment is dropped.
+func (s *Sink) Assign(ctx context.Context, added []connect.PartitionOffset) error {
+	tps := make([]connect.TopicPartition, len(added))
+	for i, a := range added {
+		tps[i] = a.TopicPartition
+	}
+	if err := s.Revoke(ctx, tps); err != nil {
+		return err
+	}
+	for _, a := range added {
+		s.partitions[a.TopicPartition] = newPartition(a.TopicPartition, max(a.Offset, 0))
+	}
+	return nil
+}
+
+// Revoke drops what is not complete of the partitions.
+func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) error {
+	var files []*file
+	for _, tp := range removed {
+		if p := s.partitions[tp]; p != nil {
+			files = append(files, p.files()...)
+			delete(s.partitions, tp)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
+	defer cancel()
+	s.drop(ctx, files)
+	return nil
+}
+
+// Flush rotates files that are old enough and returns how far objects are
+// complete.
+func (s *Sink) Flush(context.Context) ([]connect.PartitionOffset, error) {
+	s.collect()
+	now := s.now()
+	var moved []connect.PartitionOffset
+	for _, p := range s.partitions {
+		if p.open != nil && s.rotation.old(p.open, now) {
+			s.rotate(p)
+		}
+		if p.advance(); p.durable > p.reported {
+			p.reported = p.durable
+			moved = append(moved, connect.PartitionOffset{TopicPartition: p.TopicPartition, Offset: p.durable})
+		}
+	}
+	s.pool.trim()
+	if len(moved) == 0 {
+		return nil, s.err
+	}
+	slices.SortFunc(moved, func(a, b connect.PartitionOffset) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return moved, nil
+}
+
+// Close drops what is not complete and waits for the workers to end.
+func (s *Sink) Close() error {
+	if s.uploader != nil {
+		var files []*file
+		for _, p := range s.partitions {
+			files = append(files, p.files()...)
+		}
+		clear(s.partitions)
+		ctx, cancel := context.WithTimeout(s.ctx, dropTimeout)
+		s.drop(ctx, files)
+		cancel()
+		s.cancel()
+		s.uploader.close()
+	}
+	if s.store != nil {
+		s.store.idle()
+	}
+	return nil
+}
+
+// drop gives files up. Requests that make objects visible may end first: one
+// that arrives after the next owner's would replace a newer object.
+func (s *Sink) drop(ctx context.Context, files []*file) {
+	if len(files) == 0 {
+		return
+	}
+	s.settle(ctx, func() bool { return !slices.ContainsFunc(files, (*file).appearing) })
+	for _, f := range files {
+		f.up.cancel()
+		s.pool.put(f.buf)
+		s.pool.put(f.gz.block)
+		f.buf, f.gz.block = nil, nil
+		s.abort(f)
+	}
+	s.settle(ctx, func() bool { return !slices.ContainsFunc(files, (*file).busy) })
+}
+
+// settle collects results until done says so or ctx ends.
+func (s *Sink) settle(ctx context.Context, done func() bool) {
+	for s.collect(); !done(); s.collect() {
+		select {
+		case <-s.uploader.ready:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// submit hands a step of a file's upload to the uploader.
+func (s *Sink) submit(o *op) {
+	o.file.steps++
+	s.steps++
+	s.sentBytes += cap(o.body)
+	s.uploader.submit(o)
+}
+
+// collect takes the results of ops that have ended.
+func (s *Sink) collect() {
+	for _, o := range s.uploader.take() {
+		o.file.steps--
+		s.steps--
+		s.sentBytes -= cap(o.body)
+		s.pool.put(o.body)
+		s.result(o)
+	}
+}
+
+func (s *Sink) result(o *op) {
+	dropped := o.file.up.ctx.Err() != nil
+	switch {
+	case o.err == nil && o.shows:
+		o.file.complete = true
+		o.file.up.cancel()
+	case o.err == nil, dropped, errors.Is(o.err, errStepMissing):
+	case s.err == nil:
+		s.err = s.store.fatal(o.file.up.key, o.err)
+	}
+}

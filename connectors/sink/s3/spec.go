@@ -1,0 +1,14 @@
+package s3
+
+import "github.com/sluice-data/sluice/connect"
+
+// Spec describes the S3 sink.
+var Spec = connect.Spec{
+	Class:   "sluice.S3SinkConnector",
+	Aliases: []string{"io.confluent.connect.s3.S3SinkConnector"},
+	Version: "0.1.0",
+	Doc: "Writes the records of topics to S3, or to any server with its API, as objects of one " +
+		"JSON value per line. An object becomes visible whole, after flush.size records or " +
+		"rotate.max.age.ms, and the consumer offset moves only after that.",
+	New: func() connect.Config { return new(Config) },
+}

@@ -1,0 +1,154 @@
+package s3
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+)
+
+// errStepMissing is why a step was not taken: one before it failed, and that
+// one's error says why.
+var errStepMissing = errors.New("an earlier step of the upload did not succeed")
+
+// upload is what the steps of one file's upload share.
+type upload struct {
+	key string
+	// attempt is kept as metadata of a multipart upload. It tells our object from
+	// another's when the answer to complete was lost.
+	attempt string
+	ctx     context.Context // ends when the file is dropped or complete
+	cancel  context.CancelFunc
+
+	// created is closed when the first part's op has made the upload or given up.
+	created chan struct{}
+	id      string // written before created is closed; "" when it was not made
+	// parts are appended by the sink's goroutine until finish. The op of a part
+	// writes its etag before it closes done.
+	parts []*part
+}
+
+// part is one part of a multipart upload.
+type part struct {
+	number int32
+	etag   string // "" when the part was not uploaded
+	done   chan struct{}
+}
+
+func newUpload(ctx context.Context, key string) *upload {
+	u := &upload{key: key, attempt: rand.Text(), created: make(chan struct{})}
+	u.ctx, u.cancel = context.WithCancel(ctx)
+	return u
+}
+
+// sendPart hands the file's buffer to the uploader as the next part.
+func (s *Sink) sendPart(f *file) {
+	u, body := f.up, f.buf
+	p := &part{number: int32(len(u.parts) + 1), done: make(chan struct{})}
+	u.parts = append(u.parts, p)
+	f.buf = nil
+	s.submit(&op{file: f, body: body, run: func() error {
+		defer close(p.done)
+		if err := s.ensureCreated(u, p.number == 1); err != nil {
+			return err
+		}
+		return s.retrier.try(u.ctx, requestTimeout(len(body)), u.key, func(ctx context.Context) error {
+			etag, err := s.store.uploadPart(ctx, u, p.number, body)
+			p.etag = etag
+			return err
+		})
+	}})
+}
+
+// ensureCreated creates the upload for its first part; other parts wait for
+// that. They cannot wait for ever: the first part is ahead of them in the queue.
+func (s *Sink) ensureCreated(u *upload, first bool) error {
+	if !first {
+		<-u.created
+		if u.id == "" {
+			return errStepMissing
+		}
+		return nil
+	}
+	defer close(u.created)
+	return s.retrier.try(u.ctx, requestTimeout(0), u.key, func(context.Context) error {
+		// Dropping the file ends u.ctx. It must not hide the id from abort, so it
+		// does not interrupt this request.
+		ctx, cancel := context.WithTimeout(s.ctx, requestTimeout(0))
+		defer cancel()
+		id, err := s.store.createUpload(ctx, u)
+		u.id = id
+		return err
+	})
+}
+
+// finish brings the rest of the file on its way. A file that fits in one part
+// has nothing to bring: its body stays here for complete.
+func (s *Sink) finish(f *file) {
+	if s.config.gzip() {
+		s.fill(f, s.deflater.deflate(&f.gz, true))
+		s.pool.put(f.gz.block)
+		f.gz.block = nil
+	}
+	if len(f.up.parts) > 0 && len(f.buf) > 0 {
+		s.sendPart(f)
+	}
+}
+
+// complete makes the finished file visible.
+func (s *Sink) complete(f *file) {
+	f.showing = true
+	o := &op{file: f, shows: true}
+	if u := f.up; len(u.parts) > 0 {
+		o.run = func() error { return s.completeParts(u) }
+	} else {
+		o.body, f.buf = f.buf, nil
+		o.run = func() error { return s.putWhole(u, o.body) }
+	}
+	s.submit(o)
+}
+
+func (s *Sink) putWhole(u *upload, body []byte) error {
+	return s.retrier.try(u.ctx, requestTimeout(len(body)), u.key, func(ctx context.Context) error {
+		return s.store.putObject(ctx, u.key, body)
+	})
+}
+
+func (s *Sink) completeParts(u *upload) error {
+	if !u.settled() {
+		return errStepMissing
+	}
+	return s.retrier.try(u.ctx, completeTimeout(len(u.parts)), u.key, func(ctx context.Context) error {
+		return s.store.completeUpload(ctx, u)
+	})
+}
+
+// abort takes the parts of a dropped file away from the server, best effort.
+func (s *Sink) abort(f *file) {
+	u := f.up
+	if len(u.parts) == 0 || f.complete {
+		return
+	}
+	s.submit(&op{file: f, run: func() error {
+		u.settled()
+		if u.id == "" {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, abortTimeout)
+		defer cancel()
+		if err := s.store.abortUpload(ctx, u); err != nil {
+			s.logger.Warn("an upload was left unfinished and could not be aborted", "key", u.key, "error", err)
+		}
+		return nil
+	}})
+}
+
+// settled waits for the ops of all parts, which are ahead in the queue, and tells
+// whether every part is uploaded.
+func (u *upload) settled() bool {
+	ok := true
+	for _, p := range u.parts {
+		<-p.done
+		ok = ok && p.etag != ""
+	}
+	return ok
+}
