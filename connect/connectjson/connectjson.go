@@ -42,14 +42,14 @@ const (
 	DecimalNumeric                      // a JSON number
 )
 
-// Options are the choices Append has. The zero value is Kafka's default.
+// Options are the choices Append and ParseAs have. The zero value is Kafka's default.
 type Options struct {
 	Decimal DecimalFormat
-	// KeepNull writes null for a null whose schema has a default, which is
-	// written otherwise: Kafka's replace.null.with.default=false.
+	// KeepNull keeps a null whose schema has a default, which otherwise takes its
+	// place: Kafka's replace.null.with.default=false.
 	KeepNull bool
-	// RawAsText writes raw JSON as a JSON string, for readers that go by the
-	// schema, which says STRING.
+	// RawAsText writes and reads raw JSON as a JSON string, for others that go by
+	// the schema, which says STRING.
 	RawAsText bool
 }
 

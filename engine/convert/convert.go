@@ -1,10 +1,6 @@
 package convert
 
-import (
-	"errors"
-
-	"github.com/sluice-data/sluice/connect"
-)
+import "github.com/sluice-data/sluice/connect"
 
 // Class names.
 const (
@@ -37,30 +33,3 @@ type HeaderConverter interface {
 	// ToConnectHeader is ToConnect for the header named key.
 	ToConnectHeader(b *connect.Batch, topic, key string, data []byte) (*connect.Schema, connect.Value, error)
 }
-
-// New returns the converter of a class, which may be given by its last element,
-// with its options taken from settings: full names, such as
-// key.converter.schemas.enable. An empty class is AutoClass. Errors name the
-// option.
-func New(class string, isKey bool, settings map[string]string) (Converter, error) {
-	return nil, errors.New("not built yet")
-}
-
-// NewHeader returns the header converter of a class. An empty class is
-// SimpleHeaderClass; every class of New serves headers too.
-func NewHeader(class string, settings map[string]string) (HeaderConverter, error) {
-	return nil, errors.New("not built yet")
-}
-
-// Define adds the options of a class's converter to d under the prefix, which is
-// "key.converter.", "value.converter." or "header.converter.".
-func Define(d *connect.Def, class, prefix string) error {
-	return errors.New("not built yet")
-}
-
-// Classes returns the classes that New takes, for a config's list of allowed
-// values.
-func Classes() []string { return nil }
-
-// HeaderClasses returns the classes that NewHeader takes.
-func HeaderClasses() []string { return nil }
