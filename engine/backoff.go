@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -47,6 +48,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 type trouble struct {
 	logger *slog.Logger
 	what   string
+	hide   *strings.Replacer // of secrets (I6); may be nil
 	last   string
 }
 
@@ -55,7 +57,11 @@ func newTrouble(logger *slog.Logger, what string) *trouble {
 }
 
 func (t *trouble) note(err error) {
-	if text := err.Error(); text != t.last {
+	text := err.Error()
+	if t.hide != nil {
+		text = t.hide.Replace(text)
+	}
+	if text != t.last {
 		t.last = text
 		t.logger.Warn(t.what+": it is tried again until it works", logError, text)
 	}

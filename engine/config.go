@@ -68,10 +68,10 @@ type InternalTopic struct {
 	ReplicationFactor int16
 }
 
-// ConverterConfig is a converter's class and its settings without the prefix,
-// such as schemas.enable.
+// ConverterConfig is a converter's class and its settings under their full
+// names, such as key.converter.schemas.enable.
 type ConverterConfig struct {
-	Class    string // empty: the worker's default
+	Class    string // empty: the default of package convert
 	Settings map[string]string
 }
 

@@ -34,8 +34,10 @@ type configState struct {
 
 // connectorState is what is known of one connector.
 type connectorState struct {
-	config   map[string]string
-	revision int64 // offset of the record with config
+	config map[string]string
+	// revision is the offset of the record that last asked for new task configs: a
+	// new config, or the target state STOPPED, which goes with no tasks.
+	revision int64
 	target   TargetState
 	tasks    []map[string]string
 	// inconsistent: the commit record came without all of its task configs, so
@@ -75,7 +77,7 @@ func (s *configState) apply(offset int64, key string, value []byte) (configChang
 	case "connector-":
 		return s.applyConnector(offset, name, value)
 	case "target-state-":
-		return s.applyTarget(name, value)
+		return s.applyTarget(offset, name, value)
 	case "task-":
 		return configChange{}, s.applyTask(name, value)
 	case "commit-":
@@ -114,7 +116,7 @@ func (s *configState) applyConnector(offset int64, name string, value []byte) (c
 	return configChange{connector: name}, nil
 }
 
-func (s *configState) applyTarget(name string, value []byte) (configChange, error) {
+func (s *configState) applyTarget(offset int64, name string, value []byte) (configChange, error) {
 	if value == nil {
 		delete(s.targets, name)
 		return configChange{connector: name}, nil
@@ -129,6 +131,9 @@ func (s *configState) applyTarget(name string, value []byte) (configChange, erro
 	switch t.State {
 	case TargetStarted, TargetPaused, TargetStopped:
 		s.targets[name] = t.State
+		if c := s.connectors[name]; c != nil && t.State == TargetStopped {
+			c.revision = offset
+		}
 		return configChange{connector: name}, nil
 	}
 	return configChange{}, fmt.Errorf("unknown target state %q", t.State)
