@@ -149,7 +149,7 @@ func (o *Options) appendArray(dst []byte, s *connect.Schema, elems []connect.Val
 // keyedByText tells whether a map is written as an object.
 func keyedByText(s *connect.Schema, v connect.Value) bool {
 	if s != nil {
-		return s.Key().Type() == connect.String && !s.Key().Optional()
+		return s.Key().Type() == connect.String
 	}
 	pairs := v.Cells()
 	for i := 0; i < len(pairs); i += 2 {

@@ -62,8 +62,23 @@ func (l *lexer) end(i int) int {
 // str recognises the string whose opening quote is at i and tells whether it has
 // no escapes, so that its bytes are its value.
 func (l *lexer) str(i int) (end int, plain bool) {
-	plain = true
-	for i++; ; {
+	text := l.text
+	// Most strings are short and plain: their end is found without another call.
+	for i++; len(text)-i >= 8; i += 8 {
+		if hit := specials(binary.LittleEndian.Uint64(text[i:])); hit != 0 {
+			i += bits.TrailingZeros64(hit) >> 3
+			if text[i] == '"' {
+				return i + 1, true
+			}
+			break
+		}
+	}
+	return l.anyStr(i)
+}
+
+// anyStr goes on within a string at i.
+func (l *lexer) anyStr(i int) (end int, plain bool) {
+	for plain = true; ; {
 		i = plainRun(l.text, i)
 		if i >= len(l.text) {
 			return l.fail(i, "the text ends within a string"), false

@@ -197,6 +197,21 @@ func wider(a, b *connect.Schema) *connect.Schema {
 			return a
 		}
 		return b
+	case isInt(a) && isFloat(b):
+		return widerFloat(a, b)
+	case isInt(b) && isFloat(a):
+		return widerFloat(b, a)
+	}
+	return nil
+}
+
+// widerFloat returns the float that holds all integers of a type too, or nil.
+func widerFloat(integer, float *connect.Schema) *connect.Schema {
+	switch {
+	case integer.Type() <= connect.Int16:
+		return float
+	case integer.Type() == connect.Int32:
+		return connect.Float64Schema
 	}
 	return nil
 }
@@ -233,6 +248,10 @@ func widened(v connect.Value, t connect.Type) connect.Value {
 		return connect.Int32Value(int32(v.Int()))
 	case t == connect.Int64:
 		return connect.Int64Value(v.Int())
+	case t == connect.Float32 && v.Type() < connect.Float32:
+		return connect.Float32Value(float32(v.Int()))
+	case t == connect.Float64 && v.Type() < connect.Float32:
+		return connect.Float64Value(float64(v.Int()))
 	case t == connect.Float64:
 		// By its text: 0.1 as FLOAT32 is 0.1 as FLOAT64 too.
 		var buf [32]byte

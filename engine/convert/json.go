@@ -96,7 +96,7 @@ func (c plainJSON) FromConnect(dst []byte, _ string, s *connect.Schema, v connec
 }
 
 func (c plainJSON) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.Schema, connect.Value, error) {
-	if data == nil {
+	if len(data) == 0 { // no bytes are null here, in Kafka too
 		return nil, connect.Value{}, nil
 	}
 	v, err := connectjson.Parse(b, data, 0)

@@ -60,13 +60,7 @@ func (t *textStyle) append(dst []byte, s *connect.Schema, v connect.Value, withi
 		}
 		return append(dst, v.Text()...), nil
 	case connect.Bytes:
-		if t.quote {
-			return base64.StdEncoding.AppendEncode(dst, v.Bytes()), nil
-		}
-		if !utf8.Valid(v.Bytes()) {
-			return dst, errTextBytes
-		}
-		return append(dst, v.Bytes()...), nil
+		return t.bytes(dst, v.Bytes(), within)
 	case connect.Float32, connect.Float64:
 		return appendFloat(dst, v)
 	case connect.Array, connect.Map, connect.Struct:
@@ -76,6 +70,19 @@ func (t *textStyle) append(dst []byte, s *connect.Schema, v connect.Value, withi
 		return t.group(dst, s, v, depth-1)
 	}
 	return connectjson.Append(dst, nil, v, connectjson.Options{})
+}
+
+func (t *textStyle) bytes(dst, b []byte, within bool) ([]byte, error) {
+	switch {
+	case t.quote && within:
+		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), b)
+		return append(dst, '"'), nil
+	case t.quote:
+		return base64.StdEncoding.AppendEncode(dst, b), nil
+	case !utf8.Valid(b):
+		return dst, errTextBytes
+	}
+	return append(dst, b...), nil
 }
 
 // appendFloat writes what JSON has, but NaN and infinities without quotes.
