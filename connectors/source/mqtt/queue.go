@@ -1,0 +1,204 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+const (
+	// maxWindow is the most messages of QoS 1 and 2 that a broker can send without
+	// an acknowledgement: there are no more packet ids.
+	maxWindow = 65535
+	// maxHeldBytes bounds the memory of held messages. A single message may be
+	// larger when nothing else is held.
+	maxHeldBytes = 32 << 20
+	// maxWait bounds how long the connection may stand still: pings are answered
+	// only by a connection that reads.
+	maxWait = 5 * time.Second
+)
+
+// errQueueFull says that a message of QoS 1 or 2 found no room in time.
+var errQueueFull = errors.New("the log does not take the records fast enough")
+
+// errQueueClosed says that the source is closing.
+var errQueueClosed = errors.New("the source is closed")
+
+// queue holds messages from their arrival to their commit: unread ones, and of
+// those with QoS 1 or 2 the acknowledgements of read ones. Both together are
+// bounded (I5).
+type queue struct {
+	maxQoS0 int           // held messages at which one of QoS 0 finds no room
+	wait    time.Duration // for room
+	ready   chan struct{} // capacity 1: there may be unread messages
+	room    chan struct{} // capacity 1: there may be room
+	closed  chan struct{}
+	// committed is the token of the last commit.
+	committed atomic.Uint64
+
+	mu          sync.Mutex // guards what follows
+	unread      fifo[message]
+	uncommitted fifo[uncommitted]
+	bytes       int  // of unread and uncommitted messages
+	stalled     bool // QoS 0 has waited in vain: drop at once until there is room
+}
+
+// uncommitted is what is kept of a message of QoS 1 or 2 after it was read.
+type uncommitted struct {
+	ack        acknowledger
+	token      uint64 // of the Read that took it
+	generation uint64
+	size       int
+}
+
+func newQueue(maxQoS0 int, wait time.Duration) *queue {
+	return &queue{maxQoS0: maxQoS0, wait: min(wait, maxWait),
+		ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// notify wakes the one that waits on c, a channel of capacity 1.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// put adds a message, waiting a while for room. When there is none, a message of
+// QoS 0 makes the oldest unread one of QoS 0 give way; put returns how many were
+// dropped. For QoS 1 and 2 it returns errQueueFull: nothing of them is dropped
+// here, so the connection has to be.
+func (q *queue) put(m message) (dropped int, err error) {
+	if done, mayWait := q.push(m); done {
+		return 0, nil
+	} else if !mayWait {
+		return q.overflow(m)
+	}
+	timeout := time.NewTimer(q.wait)
+	defer timeout.Stop()
+	for {
+		select {
+		case <-q.room:
+			if done, _ := q.push(m); done {
+				return 0, nil
+			}
+		case <-timeout.C:
+			return q.overflow(m)
+		case <-q.closed:
+			return 0, errQueueClosed
+		}
+	}
+}
+
+// push adds a message if there is room, and tells whether to wait if not.
+func (q *queue) push(m message) (done, mayWait bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.fits(&m) {
+		return false, m.qos > 0 || !q.stalled
+	}
+	q.stalled = false
+	q.add(m)
+	return true, false
+}
+
+func (q *queue) fits(m *message) bool {
+	limit := max(maxWindow, q.maxQoS0)
+	if m.qos == 0 {
+		limit = q.maxQoS0
+	}
+	return q.unread.len()+q.uncommitted.len() < limit && (q.bytes == 0 || q.bytes+m.size() <= maxHeldBytes)
+}
+
+func (q *queue) add(m message) {
+	q.bytes += m.size()
+	q.unread.push(m)
+	notify(q.ready)
+}
+
+func (q *queue) overflow(m message) (dropped int, err error) {
+	if m.qos > 0 {
+		return 0, errQueueFull
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stalled = true
+	if q.unread.len() > 0 && q.unread.first().qos == 0 {
+		oldest := q.unread.pop()
+		q.bytes -= oldest.size()
+		dropped++
+	}
+	if !q.fits(&m) {
+		return dropped + 1, nil
+	}
+	q.add(m)
+	return dropped, nil
+}
+
+// fill moves up to n unread messages into b and returns their number. token is
+// that of the mark that will cover them.
+func (q *queue) fill(b *connect.Batch, topic string, n int, token uint64) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	filled := 0
+	for ; filled < n && q.unread.len() > 0 && !b.Full(); filled++ {
+		m := q.unread.pop()
+		appendRecord(b, topic, &m)
+		if m.qos == 0 {
+			q.bytes -= m.size()
+		} else {
+			q.uncommitted.push(uncommitted{m.ack, token, m.generation, m.size()})
+		}
+	}
+	if q.unread.len() > 0 {
+		notify(q.ready)
+	}
+	if filled > 0 {
+		notify(q.room)
+	}
+	return filled
+}
+
+// takeCommitted removes committed messages in order of arrival, as many as
+// group has room for, and returns group with them.
+func (q *queue) takeCommitted(group []uncommitted) []uncommitted {
+	committed := q.committed.Load()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(group) < cap(group) && q.uncommitted.len() > 0 && q.uncommitted.first().token <= committed {
+		u := q.uncommitted.pop()
+		q.bytes -= u.size
+		group = append(group, u)
+	}
+	if len(group) > 0 {
+		notify(q.room)
+	}
+	return group
+}
+
+// drained waits until no more than half of what may be held is held, and returns
+// false when ctx ends first. Nothing may be put meanwhile. Connecting again
+// earlier would only bring the same messages.
+func (q *queue) drained(ctx context.Context) bool {
+	for !q.halfEmpty() {
+		select {
+		case <-q.room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+func (q *queue) halfEmpty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.unread.len()+q.uncommitted.len() <= q.maxQoS0/2 && q.bytes <= maxHeldBytes/2
+}
+
+// close makes put return from waiting.
+func (q *queue) close() { close(q.closed) }
