@@ -161,7 +161,7 @@ type logFlags struct {
 
 func (f *logFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&f.format, "log-format", "text", "`format` of the log on standard error: text or json")
-	fs.TextVar(&f.level, "log-level", slog.LevelInfo, "lowest `level` logged: debug, info, warn or error")
+	fs.TextVar(&f.level, "log-level", f.level, "lowest `level` logged: debug, info, warn or error")
 }
 
 func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {

@@ -64,6 +64,7 @@ type demonstration struct {
 	keep     string // empty: dir is temporary
 	dir      string
 	store    *demo.Store
+	broker   *demo.Broker
 	mqtt     net.Addr
 	s3       net.Addr
 	parts    parts
@@ -91,7 +92,7 @@ func (d *demonstration) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.introduce(addresses)
-	d.parts.start(demo.Devices{Broker: d.mqtt.String(), Topic: "sensor/temperature", Count: demoDevices, Interval: demoInterval}.Run)
+	d.parts.start(d.devices)
 	w := &watcher{demonstration: d, seen: map[string]bool{}}
 	d.parts.start(func(ctx context.Context) error { return w.records(ctx, addresses.Kafka) })
 	d.parts.start(w.objects)
@@ -124,7 +125,8 @@ func (d *demonstration) startServers() error {
 		return err
 	}
 	d.mqtt = mqtt.Addr()
-	d.parts.start(func(ctx context.Context) error { return demo.NewBroker(d.logger).Serve(ctx, mqtt) })
+	d.broker = demo.NewBroker(d.logger)
+	d.parts.start(func(ctx context.Context) error { return d.broker.Serve(ctx, mqtt) })
 	s3, err := listenNear("127.0.0.1:9000")
 	if err != nil {
 		return err
@@ -160,6 +162,16 @@ func (d *demonstration) startMain(ctx context.Context) (Addresses, error) {
 	case <-ctx.Done():
 		return Addresses{}, nil
 	}
+}
+
+// devices publishes readings once the source has subscribed.
+func (d *demonstration) devices(ctx context.Context) error {
+	select {
+	case <-d.broker.Subscribed():
+	case <-ctx.Done():
+		return nil
+	}
+	return demo.Devices{Broker: d.mqtt.String(), Topic: "sensor/temperature", Count: demoDevices, Interval: demoInterval}.Run(ctx)
 }
 
 // near is the address, or a free port when it is taken.

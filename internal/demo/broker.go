@@ -16,7 +16,9 @@ import (
 
 // Broker is a small MQTT broker.
 type Broker struct {
-	logger *slog.Logger
+	logger     *slog.Logger
+	subscribed chan struct{}
+	first      sync.Once // closes subscribed
 
 	mu       sync.Mutex // guards the fields below; taken before a session's
 	sessions map[string]*session
@@ -26,8 +28,12 @@ type Broker struct {
 
 // NewBroker returns a broker without sessions.
 func NewBroker(logger *slog.Logger) *Broker {
-	return &Broker{logger: logger, sessions: map[string]*session{}, online: map[string]net.Conn{}}
+	return &Broker{logger: logger, subscribed: make(chan struct{}), sessions: map[string]*session{}, online: map[string]net.Conn{}}
 }
+
+// Subscribed returns a channel that is closed with the first subscription: what is
+// published before is for nobody.
+func (b *Broker) Subscribed() <-chan struct{} { return b.subscribed }
 
 // Serve accepts clients on ln until ctx ends, closes ln and the connections, and
 // returns when their goroutines have ended.
@@ -201,6 +207,7 @@ func (b *Broker) handle(s *session, p packets.ControlPacket) (bool, error) {
 	case *packets.SubscribePacket:
 		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 		ack.MessageID, ack.ReturnCodes = p.MessageID, s.subscribe(p.Topics, p.Qoss)
+		b.first.Do(func() { close(b.subscribed) })
 		return false, reply(s, ack)
 	case *packets.UnsubscribePacket:
 		s.unsubscribe(p.Topics)

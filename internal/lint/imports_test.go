@@ -33,7 +33,7 @@ var layers = []layer{
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro"},
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
-	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn"}},
+	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch"}},
 	{path: "log/batch"},
