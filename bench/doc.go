@@ -1,0 +1,11 @@
+// Command bench measures Sluice against a limit that it measures in the same
+// run, because machines differ and drift: the rate of fdatasync on this disk, a
+// bare MQTT client that discards, a bare uploader. It starts the real binary and
+// speaks to it as a user would, over REST and the Kafka protocol, and prints
+// rows of a Markdown table.
+//
+//	go run ./bench -sluice bin/sluice              every row
+//	go run ./bench -sluice bin/sluice -run mqtt    rows whose name matches
+//
+// It needs mosquitto for the MQTT rows.
+package main

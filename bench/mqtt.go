@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const mqttMessages = 200_000
+
+func reading(i int) []byte {
+	return fmt.Appendf(nil, `{"device":"sensor-%d","seq":%d,"celsius":%d.%d,"unit":"C","site":"%s"}`, i%10, i, 15+i%10, i%10, strings.Repeat("s", 120))
+}
+
+// mqttWindow compares how fast a connector and a bare client drain the same
+// messages, each from a session of its own; the bare one goes before and after.
+func mqttWindow(window int) func(context.Context, *bench) (result, error) {
+	return func(ctx context.Context, b *bench) (result, error) {
+		m, err := b.startMosquitto(ctx, window)
+		if err != nil {
+			return result{}, err
+		}
+		defer m.stop()
+		s, err := b.start(ctx)
+		if err != nil {
+			return result{}, err
+		}
+		defer s.stop()
+		for _, id := range []string{"bare-1", "bare-2", "drain"} {
+			if err := m.subscribe(id); err != nil {
+				return result{}, err
+			}
+		}
+		if err := m.publish(mqttMessages, reading); err != nil {
+			return result{}, err
+		}
+		return compareDrains(ctx, m, s)
+	}
+}
+
+func compareDrains(ctx context.Context, m *mosquitto, s *server) (result, error) {
+	first, err := m.drain("bare-1", mqttMessages)
+	if err != nil {
+		return result{}, err
+	}
+	cpu, begin := s.cpu(), time.Now()
+	if err := s.create("drain", mqttConfig(m)); err != nil {
+		return result{}, err
+	}
+	if err := s.waitForEnd(ctx, "iot", mqttMessages); err != nil {
+		return result{}, err
+	}
+	took, cpu := time.Since(begin), s.cpu()-cpu
+	second, err := m.drain("bare-2", mqttMessages)
+	if err != nil {
+		return result{}, err
+	}
+	bare := (first + second) / 2
+	return result{
+		figure: fmt.Sprintf("%s, %.1f µs of CPU a record", perSecond(mqttMessages/took.Seconds()), float64(cpu.Microseconds())/mqttMessages),
+		limit:  perSecond(mqttMessages / bare.Seconds()),
+		ratio:  times(bare.Seconds() / took.Seconds()),
+	}, nil
+}
+
+func mqttConfig(m *mosquitto) map[string]string {
+	return map[string]string{
+		"connector.class": "io.confluent.connect.mqtt.MqttSourceConnector",
+		"mqtt.server.uri": m.uri,
+		"mqtt.topics":     mqttTopic,
+		"mqtt.client.id":  "drain",
+		"kafka.topic":     "iot",
+		"tasks.max":       "1",
+	}
+}
+
+// mqttToS3 drains a session all the way into objects.
+func mqttToS3(ctx context.Context, b *bench) (result, error) {
+	m, err := b.startMosquitto(ctx, 1000)
+	if err != nil {
+		return result{}, err
+	}
+	defer m.stop()
+	s, err := b.start(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer s.stop()
+	if err := m.subscribe("drain"); err != nil {
+		return result{}, err
+	}
+	if err := m.publish(mqttMessages, reading); err != nil {
+		return result{}, err
+	}
+	store := newStore()
+	defer store.close()
+	return b.runPipeline(ctx, s, m, store)
+}
+
+func (b *bench) runPipeline(ctx context.Context, s *server, m *mosquitto, store *store) (result, error) {
+	cpu, begin := s.cpu(), time.Now()
+	if err := s.create("lake", s3Config(store, "iot")); err != nil {
+		return result{}, err
+	}
+	if err := s.create("drain", mqttConfig(m)); err != nil {
+		return result{}, err
+	}
+	if err := s.waitForGroup(ctx, "connect-lake", mqttMessages); err != nil {
+		return result{}, err
+	}
+	took, cpu := time.Since(begin), s.cpu()-cpu
+	return result{
+		figure: fmt.Sprintf("%s, %.1f µs of CPU a record", perSecond(mqttMessages/took.Seconds()), float64(cpu.Microseconds())/mqttMessages),
+		limit:  "80,000 records/s",
+		ratio:  times(mqttMessages / took.Seconds() / 80_000),
+	}, nil
+}
+
+// memoryUnderLoad is the peak of the same pipeline.
+func memoryUnderLoad(ctx context.Context, b *bench) (result, error) {
+	m, err := b.startMosquitto(ctx, 1000)
+	if err != nil {
+		return result{}, err
+	}
+	defer m.stop()
+	s, err := b.start(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer s.stop()
+	if err := m.subscribe("drain"); err != nil {
+		return result{}, err
+	}
+	if err := m.publish(mqttMessages, reading); err != nil {
+		return result{}, err
+	}
+	store := newStore()
+	defer store.close()
+	if _, err := b.runPipeline(ctx, s, m, store); err != nil {
+		return result{}, err
+	}
+	peak := s.peakMemory()
+	return result{figure: megabyteSize(peak), limit: "150 MB", ratio: times(float64(peak) / 150e6)}, nil
+}
+
+func megabyteSize(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
