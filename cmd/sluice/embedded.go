@@ -30,6 +30,7 @@ type embedded struct {
 	log    *log.Log
 	groups *group.Coordinator
 	broker *broker.Broker
+	logger *slog.Logger
 	done   chan struct{} // closed when Serve has returned
 	err    error         // of Serve; read it after done
 }
@@ -51,7 +52,7 @@ func openEmbedded(dataDir string, ln net.Listener, logger *slog.Logger) (*embedd
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start broker: %w", err), groups.Close(), l.Close())
 	}
-	e := &embedded{log: l, groups: groups, broker: b, done: make(chan struct{})}
+	e := &embedded{log: l, groups: groups, broker: b, logger: logger, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
 		// Shutdown ends it, not a context: clients are served while tasks drain.
@@ -91,12 +92,14 @@ func (e *embedded) close() error {
 		errs = append(errs, fmt.Errorf("shut down broker: %w", err))
 	}
 	<-e.done
+	e.logger.Info("broker has stopped")
 	if err := e.groups.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close groups: %w", err))
 	}
 	if err := e.log.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close log: %w", err))
 	}
+	e.logger.Info("log is closed")
 	return errors.Join(errs...)
 }
 
