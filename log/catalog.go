@@ -168,6 +168,9 @@ func (l *Log) CreateTopic(name string, partitions int, overrides map[string]stri
 	if err != nil {
 		return nil, err
 	}
+	if err := l.dropStale(); err != nil {
+		return nil, l.ioError(err)
+	}
 	err = l.writeCatalog(func(topics map[string]catalogTopic) {
 		topics[name] = catalogTopic{name, t.id.String(), partitions, overrides}
 	})
@@ -178,6 +181,18 @@ func (l *Log) CreateTopic(name string, partitions int, overrides map[string]stri
 	defer l.mu.Unlock()
 	l.topics[name], l.byID[t.id] = t, t
 	return t, nil
+}
+
+// dropStale rewrites the checkpoint files when they may have lines of deleted topics. changes is held.
+func (l *Log) dropStale() error {
+	if !l.stale || l.closing.Load() {
+		return nil
+	}
+	if err := errors.Join(l.writeRecoveryPoints(), l.writeLogStarts()); err != nil {
+		return err
+	}
+	l.stale = false
+	return nil
 }
 
 // CheckTopic returns the error that CreateTopic would, without creating anything.
@@ -211,6 +226,9 @@ func (l *Log) CreatePartitions(name string, total int) error {
 	old := *t.partitions.Load()
 	if total <= len(old) || total > l.cfg.MaxPartitions {
 		return fmt.Errorf("%w: topic %s has %d, want more and at most %d", ErrInvalidPartitions, name, len(old), l.cfg.MaxPartitions)
+	}
+	if err := l.dropStale(); err != nil {
+		return l.ioError(err)
 	}
 	err := l.writeCatalog(func(topics map[string]catalogTopic) {
 		ct := topics[name]
@@ -267,6 +285,7 @@ func (l *Log) DeleteTopic(name string) error {
 		l.deleted = l.deleted[:len(l.deleted)-1]
 		return err
 	}
+	l.stale = true
 	l.mu.Lock()
 	delete(l.topics, name)
 	delete(l.byID, t.id)

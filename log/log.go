@@ -37,6 +37,9 @@ type Log struct {
 	// changes serialises what changes the catalogue; it is held while the file is written.
 	changes sync.Mutex
 	deleted []topicID // topics whose directories may still be there; guarded by changes
+	// stale says that the checkpoint files, which know topics by name, may have lines of a deleted topic, which a new one of
+	// that name must not inherit. Guarded by changes.
+	stale bool
 
 	mu     sync.RWMutex // guards the maps
 	topics map[string]*Topic
@@ -61,7 +64,7 @@ func Open(cfg Config) (*Log, error) {
 		syncer: newSyncer(cfg.SyncParallelism), janitor: newJanitor(),
 		topics: map[string]*Topic{}, byID: map[topicID]*Topic{}, failed: make(chan struct{}),
 	}
-	if err := l.fs.MkdirAll(cfg.Dir); err != nil {
+	if err := makeDataDir(cfg.FS, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	lock, err := l.fs.Lock(join(cfg.Dir, lockFile))
@@ -79,6 +82,26 @@ func Open(cfg Config) (*Log, error) {
 	l.wg.Go(func() { l.syncer.run(l) })
 	l.wg.Go(func() { l.janitor.run(l) })
 	return l, nil
+}
+
+// makeDataDir creates the data directory and makes its name durable, and those of the parents that it had to create.
+func makeDataDir(fsys vfs.FS, dir string) error {
+	var made []string
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := fsys.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, filepath.Dir(d))
+	}
+	if err := fsys.MkdirAll(dir); err != nil {
+		return err
+	}
+	for _, parent := range made {
+		if err := fsys.SyncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // load reads the directory.

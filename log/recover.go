@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sort"
 	"strings"
 	"sync"
 
@@ -19,11 +20,13 @@ func (l *Log) recover(clean bool) error {
 		// The file only saves work: without it everything is scanned.
 		l.cfg.Logger.Warn("recovery points are not readable, scanning everything", "err", err)
 		clean = false
+		l.stale = true
 	}
 	starts, err := readOffsets(l.fs, join(l.cfg.Dir, logStartFile))
 	if err != nil {
 		return fmt.Errorf("%w; restore the file, or delete it to see deleted records again", err)
 	}
+	l.stale = l.stale || l.hasStale(points) || l.hasStale(starts)
 	var wg sync.WaitGroup
 	var mu sync.Mutex // guards errs
 	var errs []error
@@ -42,6 +45,16 @@ func (l *Log) recover(clean bool) error {
 	})
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// hasStale reports whether a checkpoint is about a partition that does not exist.
+func (l *Log) hasStale(offsets map[partitionKey]int64) bool {
+	for key := range offsets {
+		if t := l.topics[key.topic]; t == nil || int(key.partition) >= t.Partitions() {
+			return true
+		}
+	}
+	return false
 }
 
 // recover opens one partition. Everything below point was durable when it was written down. Damage makes the partition go
@@ -93,14 +106,13 @@ func (p *Partition) setEnd(end int64) {
 	p.durable.Store(end)
 }
 
-// cleanFiles deletes temporary files and lists the bases of the segments. An empty newest segment is the rest of a roll.
+// cleanFiles deletes temporary files and lists the bases of the segments.
 func (p *Partition) cleanFiles() ([]int64, error) {
 	infos, err := p.log.fs.ReadDir(p.dir)
 	if err != nil {
 		return nil, err
 	}
 	var bases []int64
-	empty := false
 	for _, info := range infos { // sorted by name, so by offset
 		if strings.HasSuffix(info.Name, tempSuffix) {
 			if err := p.log.fs.Remove(join(p.dir, info.Name)); err != nil {
@@ -109,14 +121,7 @@ func (p *Partition) cleanFiles() ([]int64, error) {
 		}
 		if base, ok := parseOffsetName(info.Name, logSuffix); ok {
 			bases = append(bases, base)
-			empty = info.Size == 0
 		}
-	}
-	if n := len(bases); empty && n > 1 {
-		if err := p.log.fs.Remove(join(p.dir, offsetName(bases[n-1], logSuffix))); err != nil {
-			return nil, err
-		}
-		bases = bases[:n-1]
 	}
 	return bases, p.dropOrphans(infos, bases)
 }
@@ -385,7 +390,7 @@ func (r *replayer) trusted(s *segment) int {
 	if err != nil {
 		return 0 // rebuilt
 	}
-	n, prev := 0, offsetEntry{offset: s.base - 1, position: -1}
+	n, prev := 0, offsetEntry{offset: s.base - 1, position: 0}
 	for ; (n+1)*offsetEntrySize <= len(b); n++ {
 		e := decodeOffsetEntry(b[n*offsetEntrySize:], s.base)
 		if e.offset >= r.from || e.offset <= prev.offset || e.position <= prev.position || e.position >= s.size.Load() {
@@ -418,13 +423,16 @@ func (r *replayer) keepIndex(s *segment, entries int) (int64, error) {
 	if err != nil {
 		return 0, nil
 	}
-	n, max := 0, timeEntry{timestamp: -1, offset: s.base}
+	n, max := 0, timeEntry{timestamp: -1, offset: s.base - 1}
 	for ; (n+1)*timeEntrySize <= len(tb); n++ {
 		te := decodeTimeEntry(tb[n*timeEntrySize:], s.base)
-		if te.offset >= sc.h.BaseOffset || te.timestamp <= max.timestamp {
+		if te.offset >= sc.h.BaseOffset || te.offset <= max.offset || te.timestamp <= max.timestamp {
 			break
 		}
 		max = te
+	}
+	if n > 0 && !timeEntryHolds(f, b[:entries*offsetEntrySize], s, max) {
+		return 0, nil
 	}
 	s.maxTime, s.lastTime = max, max.timestamp
 	// The entry of the batch where the scan starts is not made again.
@@ -433,6 +441,24 @@ func (r *replayer) keepIndex(s *segment, entries int) (int64, error) {
 	}
 	s.sinceEntry = 0
 	return e.position, s.times.truncate(files, int64(n*timeEntrySize))
+}
+
+// timeEntryHolds reports whether a time index entry is about a batch of the log. Entries of a sector that was lost are zero, and
+// none after them rises: so the last one that rises tells about all.
+func timeEntryHolds(f io.ReaderAt, offsets []byte, s *segment, e timeEntry) bool {
+	n := len(offsets) / offsetEntrySize
+	i := sort.Search(n, func(i int) bool { return decodeOffsetEntry(offsets[i*offsetEntrySize:], s.base).offset > e.offset })
+	pos := int64(0)
+	if i > 0 {
+		pos = decodeOffsetEntry(offsets[(i-1)*offsetEntrySize:], s.base).position
+	}
+	sc := newScanner(f, pos, s.size.Load(), false)
+	for sc.next() == nil && sc.h.LastOffset() <= e.offset {
+		if sc.h.LastOffset() == e.offset {
+			return sc.h.MaxTimestamp == e.timestamp
+		}
+	}
+	return false
 }
 
 // dropOrphans deletes index files without a segment.

@@ -176,14 +176,14 @@ func validAt(f io.ReaderAt, pos, end int64, head []byte, offset int64, budget *i
 func lostSector(f io.ReaderAt, pos, end, offset int64) (bool, error) {
 	buf := make([]byte, sector)
 	for at := pos; at < end; {
+		// The last sector may hold the first bytes of the valid batch: they may be zero, so the sector may be lost.
 		next := (at/sector + 1) * sector
-		if next > end {
-			return false, nil // the sector holds the valid batch
-		}
 		b := buf[:next-at]
-		if _, err := f.ReadAt(b, at); err != nil {
+		n, err := f.ReadAt(b, at)
+		if err != nil && err != io.EOF {
 			return false, fmt.Errorf("read segment: %w", err)
 		}
+		b = b[:n]
 		if allZero(b) && (at > pos || !startsWithZeros(offset, len(b))) {
 			return true, nil
 		}
