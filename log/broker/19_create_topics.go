@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,6 +62,9 @@ func (b *Broker) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool
 			rt.TopicID = topic.ID()
 		}
 	}
+	if errors.Is(err, log.ErrTopicExists) { // in Kafka's words: scripts look for them
+		err = withCode(kerr.TopicAlreadyExists, "Topic '%s' already exists.", t.Topic)
+	}
 	if err != nil {
 		rt.ErrorCode, rt.ErrorMessage = errorCode(err), errorMessage(err)
 		return rt
@@ -80,9 +84,6 @@ func (b *Broker) checkNewTopic(t *kmsg.CreateTopicsRequestTopic) (partitions int
 	if isReserved(t.Topic) {
 		return 0, nil, withCode(kerr.InvalidTopicException, "topic %q is internal; it is created when first needed", t.Topic)
 	}
-	if _, ok := b.cfg.Log.Topic(t.Topic); ok {
-		return 0, nil, withCode(kerr.TopicAlreadyExists, "topic %q already exists", t.Topic)
-	}
 	if partitions, err = b.newPartitions(t); err != nil {
 		return 0, nil, err
 	}
@@ -93,7 +94,7 @@ func (b *Broker) checkNewTopic(t *kmsg.CreateTopicsRequestTopic) (partitions int
 		}
 		overrides[c.Name] = *c.Value
 	}
-	return partitions, overrides, log.CheckTopicConfig(overrides)
+	return partitions, overrides, b.cfg.Log.CheckTopic(t.Topic, partitions, overrides)
 }
 
 func (b *Broker) newPartitions(t *kmsg.CreateTopicsRequestTopic) (int, error) {
