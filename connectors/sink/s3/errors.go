@@ -3,8 +3,10 @@ package s3
 import (
 	"context"
 	"crypto/tls"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -18,6 +20,9 @@ type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// noSuchUpload is S3's error code for an upload that is complete or aborted.
+const noSuchUpload = "NoSuchUpload"
 
 // passingCodes are error codes of S3 that may be gone at the next attempt,
 // whatever the HTTP status they come with: CompleteMultipartUpload reports
@@ -36,7 +41,7 @@ func transient(err error) bool {
 	if errors.As(err, &credentials) || errors.As(err, &certificate) {
 		return false
 	}
-	if passingCodes[errorCode(err)] {
+	if passingCodes[errorCode(err)] || truncated(err) {
 		return true
 	}
 	switch status := statusCode(err); {
@@ -47,6 +52,12 @@ func transient(err error) bool {
 	default:
 		return status < 300 || status >= 500
 	}
+}
+
+// truncated tells whether the answer ended too early to be understood.
+func truncated(err error) bool {
+	var syntax *xml.SyntaxError
+	return errors.As(err, &syntax) && syntax.Msg == "unexpected EOF" || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // errorCode returns the code of S3's answer, such as NoSuchBucket, or "".
@@ -80,7 +91,7 @@ func (s *store) remedy(err error) *connect.ConfigError {
 			"the certificate of %s is not trusted: %v; set AWS_CA_BUNDLE in the worker's environment to a file with its CA", s.endpoint(), certificate)}
 	case status == http.StatusMovedPermanently, code == "AuthorizationHeaderMalformed":
 		return s.regionRemedy(err)
-	case code == "NoSuchBucket", status == http.StatusNotFound && code != "NoSuchUpload":
+	case code == "NoSuchBucket", status == http.StatusNotFound && code != noSuchUpload:
 		return &connect.ConfigError{Option: "s3.bucket.name", Reason: fmt.Sprintf(
 			"bucket %q does not exist at %s; create it, or correct s3.bucket.name or store.url", s.bucket, s.endpoint())}
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":
@@ -140,7 +151,7 @@ func cause(err error) string {
 
 // fatal turns an error that will not pass into what the task fails with.
 func (s *store) fatal(key string, err error) error {
-	if errorCode(err) == "NoSuchUpload" {
+	if errorCode(err) == noSuchUpload {
 		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
 			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
 	}

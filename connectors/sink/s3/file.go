@@ -87,7 +87,7 @@ func growth(b []byte, n, limit int) int {
 	case n <= cap(b)-len(b):
 		return 0
 	case n > limit:
-		return n
+		return min(n, 2*limit) // its parts leave as they fill
 	default:
 		return bufferBytes(len(b)+n, limit)
 	}

@@ -98,7 +98,7 @@ func (s *store) completeUpload(ctx context.Context, u *upload) error {
 		UploadId:        &u.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
-	if err == nil || errorCode(err) != "NoSuchUpload" {
+	if err == nil || errorCode(err) != noSuchUpload {
 		return err
 	}
 	head, headErr := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key})
@@ -115,7 +115,7 @@ func (s *store) completeUpload(ctx context.Context, u *upload) error {
 func (s *store) abortUpload(ctx context.Context, u *upload) error {
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: &s.bucket, Key: &u.key, UploadId: &u.id})
-	if errorCode(err) == "NoSuchUpload" {
+	if errorCode(err) == noSuchUpload {
 		return nil
 	}
 	return err

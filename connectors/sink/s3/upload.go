@@ -70,10 +70,11 @@ func (s *Sink) ensureCreated(u *upload, first bool) error {
 		return nil
 	}
 	defer close(u.created)
-	return s.retrier.try(u.ctx, requestTimeout(0), u.key, func(context.Context) error {
+	return s.retrier.try(u.ctx, requestTimeout(0), u.key, func(ctx context.Context) error {
 		// Dropping the file ends u.ctx. It must not hide the id from abort, so it
-		// does not interrupt this request.
-		ctx, cancel := context.WithTimeout(s.ctx, requestTimeout(0))
+		// does not interrupt this request; the time limit and Close do.
+		deadline, _ := ctx.Deadline()
+		ctx, cancel := context.WithDeadline(s.ctx, deadline)
 		defer cancel()
 		id, err := s.store.createUpload(ctx, u)
 		u.id = id

@@ -1,0 +1,262 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
+)
+
+// settings are a config for srv with short pauses and the changes.
+func settings(srv *server, changes map[string]string) map[string]string {
+	s := map[string]string{
+		"s3.bucket.name":        testBucket,
+		"store.url":             srv.URL,
+		"s3.region":             "eu-central-1",
+		"aws.access.key.id":     "id",
+		"aws.secret.access.key": "secret",
+		"s3.retry.backoff.ms":   "1",
+		"retry.backoff.ms":      "2",
+		"s3.part.retries":       "1",
+	}
+	maps.Copy(s, changes)
+	return s
+}
+
+func newConfig(t testing.TB, srv *server, changes map[string]string) *Config {
+	t.Helper()
+	c, errs := parse(settings(srv, changes))
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	return c
+}
+
+func parse(settings map[string]string) (*Config, error) {
+	c := new(Config)
+	var d connect.Def
+	c.Define(&d)
+	if err := connect.Err(d.Parse(settings)); err != nil {
+		return c, err
+	}
+	var errs []error
+	for _, e := range c.Validate() {
+		errs = append(errs, e)
+	}
+	return c, errors.Join(errs...)
+}
+
+// harness drives a sink as the engine does, and checks at every Flush that no
+// offset is beyond what is visible (I2).
+type harness struct {
+	t       testing.TB
+	srv     *server
+	sink    *Sink
+	clock   time.Time
+	offsets map[connect.TopicPartition]int64
+	skipped map[int64]bool // offsets that need not be in any object
+	closed  bool
+}
+
+func openSink(t testing.TB, srv *server, changes map[string]string) *harness {
+	t.Helper()
+	h := &harness{t: t, srv: srv, clock: time.Unix(1_700_000_000, 0), offsets: make(map[connect.TopicPartition]int64)}
+	h.sink = newSink(newConfig(t, srv, changes))
+	h.sink.now = func() time.Time { return h.clock }
+	h.sink.stall = 50 * time.Millisecond
+	if err := h.sink.Open(t.Context(), connect.SinkContext{Connector: "c", Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *harness) close() {
+	if h.closed {
+		return
+	}
+	h.closed = true
+	if err := h.sink.Close(); err != nil {
+		h.t.Errorf("Close: %v", err)
+	}
+}
+
+func tp(p int) connect.TopicPartition {
+	return connect.TopicPartition{Topic: "iot", Partition: int32(p)}
+}
+
+func (h *harness) assign(p int, offset int64) {
+	h.t.Helper()
+	err := h.sink.Assign(h.t.Context(), []connect.PartitionOffset{{TopicPartition: tp(p), Offset: offset}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// payload is the record of an offset: its JSON says which, padded to size.
+func payload(offset int64, size int) string {
+	p := fmt.Sprintf(`{"o":%d,"x":"`, offset)
+	return p + strings.Repeat(string(rune('a'+offset%26)), max(0, size-len(p)-2)) + `"}`
+}
+
+func rawBatch(p int, from, to int64, size int) *connect.Batch {
+	b := connect.NewBatch(1<<20, 1<<30)
+	b.From = tp(p)
+	for o := from; o < to; o++ {
+		addRaw(b, o, payload(o, size))
+	}
+	return b
+}
+
+func addRaw(b *connect.Batch, offset int64, text string) {
+	r := b.Append()
+	r.Topic, r.Partition, r.Offset = b.From.Topic, b.From.Partition, offset
+	r.ValueSchema = connectjson.Schema
+	r.Value = connect.StringValue(text)
+}
+
+// write writes until the sink has taken the batch, as the engine would.
+func (h *harness) write(b *connect.Batch) {
+	h.t.Helper()
+	if err := h.tryWrite(h.t.Context(), b); err != nil {
+		h.t.Fatalf("Write: %v", err)
+	}
+}
+
+func (h *harness) tryWrite(ctx context.Context, b *connect.Batch) error {
+	for {
+		err := h.sink.Write(ctx, b)
+		if !connect.IsRetriable(err) {
+			return err
+		}
+	}
+}
+
+// flush calls Flush once and checks what it says.
+func (h *harness) flush() {
+	h.t.Helper()
+	moved, err := h.sink.Flush(h.t.Context())
+	if err != nil && !connect.IsRetriable(err) {
+		h.t.Fatalf("Flush: %v", err)
+	}
+	if len(moved) == 0 {
+		return
+	}
+	seen := visible(h.t, h.srv)
+	for _, m := range moved {
+		for o := max(h.offsets[m.TopicPartition], 0); o < m.Offset; o++ {
+			if !h.skipped[o] && !seen[m.TopicPartition][o] {
+				h.t.Fatalf("Flush reports %v, but offset %d is in no object", m, o)
+			}
+		}
+		h.offsets[m.TopicPartition] = m.Offset
+	}
+}
+
+var keyPattern = regexp.MustCompile(`^topics/([^/]+)/partition=(\d+)/`)
+
+// visible returns the offsets in objects, by the topic-partition in their key.
+func visible(t testing.TB, srv *server) map[connect.TopicPartition]map[int64]bool {
+	seen := make(map[connect.TopicPartition]map[int64]bool)
+	for key, body := range srv.objects(t) {
+		m := keyPattern.FindStringSubmatch(key)
+		n, _ := strconv.Atoi(m[2])
+		at := connect.TopicPartition{Topic: m[1], Partition: int32(n)}
+		if seen[at] == nil {
+			seen[at] = make(map[int64]bool)
+		}
+		if strings.HasSuffix(key, ".gz") {
+			body = gunzip(t, body)
+		}
+		for line := range bytes.Lines(body) {
+			rest, _ := bytes.CutPrefix(line, []byte(`{"o":`))
+			digits, _, _ := bytes.Cut(rest, []byte(","))
+			if o, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
+				seen[at][o] = true
+			}
+		}
+	}
+	return seen
+}
+
+// flushUntil flushes until the partition is durable up to want.
+func (h *harness) flushUntil(p int, want int64) {
+	h.t.Helper()
+	h.poll(fmt.Sprintf("offset %d of partition %d", want, p), func() bool {
+		h.flush()
+		return h.offsets[tp(p)] >= want
+	})
+	if got := h.offsets[tp(p)]; got != want {
+		h.t.Fatalf("Flush reports offset %d, want %d", got, want)
+	}
+}
+
+// poll waits for a condition.
+func (h *harness) poll(what string, done func() bool) {
+	h.t.Helper()
+	poll(h.t, what, done)
+}
+
+func poll(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !done() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-deadline:
+			t.Fatalf("timeout waiting for %s", what)
+		}
+	}
+}
+
+// lines returns the payloads of offsets as an object has them.
+func lines(from, to int64, size int) []byte {
+	var b []byte
+	for o := from; o < to; o++ {
+		b = append(b, payload(o, size)...)
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// wantObjects compares the objects on the server with name → content; names are
+// start offsets of partition 0.
+func (h *harness) wantObjects(want map[int64][]byte) {
+	h.t.Helper()
+	got := h.srv.objects(h.t)
+	for start, body := range want {
+		key := fmt.Sprintf("topics/iot/partition=0/iot+0+%010d.json", start)
+		if !bytes.Equal(got[key], body) {
+			h.t.Errorf("%s has %d bytes, want %d, or they differ", key, len(got[key]), len(body))
+		}
+		delete(got, key)
+	}
+	if len(got) > 0 {
+		h.t.Errorf("there are further objects: %v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
+// checkLeaks waits until no goroutine of a sink or of its connections is left.
+func checkLeaks(t *testing.T) {
+	t.Helper()
+	stacks := func() string {
+		buf := make([]byte, 1<<20)
+		return string(buf[:runtime.Stack(buf, true)])
+	}
+	poll(t, "goroutines to end", func() bool {
+		s := stacks()
+		return !strings.Contains(s, "sink/s3.(*uploader)") && !strings.Contains(s, "net/http.(*persistConn)")
+	})
+}

@@ -1,0 +1,158 @@
+package s3
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// 1,000 partitions whose files do not fit in memory together: the buffers stay
+// within buffer.memory.max and every record arrives.
+func TestMemoryWithManyPartitions(t *testing.T) {
+	const partitions, rounds, perRound, size = 1000, 3, 3, 15_000
+	srv := newServer(t)
+	h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880", "rotate.max.age.ms": "1000"})
+	for p := range partitions {
+		h.assign(p, 0)
+	}
+	for round := int64(0); round < rounds; round++ {
+		for p := range partitions {
+			h.write(rawBatch(p, round*perRound, (round+1)*perRound, size))
+		}
+	}
+	h.clock = h.clock.Add(time.Second)
+	h.poll("all partitions", func() bool {
+		moved, err := h.sink.Flush(t.Context())
+		for _, m := range moved {
+			h.offsets[m.TopicPartition] = m.Offset
+		}
+		done := 0
+		for _, o := range h.offsets {
+			if o == rounds*perRound {
+				done++
+			}
+		}
+		return err != nil || done == partitions
+	})
+	if got, most := h.sink.pool.peakBytes, 20971520+size; got > most {
+		t.Errorf("%d bytes of buffers, want at most %d", got, most)
+	}
+	for at, seen := range visible(t, srv) {
+		if len(seen) != rounds*perRound {
+			t.Fatalf("%v has %d records", at, len(seen))
+		}
+	}
+}
+
+func TestLargeRecords(t *testing.T) {
+	cases := []struct {
+		name string
+		size int
+		n    int64
+	}{
+		{"a part exactly", 5<<20 - 1, 2},
+		{"larger than a part", 7 << 20, 3},
+		{"50 MB", 50 << 20, 1},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			srv := newServer(t)
+			h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880",
+				"flush.size": fmt.Sprint(c.n + 2)})
+			h.assign(0, 0)
+			h.write(rawBatch(0, 0, 1, 100))
+			b := rawBatch(0, 1, 1+c.n, c.size)
+			addRaw(b, 1+c.n, payload(1+c.n, 100))
+			h.write(b)
+			h.flushUntil(0, c.n+2)
+			want := bytes.Join([][]byte{lines(0, 1, 100), lines(1, 1+c.n, c.size), lines(1+c.n, 2+c.n, 100)}, nil)
+			h.wantObjects(map[int64][]byte{0: want})
+			if got, most := h.sink.pool.peakBytes, 20971520+c.size; got > most {
+				t.Errorf("%d bytes of buffers, want at most %d", got, most)
+			}
+			if cap(h.sink.line) > 2*c.size {
+				t.Errorf("the line buffer has %d bytes", cap(h.sink.line))
+			}
+		})
+	}
+}
+
+// Memory that is not needed any more goes back.
+func TestIdlePoolIsTrimmed(t *testing.T) {
+	h := openSink(t, newServer(t), map[string]string{"flush.size": "10"})
+	h.assign(0, 0)
+	h.write(rawBatch(0, 0, 10, 1<<20))
+	h.flushUntil(0, 10)
+	for range 2 {
+		h.flush()
+	}
+	if got := h.sink.pool.heldBytes; got != 0 {
+		t.Errorf("an idle sink holds %d bytes of buffers", got)
+	}
+}
+
+func TestPartSizes(t *testing.T) {
+	srv := newServer(t)
+	cases := []struct {
+		partSize, memory string
+		parts            int
+		want             int
+	}{
+		{"5242880", "134217728", 0, 5 << 20},
+		{"5242880", "134217728", 999, 5 << 20},
+		{"5242880", "134217728", 1000, 10 << 20},
+		{"5242880", "134217728", 2500, 20 << 20},
+		{"5242880", "134217728", 9000, 32 << 20}, // a quarter of the memory
+		{"26214400", "134217728", 0, 25 << 20},
+		{"26214400", "134217728", 1000, 32 << 20},
+		{"104857600", "134217728", 0, 32 << 20},
+		{"2147483647", "9223372036854775807", 9000, maxPartBytes},
+	}
+	for _, c := range cases {
+		config := newConfig(t, srv, map[string]string{"s3.part.size": c.partSize, "buffer.memory.max": c.memory})
+		if got := config.partBytes(c.parts); got != c.want {
+			t.Errorf("part %d of s3.part.size=%s, buffer.memory.max=%s has %d bytes, want %d", c.parts+1, c.partSize, c.memory, got, c.want)
+		}
+	}
+	// However a file is filled, its parts fit in S3's 10,000, and make
+	// a large object.
+	config := newConfig(t, srv, map[string]string{"s3.part.size": "5242880", "buffer.memory.max": "107374182400"})
+	total := 0
+	for n := range maxParts {
+		total += config.partBytes(n)
+	}
+	if total < 3<<40 {
+		t.Errorf("an object has at most %d bytes, want 3 TiB", total)
+	}
+}
+
+func TestFileWithTooManyPartsIsFull(t *testing.T) {
+	r := newRotation(newConfig(t, newServer(t), nil))
+	f := &file{up: &upload{parts: make([]*part, maxParts)}, records: 1}
+	if !r.full(f) {
+		t.Error("a file with 9,500 parts takes more records")
+	}
+	if f = (&file{up: &upload{}, bytes: maxObjectBytes}); !r.full(f) {
+		t.Error("a file of 5 TiB takes more records")
+	}
+}
+
+func TestPoolCounts(t *testing.T) {
+	p := newPool(1 << 20)
+	a, b := p.get(64<<10), p.get(512<<10)
+	if p.fits(512<<10) || !p.fits(448<<10) {
+		t.Errorf("held %d of %d", p.heldBytes, p.maxBytes)
+	}
+	p.put(a)
+	p.put(b)
+	if c := p.get(512 << 10); &c[:1][0] != &b[:1][0] {
+		t.Error("a free buffer of the size is not used")
+	}
+	if p.get(1 << 20); p.heldBytes != 1<<20+512<<10 {
+		t.Errorf("held %d: free buffers of other sizes have to make room", p.heldBytes)
+	}
+	if got := p.grow(make([]byte, 10), 100, 64<<10); len(got) != 10 || cap(got) != 64<<10 {
+		t.Errorf("grow: %d of %d bytes", len(got), cap(got))
+	}
+}
