@@ -7,14 +7,16 @@ import (
 	"io"
 )
 
-// Packet types of MQTT 3.1.1, section 2.2.1, that a broker sends.
+// Packet types of MQTT 3.1.1, section 2.2.1: those that a broker sends, and
+// DISCONNECT.
 const (
-	typeConnack  = 2
-	typePublish  = 3
-	typePubrel   = 6
-	typeSuback   = 9
-	typeUnsuback = 11
-	typePingresp = 13
+	typeConnack    = 2
+	typePublish    = 3
+	typePubrel     = 6
+	typeSuback     = 9
+	typeUnsuback   = 11
+	typePingresp   = 13
+	typeDisconnect = 14
 )
 
 // maxRemainingLength is the largest length that a fixed header can state.

@@ -356,3 +356,39 @@ func TestAwayAndClose(t *testing.T) {
 	p.Disconnect(250)
 	noLeaks(t)
 }
+
+// Nothing is missing when the connection breaks again and again under load, at
+// whatever point between arrival and acknowledgement.
+func TestCutsUnderLoad(t *testing.T) {
+	m := startMosquitto(t, "max_inflight_messages 100")
+	r := startRelay(t, m.addr())
+	k := openTask(t, nil, fast(r.uri()))
+	k.connected(1)
+	want := numbers(0, 20_000)
+	p := publisher(t, m.uri())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		publish(t, p, "t/x", 1, want...)
+	}()
+	left := make(map[string]bool, len(want))
+	for _, v := range want {
+		left[v] = true
+	}
+	read := 0
+	for cuts := 1; len(left) > 0; {
+		for _, rec := range k.read(1, true) {
+			delete(left, rec.value)
+			read++
+		}
+		if cuts <= 5 && read > cuts*3000 {
+			cuts++
+			r.cut()
+		}
+	}
+	<-done
+	if n := k.log.count("mqtt connected"); n < 3 {
+		t.Errorf("only %d connections: too few cuts for a test", n)
+	}
+	t.Logf("%d of %d records came twice", read-len(want), len(want))
+}

@@ -169,6 +169,9 @@ func (c *pahoClient) close() {
 
 // explainDial makes a *connect.ConfigError of what waiting does not mend.
 func explainDial(o clientOptions, err error) error {
+	if refused := explainAlert(o, err); refused != nil {
+		return refused
+	}
 	var unverified *tls.CertificateVerificationError
 	var hostname x509.HostnameError
 	var record tls.RecordHeaderError
@@ -186,8 +189,20 @@ func explainDial(o clientOptions, err error) error {
 	return fmt.Errorf("connect to %s: %w", o.server, err)
 }
 
+// explainAlert returns what to do when the broker ended TLS because of the client
+// certificate. With TLS 1.3 that comes after the handshake, instead of a CONNACK.
+func explainAlert(o clientOptions, err error) error {
+	var alert *net.OpError
+	if !errors.As(err, &alert) || alert.Op != "remote error" || !strings.Contains(alert.Err.Error(), "certificate") {
+		return nil
+	}
+	return &connect.ConfigError{Option: optTLSCert, Reason: fmt.Sprintf(
+		"%s does not accept the client certificate (%s): give one that it trusts in %s and %s", o.server, trimTLS(alert.Err), optTLSCert, optTLSKey)}
+}
+
 func trimTLS(err error) string {
-	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: failed to verify certificate: "), "x509: ")
+	text := strings.TrimPrefix(err.Error(), "tls: ")
+	return strings.TrimPrefix(strings.TrimPrefix(text, "failed to verify certificate: "), "x509: ")
 }
 
 // explainRefusal makes a *connect.ConfigError of a CONNACK that says that the
@@ -204,6 +219,9 @@ func explainRefusal(ctx context.Context, o clientOptions, code byte, err error) 
 			o.server, code, optUsername, optPassword, o.clientID)}
 	case packets.ErrRefusedServerUnavailable:
 		return fmt.Errorf("connect to %s: the broker says that it is unavailable (CONNACK code 3)", o.server)
+	}
+	if refused := explainAlert(o, err); refused != nil {
+		return refused
 	}
 	var garbage *protocolError
 	switch {

@@ -40,7 +40,6 @@ func (s *Source) run(ctx context.Context) {
 	for {
 		began := time.Now()
 		connected, err := s.runConnection(ctx, &w)
-		s.generation.Add(1) // late acknowledgements are void
 		if ctx.Err() != nil {
 			return
 		}

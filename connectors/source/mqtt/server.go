@@ -31,8 +31,7 @@ func (s server) String() string { return s.url.String() }
 
 func (s server) secure() bool { return s.transport == overTLS || s.transport == overWebSocketTLS }
 
-// parseServer reads a server URI. Errors do not repeat it, since it may contain a
-// password (I6).
+// parseServer reads a server URI.
 func parseServer(text string) (server, error) {
 	if !strings.Contains(text, "://") {
 		return server{}, errors.New("a server starts with a scheme such as tcp://, as in tcp://broker:1883")

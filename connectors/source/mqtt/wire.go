@@ -31,6 +31,7 @@ type wire struct {
 	mu      sync.Mutex // guards what follows
 	changed sync.Cond  // on mu: pending, closed or err has changed
 	pending []byte
+	leaving bool // DISCONNECT is written or pending
 	closed  bool
 	err     error // why the connection ended before its time
 }
@@ -78,6 +79,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.closed {
 		return 0, net.ErrClosed
 	}
+	w.leaving = p[0] == typeDisconnect<<4 // paho writes packet by packet
 	w.pending = append(w.pending, p...)
 	w.changed.Broadcast()
 	return len(p), nil
@@ -120,20 +122,20 @@ func (w *wire) send(p []byte) error {
 	return err
 }
 
-// Close writes what is pending and closes the connection after the broker has,
-// which it does when it has read the DISCONNECT: Mosquitto 2.0 that sees the end of
-// the connection first does not always read what came before it, and
-// acknowledgements would be lost. It waits for closeTimeout at most.
+// Close writes what is pending and closes the connection. After a DISCONNECT it
+// lets the broker close first: Mosquitto 2.0 that sees the end of the connection
+// does not always read what came before it, and acknowledgements would be lost.
+// It waits for closeTimeout at most.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	w.closed = true
-	aborted := w.err != nil
+	polite := w.leaving && w.err == nil
 	w.changed.Broadcast()
 	w.mu.Unlock()
 	impatient := time.AfterFunc(closeTimeout, w.hangUp)
 	defer impatient.Stop()
 	<-w.flushed
-	if !aborted {
+	if polite {
 		select {
 		case <-w.ended:
 		case <-time.After(closeTimeout):

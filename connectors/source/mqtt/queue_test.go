@@ -1,0 +1,158 @@
+package mqtt
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+func textMessage(qos byte, payload string) message {
+	return message{topic: "t", payload: []byte(payload), qos: qos}
+}
+
+func (q *queue) takeAll() []string {
+	b := connect.NewBatch(1<<20, 1<<30)
+	q.fill(b, "k", 1<<20, 1)
+	var out []string
+	for _, r := range b.Records() {
+		out = append(out, string(r.Value.Bytes()))
+	}
+	return out
+}
+
+// QoS 0 waits once, then the oldest gives way at once until there is room again.
+func TestQueueDropsOldestQoS0(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(3, time.Hour)
+		began := time.Now()
+		dropped := 0
+		for _, p := range []string{"a", "b", "c", "d", "e"} {
+			n, err := q.put(textMessage(0, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dropped += n
+		}
+		if waited := time.Since(began); waited != maxWait {
+			t.Errorf("waited %v, want %v once", waited, maxWait)
+		}
+		if got, want := q.takeAll(), []string{"c", "d", "e"}; !slices.Equal(got, want) || dropped != 2 {
+			t.Errorf("got %v and %d dropped, want %v and 2", got, dropped, want)
+		}
+		if q.stalled = true; q.bytes != 0 {
+			t.Errorf("%d bytes are held by an empty queue", q.bytes)
+		}
+		q.put(textMessage(0, "f"))
+		if q.stalled {
+			t.Error("room does not end the stall")
+		}
+	})
+}
+
+// QoS 1 waits for room, and gets it when another message is committed.
+func TestQueueWaitsForCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(3, time.Second)
+		big := strings.Repeat("x", maxHeldBytes)
+		q.put(textMessage(1, big))
+		b := connect.NewBatch(10, 1<<30)
+		q.fill(b, "k", 10, 7)
+		go func() {
+			<-time.After(500 * time.Millisecond) // of the bubble
+			q.committed.Store(7)
+			q.takeCommitted(make([]uncommitted, 0, 10))
+		}()
+		if _, err := q.put(textMessage(1, "next")); err != nil {
+			t.Errorf("put: %v", err)
+		}
+		if _, err := q.put(textMessage(1, big)); !errors.Is(err, errQueueFull) {
+			t.Errorf("got %v, want %v", err, errQueueFull)
+		}
+		go q.close()
+		if _, err := q.put(textMessage(2, big)); !errors.Is(err, errQueueClosed) {
+			t.Errorf("got %v, want %v", err, errQueueClosed)
+		}
+	})
+}
+
+func TestQueueTakesCommittedOnly(t *testing.T) {
+	q := newQueue(10, 0)
+	b := connect.NewBatch(2, 1<<20)
+	for range 5 {
+		q.put(textMessage(1, "x"))
+	}
+	q.put(textMessage(0, "needs no acknowledgement"))
+	for token := uint64(1); token <= 3; token++ {
+		b.Reset()
+		q.fill(b, "k", 10, token)
+	}
+	q.committed.Store(2)
+	if got := len(q.takeCommitted(make([]uncommitted, 0, 3))); got != 3 {
+		t.Errorf("first group: got %d, want the 3 that it has room for", got)
+	}
+	if got := len(q.takeCommitted(make([]uncommitted, 0, 3))); got != 1 {
+		t.Errorf("second group: got %d, want 1", got)
+	}
+	if q.held() != 1 {
+		t.Errorf("%d held, want the one that is not committed", q.held())
+	}
+}
+
+func TestFIFO(t *testing.T) {
+	var f fifo[int]
+	next, want := 0, 0
+	for round := range 200 {
+		for range round {
+			f.push(next)
+			next++
+		}
+		for range round / 2 {
+			if got := f.pop(); got != want {
+				t.Fatalf("got %d, want %d", got, want)
+			}
+			want++
+		}
+	}
+	for f.len() > 0 {
+		if got := *f.first(); got != want {
+			t.Fatalf("got %d, want %d", got, want)
+		}
+		f.pop()
+		want++
+	}
+	if want != next {
+		t.Errorf("%d elements came out, %d went in", want, next)
+	}
+	if len(f.ring) > fifoKeep {
+		t.Errorf("an empty queue keeps %d places", len(f.ring))
+	}
+}
+
+// Reading and acknowledging add no garbage of their own to paho's.
+func TestNoGarbagePerRecord(t *testing.T) {
+	q := newQueue(1<<20, 0)
+	b := connect.NewBatch(1000, 1<<20)
+	group := make([]uncommitted, 0, acksAtOnce)
+	m := textMessage(1, strings.Repeat("x", 100))
+	token := uint64(0)
+	round := func() {
+		for range 1000 {
+			q.put(m)
+		}
+		token++
+		b.Reset()
+		q.fill(b, "k", 1000, token)
+		q.committed.Store(token)
+		for group = q.takeCommitted(group[:0]); len(group) > 0; group = q.takeCommitted(group[:0]) {
+		}
+	}
+	round()
+	if allocs := testing.AllocsPerRun(20, round); allocs > 0 {
+		t.Errorf("%v allocations for 1000 records, want none", allocs)
+	}
+}
