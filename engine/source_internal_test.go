@@ -24,12 +24,12 @@ type scriptedSource struct {
 
 func (s *scriptedSource) Open(context.Context, connect.SourceContext) error { return nil }
 func (s *scriptedSource) Read(ctx context.Context, b *connect.Batch) error  { return s.read(ctx, b) }
-func (s *scriptedSource) Commit(m connect.Mark)                            { s.commit(m) }
-func (s *scriptedSource) Close() error                                     { return nil }
+func (s *scriptedSource) Commit(m connect.Mark)                             { s.commit(m) }
+func (s *scriptedSource) Close() error                                      { return nil }
 
 type scriptedConfig struct{ source *scriptedSource }
 
-func (c *scriptedConfig) Define(*connect.Def)   {}
+func (c *scriptedConfig) Define(*connect.Def)    {}
 func (c *scriptedConfig) Source() connect.Source { return c.source }
 
 // heldProducer keeps records until the test acknowledges them.

@@ -43,6 +43,9 @@ func Start(t testing.TB, c *kfake.Cluster, change func(*engine.Config), plugins 
 	t.Helper()
 	cfg := engine.Config{BootstrapServers: c.ListenAddrs(), WorkerID: "worker:8083", Plugins: plugins,
 		Logger: slog.New(slog.NewTextHandler(&logWriter{t: t}, nil)), TaskShutdownTimeout: 2 * time.Second}
+	if _, fuzzing := t.(*testing.F); fuzzing {
+		cfg.Logger = nil // a fuzz target must not log to its F
+	}
 	if change != nil {
 		change(&cfg)
 	}
@@ -103,7 +106,9 @@ func (w *Worker) Await(t testing.TB, name string, states ...engine.State) engine
 			got = append(got, string(task.State))
 		}
 		return strings.Join(got, " ") == strings.Join(want, " ")
-	}, func() string { return "status of " + name + ": got " + strings.Join(got, " ") + ", want " + strings.Join(want, " ") })
+	}, func() string {
+		return "status of " + name + ": got " + strings.Join(got, " ") + ", want " + strings.Join(want, " ")
+	})
 	return status
 }
 
