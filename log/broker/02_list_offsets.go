@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log"
+)
+
+// Timestamps with a meaning of their own.
+const (
+	latestTimestamp        = -1
+	earliestTimestamp      = -2
+	maxTimestamp           = -3 // v7, KIP-734
+	earliestLocalTimestamp = -4 // v8, KIP-405
+	latestTieredTimestamp  = -5 // v9, KIP-1005
+)
+
+// listOffsetsHandler is key 2, v1–v10.
+func listOffsetsHandler() handler {
+	return handler{
+		key: kmsg.ListOffsets, min: 1, max: 10, advertised: 1,
+		shape: shape{
+			fixed(4),         // replica id
+			fixed(1).from(2), // isolation level
+			arr(str(), arr(
+				fixed(4),         // partition
+				fixed(4).from(4), // current leader epoch
+				fixed(8),         // timestamp
+			)),
+			fixed(4).from(10), // timeout
+		},
+		serve: answer((*Broker).listOffsets),
+	}
+}
+
+func (b *Broker) listOffsets(_ context.Context, _ *request, q *kmsg.ListOffsetsRequest) kmsg.Response {
+	resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, t := range q.Topics {
+		rt := kmsg.NewListOffsetsResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rt.Partitions = append(rt.Partitions, b.listOffset(q, t.Topic, p))
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+func (b *Broker) listOffset(q *kmsg.ListOffsetsRequest, topic string, p kmsg.ListOffsetsRequestTopicPartition) kmsg.ListOffsetsResponseTopicPartition {
+	rp := kmsg.NewListOffsetsResponseTopicPartition()
+	rp.Partition = p.Partition
+	rp.Offset, rp.Timestamp, rp.LeaderEpoch = -1, -1, -1
+	l, err := b.partition(topic, [16]byte{}, false, p.Partition)
+	if err == nil {
+		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
+	}
+	if err == nil {
+		rp.Offset, rp.Timestamp, err = lookUpOffset(l, q, p.Timestamp)
+	}
+	if err != nil {
+		rp.ErrorCode = errorCode(err)
+		return rp
+	}
+	if rp.Offset >= 0 {
+		rp.LeaderEpoch = l.LeaderEpoch()
+	}
+	return rp
+}
+
+// lookUpOffset resolves a timestamp; -1, -1 when no record qualifies.
+func lookUpOffset(l *log.Partition, q *kmsg.ListOffsetsRequest, timestamp int64) (offset, found int64, err error) {
+	end := l.HighWatermark()
+	if q.IsolationLevel == 1 {
+		end = l.LastStableOffset()
+	}
+	switch timestamp {
+	case latestTimestamp:
+		return end, -1, nil
+	case earliestTimestamp:
+		return l.LogStartOffset(), -1, nil
+	case maxTimestamp:
+		offset, found, err = l.MaxTimestamp()
+	case earliestLocalTimestamp:
+		return l.LogStartOffset(), -1, nil
+	case latestTieredTimestamp:
+		return -1, -1, nil
+	default:
+		if timestamp < 0 {
+			return -1, -1, kerr.UnsupportedVersion
+		}
+		offset, found, err = l.OffsetForTime(timestamp)
+	}
+	if err != nil || offset >= end { // not durable or not stable yet
+		return -1, -1, err
+	}
+	return offset, found, nil
+}

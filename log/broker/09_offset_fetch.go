@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log/group"
+)
+
+// offsetFetchHandler is key 9, v1–v10: v6 flexible, v8 several groups, v10 topic
+// ids.
+func offsetFetchHandler() handler {
+	return handler{
+		key: kmsg.OffsetFetch, min: 1, max: 10, advertised: 1,
+		shape: shape{
+			str().to(7),                      // group
+			arr(str(), list(fixed(4))).to(7), // topics
+			arr(
+				str(),            // group
+				str().from(9),    // member id
+				fixed(4).from(9), // member epoch
+				arr(str().to(9), fixed(16).from(10), list(fixed(4))),
+			).from(8),
+			fixed(1).from(7), // require stable: no transactional commits are pending yet
+		},
+		serve: answer((*Broker).offsetFetch),
+	}
+}
+
+func (b *Broker) offsetFetch(_ context.Context, _ *request, q *kmsg.OffsetFetchRequest) kmsg.Response {
+	resp := q.ResponseKind().(*kmsg.OffsetFetchResponse)
+	if q.Version >= 8 {
+		resp.Groups = []kmsg.OffsetFetchResponseGroup{}
+		for i := range q.Groups {
+			resp.Groups = append(resp.Groups, b.fetchOffsets(&q.Groups[i], q.Version))
+		}
+		return resp
+	}
+	one := b.fetchOffsets(oneGroup(q), q.Version)
+	resp.ErrorCode = one.ErrorCode
+	resp.Topics = []kmsg.OffsetFetchResponseTopic{}
+	for _, t := range one.Topics {
+		rt := kmsg.NewOffsetFetchResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rt.Partitions = append(rt.Partitions, kmsg.OffsetFetchResponseTopicPartition(p))
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+// oneGroup is a request up to v7 in the form of v8.
+func oneGroup(q *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchRequestGroup {
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = q.Group
+	if q.Topics != nil { // null means all, empty means none
+		g.Topics = []kmsg.OffsetFetchRequestGroupTopic{}
+	}
+	for _, t := range q.Topics {
+		gt := kmsg.NewOffsetFetchRequestGroupTopic()
+		gt.Topic, gt.Partitions = t.Topic, t.Partitions
+		g.Topics = append(g.Topics, gt)
+	}
+	return &g
+}
+
+// fetchOffsets answers for one group. A group or partition without a committed
+// offset is no error: its offset is -1.
+func (b *Broker) fetchOffsets(q *kmsg.OffsetFetchRequestGroup, version int16) kmsg.OffsetFetchResponseGroup {
+	rg := kmsg.NewOffsetFetchResponseGroup()
+	rg.Group = q.Group
+	rg.Topics = []kmsg.OffsetFetchResponseGroupTopic{}
+	offsets, err := b.cfg.Groups.Fetch(q.Group)
+	if err != nil {
+		rg.ErrorCode = groupErrorCode(err)
+		return rg
+	}
+	if q.Topics == nil {
+		rg.Topics = append(rg.Topics, b.allOffsets(offsets, version)...)
+		return rg
+	}
+	known := map[string]map[int32]group.Offset{}
+	for _, o := range offsets {
+		if known[o.Topic] == nil {
+			known[o.Topic] = map[int32]group.Offset{}
+		}
+		known[o.Topic][o.Partition] = o
+	}
+	for _, t := range q.Topics {
+		rg.Topics = append(rg.Topics, b.namedOffsets(t, known, version))
+	}
+	return rg
+}
+
+// allOffsets takes offsets sorted by topic. From v10 on a topic has to have an
+// id, so those of topics that are gone are left out.
+func (b *Broker) allOffsets(offsets []group.Offset, version int16) []kmsg.OffsetFetchResponseGroupTopic {
+	var topics []kmsg.OffsetFetchResponseGroupTopic
+	for len(offsets) > 0 {
+		name := offsets[0].Topic
+		rt := kmsg.NewOffsetFetchResponseGroupTopic()
+		rt.Topic = name
+		for len(offsets) > 0 && offsets[0].Topic == name {
+			rt.Partitions = append(rt.Partitions, fetchedOffset(offsets[0]))
+			offsets = offsets[1:]
+		}
+		t, ok := b.cfg.Log.Topic(name)
+		if ok {
+			rt.TopicID = t.ID()
+		}
+		if ok || version < 10 {
+			topics = append(topics, rt)
+		}
+	}
+	return topics
+}
+
+func (b *Broker) namedOffsets(t kmsg.OffsetFetchRequestGroupTopic, known map[string]map[int32]group.Offset, version int16) kmsg.OffsetFetchResponseGroupTopic {
+	rt := kmsg.NewOffsetFetchResponseGroupTopic()
+	rt.Topic, rt.TopicID = t.Topic, t.TopicID
+	name, code := t.Topic, int16(0)
+	if version >= 10 {
+		if topic, ok := b.cfg.Log.TopicByID(t.TopicID); ok {
+			name = topic.Name()
+		} else {
+			code = kerr.UnknownTopicID.Code
+		}
+	}
+	rt.Partitions = []kmsg.OffsetFetchResponseGroupTopicPartition{}
+	for _, i := range t.Partitions {
+		o, ok := known[name][i]
+		if !ok || code != 0 {
+			o = group.Offset{Partition: i, Offset: -1, LeaderEpoch: -1}
+		}
+		rp := fetchedOffset(o)
+		rp.ErrorCode = code
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	return rt
+}
+
+func fetchedOffset(o group.Offset) kmsg.OffsetFetchResponseGroupTopicPartition {
+	rp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+	rp.Partition, rp.Offset, rp.LeaderEpoch = o.Partition, o.Offset, o.LeaderEpoch
+	rp.Metadata = kmsg.StringPtr(o.Metadata)
+	return rp
+}

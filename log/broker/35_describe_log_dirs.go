@@ -1,0 +1,61 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// describeLogDirsHandler is key 35, v1–v4: v2 flexible, v4 volume sizes.
+func describeLogDirsHandler() handler {
+	return handler{
+		key: kmsg.DescribeLogDirs, min: 1, max: 4, advertised: 1,
+		shape: shape{arr(str(), list(fixed(4)))},
+		serve: answer((*Broker).describeLogDirs),
+	}
+}
+
+func (b *Broker) describeLogDirs(_ context.Context, _ *request, q *kmsg.DescribeLogDirsRequest) kmsg.Response {
+	resp := q.ResponseKind().(*kmsg.DescribeLogDirsResponse)
+	dir := kmsg.NewDescribeLogDirsResponseDir()
+	dir.Dir = b.cfg.Dir
+	dir.TotalBytes, dir.UsableBytes = -1, -1 // unknown
+	dir.Topics = []kmsg.DescribeLogDirsResponseDirTopic{}
+	if q.Topics == nil {
+		for _, t := range b.cfg.Log.Topics() {
+			dir.Topics = append(dir.Topics, b.logDirTopic(t.Name(), allPartitions(t.Partitions())))
+		}
+	}
+	for _, t := range q.Topics {
+		dir.Topics = append(dir.Topics, b.logDirTopic(t.Topic, t.Partitions))
+	}
+	resp.Dirs = append(resp.Dirs, dir)
+	return resp
+}
+
+// logDirTopic reports the partitions that exist and leaves out the others.
+func (b *Broker) logDirTopic(name string, partitions []int32) kmsg.DescribeLogDirsResponseDirTopic {
+	rt := kmsg.NewDescribeLogDirsResponseDirTopic()
+	rt.Topic = name
+	rt.Partitions = []kmsg.DescribeLogDirsResponseDirTopicPartition{}
+	t, ok := b.cfg.Log.Topic(name)
+	if !ok {
+		return rt
+	}
+	for _, i := range partitions {
+		if p, ok := t.Partition(i); ok {
+			rp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
+			rp.Partition, rp.Size = i, p.Size()
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+	}
+	return rt
+}
+
+func allPartitions(n int) []int32 {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}

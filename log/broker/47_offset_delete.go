@@ -1,0 +1,50 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log/group"
+)
+
+// offsetDeleteHandler is key 47, v0 (KIP-496).
+func offsetDeleteHandler() handler {
+	return handler{
+		key: kmsg.OffsetDelete, min: 0, max: 0, advertised: 0,
+		shape: shape{
+			str(), // group
+			arr(str(), arr(fixed(4))),
+		},
+		serve: answer((*Broker).offsetDelete),
+	}
+}
+
+func (b *Broker) offsetDelete(_ context.Context, _ *request, q *kmsg.OffsetDeleteRequest) kmsg.Response {
+	resp := q.ResponseKind().(*kmsg.OffsetDeleteResponse)
+	resp.Topics = []kmsg.OffsetDeleteResponseTopic{}
+	var topics []group.TopicPartitions
+	for _, t := range q.Topics {
+		tp := group.TopicPartitions{Topic: t.Topic}
+		for _, p := range t.Partitions {
+			tp.Partitions = append(tp.Partitions, p.Partition)
+		}
+		topics = append(topics, tp)
+	}
+	outcomes, err := b.cfg.Groups.DeleteOffsets(q.Group, topics)
+	if err != nil {
+		resp.ErrorCode = groupErrorCode(err)
+		return resp
+	}
+	for i, t := range topics {
+		rt := kmsg.NewOffsetDeleteResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewOffsetDeleteResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p, groupErrorCode(outcomes[i])
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}

@@ -1,0 +1,83 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// BenchmarkProduce is kgo with its defaults (idempotent, acks=all) in the same
+// process: every record is synced before it counts.
+func BenchmarkProduce(b *testing.B) {
+	for _, size := range []int{100, 1000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := newServer(b)
+			s.createTopic("t", 4, nil)
+			produceMany(b, s, size, b.N)
+		})
+	}
+}
+
+// BenchmarkConsume reads back what was produced before the clock starts.
+func BenchmarkConsume(b *testing.B) {
+	for _, size := range []int{100, 1000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := newServer(b)
+			s.createTopic("t", 4, nil)
+			produceMany(b, s, size, b.N)
+			cl := s.client(kgo.ConsumeTopics("t"))
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				f := cl.PollFetches(context.Background())
+				if err := f.Err(); err != nil {
+					b.Fatal(err)
+				}
+				n += f.NumRecords()
+			}
+		})
+	}
+}
+
+// BenchmarkProduceSync is one record at a time: the latency of one group commit.
+func BenchmarkProduceSync(b *testing.B) {
+	s := newServer(b)
+	s.createTopic("t", 1, nil)
+	cl := s.client(kgo.DefaultProduceTopic("t"), kgo.ProducerLinger(0))
+	b.ResetTimer()
+	for range b.N {
+		if err := cl.ProduceSync(context.Background(), kgo.SliceRecord(make([]byte, 100))).FirstErr(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func produceMany(b *testing.B, s *server, size, n int) {
+	cl := s.client(kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	value := bytes.Repeat([]byte{'x'}, size)
+	records := make([]kgo.Record, n)
+	b.SetBytes(int64(size))
+	b.ResetTimer()
+	failed := make(chan error, 1)
+	for i := range records {
+		records[i].Value = value
+		cl.Produce(context.Background(), &records[i], func(_ *kgo.Record, err error) {
+			if err != nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+		})
+	}
+	if err := cl.Flush(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	select {
+	case err := <-failed:
+		b.Fatal(err)
+	default:
+	}
+}

@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	readBufferBytes = 16 << 10
+	writeChunkBytes = 256 << 10 // each must be taken within Config.WriteTimeout
+)
+
+// conn is one client connection.
+type conn struct {
+	b      *Broker
+	nc     net.Conn
+	host   string
+	log    *slog.Logger
+	cancel context.CancelFunc
+	// pending holds the requests in order of arrival; the reader is its only
+	// sender and closes it. Its capacity bounds the pipelined requests (I5).
+	pending chan *request
+}
+
+// run serves the connection until it ends, and closes it.
+func (c *conn) run(ctx context.Context) {
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	err := c.read(ctx)
+	close(c.pending)
+	writer.Wait()
+	c.cancel()
+	c.nc.Close()
+	if err != nil && !isClosed(err) {
+		c.log.Debug("connection closed", "client", c.host, "reason", err)
+	}
+}
+
+// drain lets the request in progress finish and its answer be sent, and takes no
+// other. It may be called from any goroutine.
+func (c *conn) drain() {
+	c.cancel()
+	c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// read takes requests until the connection ends or drains.
+func (c *conn) read(ctx context.Context) error {
+	r := bufio.NewReaderSize(c.nc, readBufferBytes)
+	for {
+		if err := c.nc.SetReadDeadline(time.Now().Add(c.b.cfg.IdleTimeout)); err != nil {
+			return err
+		}
+		if ctx.Err() != nil { // after the deadline, so that drain cannot slip in between
+			return nil
+		}
+		size, err := readSize(r, c.b.cfg.MaxFrameBytes)
+		if err != nil {
+			return err
+		}
+		if err := c.serveFrame(ctx, r, size); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error {
+	frame, err := readFrame(ctx, r, size, c.b.inFlight, &c.b.buffers)
+	if err != nil {
+		return err
+	}
+	defer frame.release()
+	req, err := parseRequest(c.b.handlers, frame.bytes)
+	if err != nil {
+		return err
+	}
+	req.clientHost = c.host
+	c.pending <- req
+	c.serve(ctx, req)
+	return nil
+}
+
+// serve runs the handler. A panic ends this connection and nothing else (I5).
+func (c *conn) serve(ctx context.Context, r *request) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		c.log.Error("request handler panicked; closing the connection", "api", r.key.Name(),
+			"version", r.version, "client", c.host, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		r.hangUp(fmt.Errorf("handle %s: panic", r.key.Name()))
+	}()
+	r.handler.serve(c.b, ctx, r)
+}
+
+// write sends the answers in order. After an error it closes the connection,
+// which ends the reader, and lets the remaining requests finish unsent.
+func (c *conn) write() {
+	var failed error
+	for r := range c.pending {
+		<-r.ready
+		if failed == nil {
+			failed = c.send(r)
+			if failed != nil {
+				c.cancel()
+				c.nc.Close()
+			}
+		}
+		if r.after != nil {
+			r.after()
+		}
+	}
+	if failed != nil && !isClosed(failed) {
+		c.log.Debug("connection closed", "client", c.host, "reason", failed)
+	}
+}
+
+func (c *conn) send(r *request) error {
+	if r.err != nil || r.response == nil {
+		return r.err
+	}
+	buf := r.appendResponse(c.b.buffers.get())
+	defer func() { c.b.buffers.put(buf) }()
+	for rest := buf; len(rest) > 0; {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.cfg.WriteTimeout)); err != nil {
+			return err
+		}
+		n, err := c.nc.Write(rest[:min(len(rest), writeChunkBytes)])
+		if err != nil {
+			return fmt.Errorf("write %s response: %w", r.key.Name(), err)
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// isClosed reports whether err only says that one side went away or was idle.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, os.ErrDeadlineExceeded)
+}

@@ -1,0 +1,43 @@
+// Package broker serves the Kafka protocol over a log.Log: framing, version
+// negotiation, one handler per API key, and the limits that keep a client from
+// taking more than its share.
+//
+// # Requests
+//
+// A request is a frame; all integers are big endian:
+//
+//	size int32 | key int16 | version int16 | correlation id int32 |
+//	client id nullable string | [tags, flexible versions] | body
+//
+// and its response is
+//
+//	size int32 | correlation id int32 | [tags, flexible versions] | body
+//
+// with one exception: the header of an ApiVersions response never has tags
+// (KIP-511), because the client does not yet know which version it will get.
+//
+// Each connection has two goroutines. The reader takes requests in order and
+// runs their handlers one after the other; the writer sends the answers in the
+// same order, each when it is ready. Only Produce answers later than its handler
+// returns: the records are appended in order, and the answer waits for the
+// fdatasync that covers them (I1) while the next pipelined request is handled.
+//
+// # Bytes from outside
+//
+// The decoder (kmsg) trusts the counts in a request: it allocates what an array
+// claims and loops as often as a tag section claims. So every body is first
+// walked against the shape its handler states (see shape), which reads nothing
+// but lengths, and refused when it does not fit (I5). Frames grow as their bytes
+// arrive, whatever their size prefix says.
+//
+// # API keys
+//
+// One file per key, named NN_name.go; the file states the versions and is listed
+// once in handlers.go. Keys whose place is kept for later work, and which are
+// not advertised until then:
+//
+//	17, 36  SaslHandshake, SaslAuthenticate
+//	24–28   transactions (AddPartitionsToTxn … TxnOffsetCommit)
+//	29–31   access control lists
+//	68, 69  the consumer group protocol of KIP-848
+package broker

@@ -1,0 +1,108 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+const (
+	minFrameBytes   = 8        // key, version, correlation id
+	firstGrowBytes  = 64 << 10 // read of a frame before it counts against the in-flight budget
+	pooledBufferMax = 4 << 20  // larger buffers go back to the garbage collector
+)
+
+// bufferPool recycles the byte slices of frames, responses and fetched records.
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) get() []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, firstGrowBytes)
+}
+
+func (p *bufferPool) put(b []byte) {
+	if cap(b) == 0 || cap(b) > pooledBufferMax {
+		return
+	}
+	p.pool.Put(&b)
+}
+
+// frame is the bytes of one request after its size prefix, and the share of the
+// in-flight budget that they hold.
+type frame struct {
+	bytes  []byte
+	held   int64
+	budget *semaphore.Weighted
+	pool   *bufferPool
+}
+
+// release gives the bytes back; nothing may refer to them afterwards.
+func (f *frame) release() {
+	if f.pool == nil {
+		return
+	}
+	if f.held > 0 {
+		f.budget.Release(f.held)
+	}
+	f.pool.put(f.bytes)
+	*f = frame{}
+}
+
+// readSize reads the size prefix of the next frame.
+func readSize(r *bufio.Reader, maxBytes int) (int, error) {
+	var prefix [4]byte
+	if _, err := io.ReadFull(r, prefix[:]); err != nil {
+		return 0, err
+	}
+	size := int(int32(binary.BigEndian.Uint32(prefix[:])))
+	if size < minFrameBytes || size > maxBytes {
+		return 0, fmt.Errorf("frame size %d is not between %d and %d", size, minFrameBytes, maxBytes)
+	}
+	return size, nil
+}
+
+// readFrame reads size bytes. The buffer at most doubles what has arrived, so a
+// prefix that promises much and sends little costs little; what grows beyond the
+// first step waits for room in the budget shared by all connections (I5).
+func readFrame(ctx context.Context, r *bufio.Reader, size int, budget *semaphore.Weighted, pool *bufferPool) (frame, error) {
+	f := frame{bytes: pool.get(), budget: budget, pool: pool}
+	for len(f.bytes) < size {
+		if err := f.grow(ctx, min(size, max(firstGrowBytes, 2*len(f.bytes)))); err != nil {
+			f.release()
+			return frame{}, err
+		}
+		next := f.bytes[len(f.bytes):min(size, cap(f.bytes))]
+		n, err := io.ReadFull(r, next)
+		f.bytes = f.bytes[:len(f.bytes)+n]
+		if err != nil {
+			f.release()
+			return frame{}, fmt.Errorf("read frame: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// grow makes room for n bytes in all.
+func (f *frame) grow(ctx context.Context, n int) error {
+	if want := int64(n) - firstGrowBytes; want > f.held {
+		if err := f.budget.Acquire(ctx, want-f.held); err != nil {
+			return fmt.Errorf("wait for in-flight bytes: %w", err)
+		}
+		f.held = want
+	}
+	if n <= cap(f.bytes) {
+		return nil
+	}
+	grown := make([]byte, len(f.bytes), n)
+	copy(grown, f.bytes)
+	f.pool.put(f.bytes)
+	f.bytes = grown
+	return nil
+}

@@ -1,0 +1,72 @@
+package broker
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/group"
+)
+
+// topic finds a topic by its id (newer versions of an API) or its name.
+func (b *Broker) topic(name string, id [16]byte, byID bool) (*log.Topic, error) {
+	if byID {
+		if t, ok := b.cfg.Log.TopicByID(id); ok {
+			return t, nil
+		}
+		return nil, kerr.UnknownTopicID
+	}
+	if t, ok := b.cfg.Log.Topic(name); ok {
+		return t, nil
+	}
+	return nil, kerr.UnknownTopicOrPartition
+}
+
+// partition finds a partition that can be read.
+func (b *Broker) partition(name string, id [16]byte, byID bool, index int32) (*log.Partition, error) {
+	t, err := b.topic(name, id, byID)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := t.Partition(index)
+	if !ok {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	return p, p.Err()
+}
+
+// checkLeaderEpoch compares the epoch that a client believes in, -1 for none
+// (KIP-320).
+func checkLeaderEpoch(p *log.Partition, epoch int32) error {
+	switch current := p.LeaderEpoch(); {
+	case epoch < 0 || epoch == current:
+		return nil
+	case epoch < current:
+		return kerr.FencedLeaderEpoch
+	default:
+		return kerr.UnknownLeaderEpoch
+	}
+}
+
+// autoCreate creates a topic because its metadata was asked for.
+func (b *Broker) autoCreate(name string) (*log.Topic, error) {
+	if name == group.OffsetsTopic {
+		return b.cfg.Groups.EnsureTopic()
+	}
+	if isReserved(name) {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	return b.cfg.Log.CreateTopic(name, b.cfg.NumPartitions, nil)
+}
+
+// isReserved reports the internal topics, which only coordinators may create,
+// delete or resize.
+func isReserved(name string) bool {
+	return name == group.OffsetsTopic || name == "__transaction_state"
+}
+
+// replicas is the replica list of every partition: this node.
+func (b *Broker) replicas() []int32 { return []int32{b.cfg.NodeID} }
+
+// noOperations says that authorized operations were not asked for or are not
+// known (KIP-430).
+const noOperations = -1 << 31

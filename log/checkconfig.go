@@ -1,0 +1,7 @@
+package log
+
+// CheckTopicConfig returns a *[ConfigError] when CreateTopic would refuse the overrides.
+func CheckTopicConfig(overrides map[string]string) error {
+	_, err := TopicConfig{}.with(overrides)
+	return err
+}

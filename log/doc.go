@@ -1,0 +1,2 @@
+// Package log is a partitioned log on the local disk in Kafka's own file format.
+package log

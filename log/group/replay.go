@@ -1,0 +1,195 @@
+package group
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
+)
+
+const replayBytes = 1 << 20 // read at a time
+
+// replay reads the offsets topic. A partition that cannot be read makes its
+// groups unavailable, not the others: guessing that they have no offsets would
+// make their consumers start over.
+func (c *Coordinator) replay() error {
+	t, ok := c.cfg.Log.Topic(OffsetsTopic)
+	if !ok {
+		return nil
+	}
+	var dec batch.Decompressor
+	for i := range int32(t.Partitions()) {
+		p, ok := t.Partition(i)
+		if !ok {
+			continue
+		}
+		if err := c.replayPartition(p, &dec); err != nil {
+			if errors.Is(err, log.ErrFailed) || errors.Is(err, log.ErrClosed) {
+				return err
+			}
+			c.cfg.Logger.Error("groups of this partition are not available", "topic", OffsetsTopic, "partition", i, "error", err)
+			c.store.setBroken(i, err)
+		}
+	}
+	for _, g := range c.all() {
+		g.mu.Lock()
+		g.forgetIfUnused()
+		g.mu.Unlock()
+	}
+	return nil
+}
+
+func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor) error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	var buf []byte
+	end := p.HighWatermark()
+	for offset := p.LogStartOffset(); offset < end; {
+		var err error
+		if buf, err = p.Read(buf[:0], offset, replayBytes, end); err != nil {
+			return err
+		}
+		if len(buf) == 0 {
+			return fmt.Errorf("read at offset %d: nothing there below %d", offset, end)
+		}
+		if offset, err = c.replayBatches(buf, dec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayBatches applies whole batches and returns the offset after them.
+func (c *Coordinator) replayBatches(b []byte, dec *batch.Decompressor) (next int64, err error) {
+	for len(b) > 0 {
+		h, err := batch.Parse(b)
+		if err != nil {
+			return 0, err
+		}
+		next = h.LastOffset() + 1
+		if !h.Control() {
+			if err := c.replayBatch(b[:h.Size()], dec); err != nil {
+				return 0, err
+			}
+		}
+		b = b[h.Size():]
+	}
+	return next, nil
+}
+
+func (c *Coordinator) replayBatch(b []byte, dec *batch.Decompressor) error {
+	rd, err := batch.NewReader(b, dec)
+	if err != nil {
+		return err
+	}
+	for rd.Next() {
+		r := rd.Record()
+		if err := c.replayRecord(r.Key, r.Value, r.Offset); err != nil {
+			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
+		}
+	}
+	return rd.Err()
+}
+
+// replayRecord applies one record. Keys of versions that came later belong to
+// protocols that are not served here.
+func (c *Coordinator) replayRecord(key, value []byte, offset int64) error {
+	if len(key) < 2 {
+		return errors.New("key without a version")
+	}
+	switch binary.BigEndian.Uint16(key) {
+	case 0, 1:
+		return c.replayOffset(key, value, offset)
+	case 2:
+		return c.replayGroup(key, value)
+	}
+	return nil
+}
+
+func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
+	var k kmsg.OffsetCommitKey
+	if err := k.ReadFrom(key); err != nil {
+		return fmt.Errorf("read offset key: %w", err)
+	}
+	tp := topicPartition{k.Topic, k.Partition}
+	g := c.replayed(k.Group)
+	if value == nil {
+		delete(g.offsets, tp)
+		return nil
+	}
+	var v kmsg.OffsetCommitValue
+	if err := v.ReadFrom(value); err != nil {
+		return fmt.Errorf("read offset value: %w", err)
+	}
+	epoch := v.LeaderEpoch
+	if v.Version < 3 {
+		epoch = -1
+	}
+	g.offsets[tp] = committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, logOffset: offset}
+	return nil
+}
+
+func (c *Coordinator) replayGroup(key, value []byte) error {
+	var k kmsg.GroupMetadataKey
+	if err := k.ReadFrom(key); err != nil {
+		return fmt.Errorf("read group key: %w", err)
+	}
+	old := c.replayed(k.Group)
+	g := newGroup(c, k.Group)
+	g.offsets = old.offsets
+	c.groups[k.Group] = g
+	if value == nil {
+		return nil
+	}
+	var v kmsg.GroupMetadataValue
+	if err := v.ReadFrom(value); err != nil {
+		return fmt.Errorf("read group value: %w", err)
+	}
+	g.restore(&v)
+	return nil
+}
+
+// replayed returns the group, made when it is not there yet. The limit on groups
+// does not apply to what was accepted before.
+func (c *Coordinator) replayed(id string) *group {
+	g, ok := c.groups[id]
+	if !ok {
+		g = newGroup(c, id)
+		c.groups[id] = g
+	}
+	return g
+}
+
+// restore takes the group over from its record.
+func (g *group) restore(v *kmsg.GroupMetadataValue) {
+	g.stored = true
+	g.generation = v.Generation
+	g.protocolType = v.ProtocolType
+	if v.Protocol != nil {
+		g.protocol = *v.Protocol
+	}
+	for i := range v.Members {
+		vm := &v.Members[i]
+		g.insert(&member{
+			id: vm.MemberID, instanceID: vm.InstanceID,
+			clientID: vm.ClientID, clientHost: vm.ClientHost,
+			sessionTimeout:   time.Duration(vm.SessionTimeoutMillis) * time.Millisecond,
+			rebalanceTimeout: time.Duration(vm.RebalanceTimeoutMillis) * time.Millisecond,
+			protocols:        []protocol{{g.protocol, append([]byte{}, vm.Subscription...)}},
+			assignment:       append([]byte{}, vm.Assignment...),
+			synced:           true,
+		})
+	}
+	if v.Leader != nil {
+		g.leader = *v.Leader
+	}
+	if len(g.members) > 0 {
+		g.state = stable
+	}
+}

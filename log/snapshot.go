@@ -1,0 +1,132 @@
+package log
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// Layout of a producer snapshot. Kafka's version 1 is the head; Kafka's reader takes the CRC over the whole file and
+// ignores what follows the entries, which is where the older batches of each window are kept.
+//
+//	 0 version       int16   1
+//	 2 CRC-32C       uint32  of everything after it
+//	 6 entry count   int32
+//	10 entries, 46 bytes each, sorted by producer id:
+//	   producer id int64, epoch int16, last sequence int32, last offset int64, offset delta int32, timestamp ms int64,
+//	   coordinator epoch int32 (-1), first offset of the open transaction int64 (-1)
+//	   "SLW1"
+//	   for each entry: count int8 (0 to 4), then older batches, oldest first, 24 bytes each:
+//	   last sequence int32, last offset int64, offset delta int32, timestamp ms int64
+const (
+	snapshotVersion   = 1
+	snapshotHead      = 10
+	snapshotEntrySize = 46
+	windowEntrySize   = 24
+	windowMagic       = "SLW1"
+)
+
+// errSnapshot is wrapped by every error about bytes that are no snapshot.
+var errSnapshot = errors.New("corrupt producer snapshot")
+
+// encode writes a snapshot.
+func (ps *producers) encode() []byte {
+	be := binary.BigEndian
+	ids := ps.ids()
+	b := make([]byte, snapshotHead, snapshotHead+len(ids)*(snapshotEntrySize+1+(producerWindow-1)*windowEntrySize)+len(windowMagic))
+	be.PutUint16(b, snapshotVersion)
+	be.PutUint32(b[6:], uint32(len(ids)))
+	for _, id := range ids {
+		p := ps.byID[id]
+		b = be.AppendUint64(b, uint64(id))
+		b = be.AppendUint16(b, uint16(p.epoch))
+		b = appendWindowEntry(b, p.last())
+		b = be.AppendUint32(b, 0xffffffff) // coordinator epoch
+		b = be.AppendUint64(b, 0xffffffffffffffff)
+	}
+	b = append(b, windowMagic...)
+	for _, id := range ids {
+		p := ps.byID[id]
+		b = append(b, byte(p.n-1))
+		for i := range p.window[:p.n-1] {
+			b = appendWindowEntry(b, &p.window[i])
+		}
+	}
+	be.PutUint32(b[2:], crc32.Checksum(b[6:], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
+func appendWindowEntry(b []byte, e *producerBatch) []byte {
+	be := binary.BigEndian
+	b = be.AppendUint32(b, uint32(e.lastSequence))
+	b = be.AppendUint64(b, uint64(e.lastOffset))
+	b = be.AppendUint32(b, uint32(e.offsetDelta))
+	return be.AppendUint64(b, uint64(e.timestamp))
+}
+
+func decodeWindowEntry(b []byte) producerBatch {
+	be := binary.BigEndian
+	return producerBatch{
+		lastSequence: int32(be.Uint32(b)),
+		lastOffset:   int64(be.Uint64(b[4:])),
+		offsetDelta:  int32(be.Uint32(b[12:])),
+		timestamp:    int64(be.Uint64(b[16:])),
+	}
+}
+
+// decodeSnapshot reads a snapshot, ours or Kafka's own (then every window has one batch). touchedMs becomes the time of the
+// last write: how long a producer was idle before a restart is not known by the server's clock.
+func decodeSnapshot(b []byte, touchedMs int64) (map[int64]*producer, error) {
+	be := binary.BigEndian
+	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion {
+		return nil, fmt.Errorf("%w: no version 1", errSnapshot)
+	}
+	if got := crc32.Checksum(b[6:], crc32.MakeTable(crc32.Castagnoli)); got != be.Uint32(b[2:]) {
+		return nil, fmt.Errorf("%w: CRC is %08x, want %08x", errSnapshot, got, be.Uint32(b[2:]))
+	}
+	count := int64(int32(be.Uint32(b[6:])))
+	b = b[snapshotHead:]
+	if count < 0 || count*snapshotEntrySize > int64(len(b)) {
+		return nil, fmt.Errorf("%w: %d entries in %d bytes", errSnapshot, count, len(b))
+	}
+	byID := make(map[int64]*producer, count)
+	order := make([]*producer, 0, count)
+	for range count {
+		p := &producer{epoch: int16(be.Uint16(b[8:])), touched: touchedMs}
+		p.add(decodeWindowEntry(b[10:]))
+		byID[int64(be.Uint64(b))] = p
+		order = append(order, p)
+		b = b[snapshotEntrySize:]
+	}
+	if len(b) == 0 {
+		return byID, nil
+	}
+	return byID, decodeWindows(b, order)
+}
+
+// decodeWindows reads the older batches.
+func decodeWindows(b []byte, order []*producer) error {
+	if len(b) < len(windowMagic) || string(b[:len(windowMagic)]) != windowMagic {
+		return fmt.Errorf("%w: unknown extension", errSnapshot)
+	}
+	b = b[len(windowMagic):]
+	for _, p := range order {
+		if len(b) == 0 || int(b[0]) >= producerWindow || len(b) < 1+int(b[0])*windowEntrySize {
+			return fmt.Errorf("%w: window", errSnapshot)
+		}
+		n := int(b[0])
+		b = b[1:]
+		last := *p.last()
+		p.n = 0
+		for range n {
+			p.add(decodeWindowEntry(b))
+			b = b[windowEntrySize:]
+		}
+		p.add(last)
+	}
+	if len(b) > 0 {
+		return fmt.Errorf("%w: %d bytes too many", errSnapshot, len(b))
+	}
+	return nil
+}
