@@ -91,7 +91,11 @@ func await(t *testing.T, w *enginetest.Worker, args []string) {
 	for _, s := range args[1:] {
 		states = append(states, engine.State(s))
 	}
-	w.Await(t, args[0], states...)
+	name, err := url.PathUnescape(args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Await(t, name, states...)
 }
 
 // answer serves a request line and returns the answer as text.
