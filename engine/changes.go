@@ -21,10 +21,7 @@ func (w *Worker) Create(ctx context.Context, name string, config map[string]stri
 		}
 		return stored(w.stores.configs.putConnector(ctx, name, config, initial))
 	})
-	if err != nil {
-		return ConnectorInfo{}, err
-	}
-	return w.Connector(ctx, name)
+	return w.info(name, config, 0), err
 }
 
 // PutConfig makes a connector or changes its config, and returns whether it made
@@ -34,17 +31,13 @@ func (w *Worker) PutConfig(ctx context.Context, name string, config map[string]s
 	if err != nil {
 		return ConnectorInfo{}, false, err
 	}
-	created := false
+	created, tasks := false, 0
 	err = w.change(ctx, func() error {
-		_, exists := w.stores.configs.connector(name)
-		created = !exists
+		c, exists := w.stores.configs.connector(name)
+		created, tasks = !exists, len(c.tasks)
 		return stored(w.stores.configs.putConnector(ctx, name, config, ""))
 	})
-	if err != nil {
-		return ConnectorInfo{}, false, err
-	}
-	info, err := w.Connector(ctx, name)
-	return info, created, err
+	return w.info(name, config, tasks), created, err
 }
 
 // accept checks a name and a config and returns them as they are stored: what

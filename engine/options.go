@@ -133,7 +133,7 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 		connect.Option{Name: "transaction.boundary.interval.ms", Var: &o.boundaryInterval, NoDefault: true, Group: groupExactlyOnce, Width: connect.WidthShort,
 			Display: "Transaction boundary interval", Check: notAvailable(func() bool { return true }, "transaction boundaries"), Doc: "Not available in this version."},
 		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
-			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "an offset topic for each connector"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
+			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
 		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: "none", OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
 			Group: groupClient, Width: connect.WidthShort, Display: "Compression", Doc: "Compression of the records in the log."},
 		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: "0", Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,7 +85,7 @@ func (p *plugins) find(name string) (*connect.Spec, error) {
 		classes[i] = c.Class
 	}
 	hint := ""
-	if c := connect.Closest(name, classes); c != "" {
+	if c := connect.Closest(name, slices.Sorted(maps.Keys(p.byName))); c != "" {
 		hint = fmt.Sprintf(" (did you mean %s?)", c)
 	}
 	// Clients know the beginning of this text.

@@ -47,6 +47,7 @@ type sinkTask struct {
 	ended      chan struct{} // closed when the writer is over
 
 	partitions map[connect.TopicPartition]*sinkPartition // the writer's
+	held       *sinkBatch                                // the writer's: came while the connector was paused
 
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
@@ -211,24 +212,17 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		filled, resumed := s.filled, s.gate.whenResumed()
-		if resumed != nil {
-			filled = nil // paused
+		resumed := s.gate.whenResumed()
+		filled := s.filled
+		if resumed != nil || s.held != nil {
+			filled = nil
 		}
 		var err error
-		select {
-		case <-s.stop.Done():
-			return nil
-		case <-fetcherOver:
-			return nil
-		case <-resumed:
-		case rb := <-s.rebalances:
-			err = s.rebalance(rb)
-		case b := <-filled:
+		if b := s.held; b != nil && resumed == nil {
+			s.held = nil
 			err = s.writeBatch(b)
-			s.free <- b // never blocks: there are no more batches than room
-		case <-tick.C:
-			err = s.flushAndCommit(s.kill)
+		} else {
+			err = s.writeNext(filled, resumed, tick.C, fetcherOver)
 		}
 		if errors.Is(err, errStopping) {
 			return nil
@@ -236,6 +230,28 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// writeNext waits for the next thing to do and does it.
+func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, tick <-chan time.Time, fetcherOver <-chan struct{}) error {
+	select {
+	case <-s.stop.Done():
+		return errStopping
+	case <-fetcherOver:
+		return errStopping
+	case <-resumed:
+		return nil
+	case rb := <-s.rebalances:
+		return s.rebalance(rb)
+	case b := <-filled:
+		if s.gate.paused() {
+			s.held = b // until the connector is resumed
+			return nil
+		}
+		return s.writeBatch(b)
+	case <-tick:
+		return s.flushAndCommit(s.kill)
 	}
 }
 

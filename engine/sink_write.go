@@ -14,6 +14,7 @@ import (
 
 // writeBatch hands one batch to the sink and notes how far its partition came.
 func (s *sinkTask) writeBatch(b *sinkBatch) error {
+	defer func() { s.free <- b }() // never blocks: there are no more batches than room
 	if b.batch.Len() > 0 {
 		if err := s.write(b); err != nil {
 			return err

@@ -34,11 +34,15 @@ func (w *Worker) Connector(ctx context.Context, name string) (ConnectorInfo, err
 	if err != nil {
 		return ConnectorInfo{}, err
 	}
-	info := ConnectorInfo{Name: name, Config: maps.Clone(c.config), Tasks: make([]TaskID, len(c.tasks)), Type: w.plugins.kind(c.config)}
-	for i := range c.tasks {
+	return w.info(name, c.config, len(c.tasks)), nil
+}
+
+func (w *Worker) info(name string, config map[string]string, tasks int) ConnectorInfo {
+	info := ConnectorInfo{Name: name, Config: maps.Clone(config), Tasks: make([]TaskID, tasks), Type: w.plugins.kind(config)}
+	for i := range info.Tasks {
 		info.Tasks[i] = TaskID{name, i}
 	}
-	return info, nil
+	return info
 }
 
 // Tasks returns the tasks of a connector and their configs.

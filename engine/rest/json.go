@@ -136,7 +136,11 @@ func decode(text []byte, v any) error {
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return badRequest("Cannot deserialize value of field %q from JSON %s", wrongType.Field, wrongType.Value)
+		where := "the request body or the config, which are JSON objects,"
+		if wrongType.Field != "" {
+			where = fmt.Sprintf("field %q", wrongType.Field)
+		}
+		return badRequest("Cannot deserialize value of %s from JSON %s", where, wrongType.Value)
 	}
 	return badRequest("The request body is not valid JSON: %v", err)
 }
