@@ -107,6 +107,9 @@ func checkImports(s *source) []finding {
 // refuses says why a package of a layer may not import name, or nothing.
 func refuses(l *layer, pkg, name string) string {
 	if own, ok := strings.CutPrefix(name, module); ok {
+		if strings.HasSuffix(own, "test") && own != pkg {
+			return fmt.Sprintf("%s is for tests only", own)
+		}
 		if !l.allows(own) {
 			return fmt.Sprintf("%s may not import %s", pkg, own)
 		}
