@@ -28,7 +28,6 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if got := srv.keys(t); len(got) != 0 {
 		t.Errorf("objects after Close: %v", got)
 	}
-	srv.Close()
 	checkLeaks(t)
 }
 

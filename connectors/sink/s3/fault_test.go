@@ -212,4 +212,8 @@ func TestCancelledCalls(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
+	h.close()
+	if got := srv.uploads(t); len(got) != 0 {
+		t.Errorf("uploads after Close: %v", got)
+	}
 }

@@ -162,6 +162,7 @@ func (s *Sink) Close() error {
 		clear(s.partitions)
 		ctx, cancel := context.WithTimeout(s.ctx, dropTimeout)
 		s.drop(ctx, files)
+		s.settle(ctx, func() bool { return s.steps == 0 }) // aborts that Revoke left behind
 		cancel()
 		s.cancel()
 		s.uploader.close()
