@@ -85,6 +85,8 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 		return err
 	}
 	s.session = session
+	s.log.Info("mqtt source starts", logClientID, clientID, optTopics, s.config.Topics, "mqtt.qos", s.config.QoS,
+		"mqtt.clean.session.enabled", s.config.CleanSession)
 	s.acker.Go(s.acknowledge)
 	runCtx, cancel := context.WithCancel(context.Background())
 	s.stopRun = cancel
