@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
@@ -68,7 +67,7 @@ func texts(from, to int) []string {
 	return out
 }
 
-func committed(t *testing.T, c *kfake.Cluster, group, topic string, partition int32) int64 {
+func committed(t *testing.T, c *enginetest.Cluster, group, topic string, partition int32) int64 {
 	t.Helper()
 	offsets, err := kadm.NewClient(enginetest.Client(t, c)).FetchOffsets(t.Context(), group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
@@ -86,7 +85,7 @@ func committed(t *testing.T, c *kfake.Cluster, group, topic string, partition in
 
 func TestSinkCommitsWhatWasWrittenAndResumes(t *testing.T) {
 	enginetest.NoLeaks(t)
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 100)...)
 	var first, second collector
 	w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: first.write} }))
@@ -104,7 +103,7 @@ func TestSinkCommitsWhatWasWrittenAndResumes(t *testing.T) {
 // TestSinkCommitsOnlyWhatFlushReports checks I3: the consumer offset is what the
 // sink says is durable, though more was written.
 func TestSinkCommitsOnlyWhatFlushReports(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 50)...)
 	var got collector
 	var log enginetest.Log
@@ -136,7 +135,7 @@ func TestSinkCommitsOnlyWhatFlushReports(t *testing.T) {
 }
 
 func TestSinkRetriesTheSameBatch(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 5)...)
 	var got collector
 	var log enginetest.Log
@@ -187,7 +186,7 @@ func TestSinkTolerance(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := enginetest.Cluster(t)
+			c := enginetest.Fake(t)
 			records := numbered("in", 0, 0, 4)
 			records[2].Value = []byte(test.value)
 			enginetest.Produce(t, c, records...)
@@ -210,7 +209,7 @@ func TestSinkTolerance(t *testing.T) {
 func TestSinkBeforeItsTopic(t *testing.T) {
 	for _, conf := range [][]string{{"topics", "late-1"}, {"topics", "", "topics.regex", "late-.*"}} {
 		t.Run(conf[len(conf)-1], func(t *testing.T) {
-			c := enginetest.Cluster(t)
+			c := enginetest.Fake(t)
 			var got collector
 			w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
 			w.Create(t, "snk", sinkConf(conf...))
@@ -228,7 +227,7 @@ func TestSinkBeforeItsTopic(t *testing.T) {
 
 func TestSinkRebalance(t *testing.T) {
 	enginetest.NoLeaks(t)
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	admin := kadm.NewClient(enginetest.Client(t, c))
 	if _, err := admin.CreateTopic(t.Context(), 4, 1, nil, "in"); err != nil {
 		t.Fatal(err)
@@ -328,7 +327,7 @@ func TestSinkRebalance(t *testing.T) {
 }
 
 func TestSinkPause(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	var got, other collector
 	w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink {
 		sink := &enginetest.Sink{OnWrite: got.write}
@@ -355,7 +354,7 @@ func TestSinkPause(t *testing.T) {
 
 // TestStuckSinkHoldsUpNobody checks I5 for a sink in the middle of Write.
 func TestStuckSinkHoldsUpNobody(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 3)...)
 	release := make(chan struct{})
 	defer close(release)

@@ -61,7 +61,7 @@ func counting(topic string, n int, log *enginetest.Log) connect.Spec {
 
 func TestSourceWritesRecordsAndResumes(t *testing.T) {
 	enginetest.NoLeaks(t)
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	var log enginetest.Log
 	w := enginetest.Start(t, c, nil, counting("out", 100, &log))
 	w.Create(t, "src", sourceConf())
@@ -90,7 +90,7 @@ func TestSourceWritesRecordsAndResumes(t *testing.T) {
 
 func TestPauseResumeStopDeleteSurviveRestart(t *testing.T) {
 	enginetest.NoLeaks(t)
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	var log enginetest.Log
 	plugin := counting("out", 10, &log)
 	w := enginetest.Start(t, c, nil, plugin)
@@ -124,7 +124,7 @@ func TestPauseResumeStopDeleteSurviveRestart(t *testing.T) {
 }
 
 func TestStopThenResumeAtOnceMakesTasksAgain(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	w := enginetest.Start(t, c, nil, counting("out", 10, new(enginetest.Log)))
 	w.Create(t, "src", sourceConf())
 	for range 5 {
@@ -145,7 +145,7 @@ func TestPanicFailsTheTaskOnly(t *testing.T) {
 	for _, where := range []string{"open", "read", "commit", "split"} {
 		t.Run(where, func(t *testing.T) {
 			enginetest.NoLeaks(t)
-			c := enginetest.Cluster(t)
+			c := enginetest.Fake(t)
 			closed := make(chan struct{}, 1)
 			boom := func(here string) {
 				if here == where {
@@ -188,7 +188,7 @@ func TestPanicFailsTheTaskOnly(t *testing.T) {
 }
 
 func TestRestartOnlyFailedTasks(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	var log enginetest.Log
 	w := enginetest.Start(t, c, nil, enginetest.SourcePlugin(func() connect.Source {
 		return &enginetest.Source{OnOpen: func(_ context.Context, sc connect.SourceContext) error {
@@ -224,7 +224,7 @@ func TestRestartOnlyFailedTasks(t *testing.T) {
 }
 
 func TestRetriableErrorsAreRetried(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	var log enginetest.Log
 	opened, read := 0, 0
 	w := enginetest.Start(t, c, nil, enginetest.SourcePlugin(func() connect.Source {
@@ -264,7 +264,7 @@ func TestRetriableErrorsAreRetried(t *testing.T) {
 func TestStuckTaskIsAbandoned(t *testing.T) {
 	for _, where := range []string{"open", "read", "close"} {
 		t.Run(where, func(t *testing.T) {
-			c := enginetest.Cluster(t)
+			c := enginetest.Fake(t)
 			release := make(chan struct{})
 			stuck := make(chan struct{}, 10)
 			var instances atomic.Int32
@@ -306,7 +306,7 @@ func TestStuckTaskIsAbandoned(t *testing.T) {
 }
 
 func TestChangesAreRefusedWhileDraining(t *testing.T) {
-	c := enginetest.Cluster(t)
+	c := enginetest.Fake(t)
 	w := enginetest.Start(t, c, nil, counting("out", 10, new(enginetest.Log)))
 	w.Create(t, "src", sourceConf())
 	w.Stop(t)

@@ -36,7 +36,7 @@ func TestTranscripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			enginetest.NoLeaks(t)
-			w := enginetest.Start(t, enginetest.Cluster(t), nil, plugins()...)
+			w := enginetest.Start(t, enginetest.Fake(t), nil, plugins()...)
 			play(t, file, w, rest.New(w.Worker))
 		})
 	}
@@ -154,7 +154,7 @@ func TestHealthWhileStarting(t *testing.T) {
 }
 
 func TestBodyLimits(t *testing.T) {
-	w := enginetest.Start(t, enginetest.Cluster(t), nil, plugins()...)
+	w := enginetest.Start(t, enginetest.Fake(t), nil, plugins()...)
 	h := rest.New(w.Worker)
 	for name, body := range map[string]string{
 		"413": `{"name":"` + strings.Repeat("x", 9<<20) + `"}`,
@@ -181,7 +181,7 @@ func FuzzRequests(f *testing.F) {
 	} {
 		f.Add(seed.method, seed.path, seed.body)
 	}
-	w := enginetest.Start(f, enginetest.Cluster(f), nil, plugins()...)
+	w := enginetest.Start(f, enginetest.Fake(f), nil, plugins()...)
 	h := rest.New(w.Worker)
 	f.Fuzz(func(t *testing.T, method, path, body string) {
 		u, err := url.Parse("/" + strings.TrimPrefix(path, "/"))
@@ -207,7 +207,7 @@ func (readCloser) Close() error { return nil }
 
 // TestGarbageConnections sends bytes that are not HTTP.
 func TestGarbageConnections(t *testing.T) {
-	w := enginetest.Start(t, enginetest.Cluster(t), nil, plugins()...)
+	w := enginetest.Start(t, enginetest.Fake(t), nil, plugins()...)
 	srv := httptest.NewServer(rest.New(w.Worker))
 	defer srv.Close()
 	rnd := rand.New(rand.NewPCG(1, 2))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,15 +20,18 @@ import (
 // Patience is how long a test waits for what must happen.
 const Patience = 30 * time.Second
 
-// Cluster starts an in-memory Kafka cluster of one broker.
-func Cluster(t testing.TB) *kfake.Cluster {
+// Cluster is a Kafka cluster: how clients reach it.
+type Cluster struct{ Opts []kgo.Opt }
+
+// Fake starts an in-memory Kafka cluster of one broker.
+func Fake(t testing.TB) *Cluster {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1), kfake.ClusterID("test-cluster"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return c
+	return &Cluster{[]kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}}
 }
 
 // Worker is a worker that runs.
@@ -39,9 +43,9 @@ type Worker struct {
 }
 
 // Start runs a worker until the test ends or Stop is called.
-func Start(t testing.TB, c *kfake.Cluster, change func(*engine.Config), plugins ...connect.Spec) *Worker {
+func Start(t testing.TB, c *Cluster, change func(*engine.Config), plugins ...connect.Spec) *Worker {
 	t.Helper()
-	cfg := engine.Config{BootstrapServers: c.ListenAddrs(), WorkerID: "worker:8083", Plugins: plugins,
+	cfg := engine.Config{ClientOpts: c.Opts, WorkerID: "worker:8083", Plugins: plugins,
 		Logger: slog.New(slog.NewTextHandler(&logWriter{t: t}, nil)), TaskShutdownTimeout: 2 * time.Second}
 	if _, fuzzing := t.(*testing.F); fuzzing {
 		cfg.Logger = nil // a fuzz target must not log to its F
@@ -127,7 +131,7 @@ func Eventually(t testing.TB, condition func() bool, complaint func() string) {
 }
 
 // Produce writes records to the cluster.
-func Produce(t testing.TB, c *kfake.Cluster, records ...*kgo.Record) {
+func Produce(t testing.TB, c *Cluster, records ...*kgo.Record) {
 	t.Helper()
 	client := Client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.AllowAutoTopicCreation(), kgo.MetadataMinAge(10*time.Millisecond), kgo.UnknownTopicRetries(50))
 	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
@@ -136,9 +140,9 @@ func Produce(t testing.TB, c *kfake.Cluster, records ...*kgo.Record) {
 }
 
 // Client returns a client of the cluster that is closed with the test.
-func Client(t testing.TB, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
+func Client(t testing.TB, c *Cluster, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, opts...)...)
+	client, err := kgo.NewClient(append(slices.Clone(c.Opts), opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +151,7 @@ func Client(t testing.TB, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
 }
 
 // Consume returns the first n records of a topic.
-func Consume(t testing.TB, c *kfake.Cluster, topic string, n int) []*kgo.Record {
+func Consume(t testing.TB, c *Cluster, topic string, n int) []*kgo.Record {
 	t.Helper()
 	client := Client(t, c, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(10*time.Millisecond),
 		kgo.MetadataMaxAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
