@@ -42,7 +42,7 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "sluice")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "../../cmd/sluice")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "../../cmd/sluice")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build sluice: %w\n%s", err, out)
 	}
