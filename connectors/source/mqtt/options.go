@@ -71,7 +71,7 @@ func (c *Config) sessionOptions() []connect.Option {
 			Group: groupSession, Importance: connect.Low, Width: connect.WidthShort, Display: "Connect Timeout"},
 		{Name: "mqtt.keepalive.interval.seconds", Var: &c.KeepAlive, Unit: time.Second, Default: "60",
 			Check: inRange(&c.KeepAlive, time.Second, math.MaxUint16*time.Second, time.Second),
-			Doc:   "Seconds without traffic after which the broker is pinged. A dead connection is noticed 10 to 15 seconds later.",
+			Doc:   "Seconds without traffic after which the broker is pinged. A dead connection is noticed 20 to 30 seconds later.",
 			Group: groupSession, Importance: connect.Low, Width: connect.WidthShort, Display: "Keep Alive"},
 		{Name: "max.retry.time.ms", Var: &c.MaxRetry, Default: "30000",
 			Check: inRange(&c.MaxRetry, time.Millisecond, time.Hour, time.Millisecond),

@@ -52,12 +52,12 @@ func newWire(conn net.Conn, maxPacketBytes int, subackCodes func() int) *wire {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.frames.Read(p)
 	if err != nil {
-		w.endOnce.Do(func() { close(w.ended) })
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		if w.err != nil {
 			err = w.err
 		}
+		w.mu.Unlock()
+		w.endOnce.Do(func() { close(w.ended) }) // only now: it lets the flusher set err
 	}
 	return n, err
 }
@@ -94,6 +94,9 @@ func (w *wire) flush() {
 			return
 		}
 		if err := w.send(out); err != nil {
+			// What the broker said last, such as a TLS alert, explains more than that
+			// it does not listen any more.
+			w.awaitEnd()
 			w.abort(err)
 			return
 		}
@@ -136,12 +139,17 @@ func (w *wire) Close() error {
 	defer impatient.Stop()
 	<-w.flushed
 	if polite {
-		select {
-		case <-w.ended:
-		case <-time.After(closeTimeout):
-		}
+		w.awaitEnd()
 	}
 	return w.Conn.Close()
+}
+
+// awaitEnd waits a short time for reading to end.
+func (w *wire) awaitEnd() {
+	select {
+	case <-w.ended:
+	case <-time.After(closeTimeout):
+	}
 }
 
 // abort ends the connection without writing what is pending, for the reason that

@@ -44,6 +44,32 @@ func TestWireWriteFails(t *testing.T) {
 	}
 }
 
+// errLastWords is what the broker of a talkingConn says before the end.
+var errLastWords = errors.New("certificate required")
+
+// talkingConn fails to write and only then has something to read.
+type talkingConn struct{ brokenConn }
+
+func (c *talkingConn) Write(p []byte) (int, error) {
+	defer close(c.closed)
+	return c.brokenConn.Write(p)
+}
+func (c *talkingConn) Read([]byte) (int, error) {
+	<-c.closed
+	return 0, errLastWords
+}
+func (c *talkingConn) Close() error { return nil }
+
+// What the broker said last is what Read returns, even when writing failed first.
+func TestWireReadsLastWords(t *testing.T) {
+	w := newWire(&talkingConn{brokenConn{closed: make(chan struct{})}}, 1<<20, one)
+	w.Write([]byte{typePublish << 4, 0})
+	if _, err := w.Read(make([]byte, 1)); !errors.Is(err, errLastWords) {
+		t.Errorf("Read: got %v, want %v", err, errLastWords)
+	}
+	<-w.flushed
+}
+
 // After a DISCONNECT the broker closes first, if it does so in time.
 func TestWireLetsBrokerCloseFirst(t *testing.T) {
 	for _, patient := range []bool{true, false} {
