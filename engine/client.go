@@ -33,7 +33,7 @@ func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
 	}
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
-		kgo.MetadataMinAge(250*time.Millisecond))
+		kgo.MetadataMinAge(250*time.Millisecond), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
 	return append(opts, more...)
 }

@@ -22,19 +22,25 @@ type stores struct {
 	statuses *statusStore
 }
 
-// newStores returns stores that open has to be called on. onChange is called by
-// the follower after a connector has changed; it must not block.
-func newStores(cfg *Config, onChange func(configChange)) (*stores, error) {
-	client, err := kgo.NewClient(cfg.clientOpts("connect-worker-"+cfg.GroupID,
-		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
-	if err != nil {
-		return nil, fmt.Errorf("make the worker's kafka client: %w", err)
-	}
-	s := &stores{cfg: cfg, client: client, admin: kadm.NewClient(client)}
+// newStores returns stores that connect and open have to be called on. onChange
+// is called by the follower after a connector has changed; it must not block.
+func newStores(cfg *Config, onChange func(configChange)) *stores {
+	s := &stores{cfg: cfg}
 	s.configs = newConfigStore(s, onChange)
 	s.offsets = &offsetStore{stores: s, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
-	return s, nil
+	return s
+}
+
+// connect makes the client, which close closes.
+func (s *stores) connect() error {
+	client, err := kgo.NewClient(s.cfg.clientOpts("connect-worker-"+s.cfg.GroupID,
+		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
+	if err != nil {
+		return fmt.Errorf("make the worker's kafka client: %w", err)
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	return nil
 }
 
 // open prepares the topics and the follower. It may be called again after an

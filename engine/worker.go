@@ -40,9 +40,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
-	if w.stores, err = newStores(&w.cfg, w.reconciler.changed); err != nil {
-		return nil, err
-	}
+	w.stores = newStores(&w.cfg, w.reconciler.changed)
 	w.reconciler.stores = w.stores
 	return w, nil
 }
@@ -52,6 +50,10 @@ func New(cfg Config) (*Worker, error) {
 // An error is one that no retry can help, such as a config topic with two
 // partitions. Run is called once.
 func (w *Worker) Run(ctx context.Context) error {
+	if err := w.stores.connect(); err != nil {
+		close(w.over)
+		return err
+	}
 	defer w.close()
 	if err := w.openStores(ctx); err != nil {
 		close(w.over)

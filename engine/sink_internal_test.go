@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+type countingSink struct {
+	seen, want int
+	over       chan struct{}
+}
+
+func (s *countingSink) Open(context.Context, connect.SinkContext) error { return nil }
+func (s *countingSink) Close() error                                    { return nil }
+func (s *countingSink) Write(_ context.Context, b *connect.Batch) error {
+	if s.seen += b.Len(); s.seen >= s.want {
+		close(s.over)
+	}
+	return nil
+}
+
+// sinkPipeline takes rounds batches through the engine without a client: convert,
+// Write.
+func sinkPipeline(t testing.TB, rounds int) {
+	cfg := Config{}.withDefaults()
+	d := &definition{secrets: strings.NewReplacer()}
+	d.options.defineCommon(&d.def)
+	d.options.defineSink(&d.def)
+	d.def.Parse(map[string]string{"topics": "in"})
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	tk := task{cfg: &cfg, id: TaskID{"snk", 0}, logger: logger, def: d, gate: &gate{}, stop: ctx, kill: context.Background(), skipped: &skipLog{logger: logger}}
+	var err error
+	if tk.convert, err = newConverters(&cfg, &d.options, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := newSinkTask(tk)
+	records := make([]*kgo.Record, 2048)
+	value := []byte(`{"sensor":"temperature","value":21.5,"unit":"C","at":"2026-01-01T00:00:00Z","seq":123456}`)
+	for i := range records {
+		records[i] = &kgo.Record{Topic: "in", Offset: int64(i), Key: []byte("sensor/1"), Value: value, Timestamp: time.UnixMilli(1)}
+	}
+	sink := &countingSink{want: rounds * len(records), over: make(chan struct{})}
+	s.sink = sink
+	in := connect.TopicPartition{Topic: "in"}
+	if err := s.add([]connect.PartitionOffset{{TopicPartition: in}}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- s.writeAll(nil) }()
+	for range rounds {
+		if err := s.convertPartition(ctx, in, records, s.epochs[in]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-sink.over
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkSinkPipeline measures a record's way through the engine without a
+// client, with the worker's default converters and a JSON value.
+func BenchmarkSinkPipeline(b *testing.B) {
+	b.ReportAllocs()
+	sinkPipeline(b, max(b.N/2048, 1))
+}
+
+// TestSinkAllocations bounds what a record costs once the memory of the batches
+// is there.
+func TestSinkAllocations(t *testing.T) {
+	run := func(rounds int) float64 { return testing.AllocsPerRun(1, func() { sinkPipeline(t, rounds) }) }
+	const few, many = 20, 120
+	if perRecord := (run(many) - run(few)) / float64((many-few)*2048); perRecord > 0.01 {
+		t.Errorf("%.4f allocations per record, want 0", perRecord)
+	}
+}
