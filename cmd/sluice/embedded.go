@@ -35,10 +35,11 @@ type embedded struct {
 	err    error         // of Serve; read it after done
 }
 
-// openEmbedded recovers the log and serves it on ln.
-func openEmbedded(dataDir string, ln net.Listener, logger *slog.Logger) (*embedded, error) {
+// openEmbedded recovers the log in a data directory and serves it on ln.
+func openEmbedded(dataDir string, cfg log.Config, ln net.Listener, logger *slog.Logger) (*embedded, error) {
 	dir := filepath.Join(dataDir, logDir)
-	l, err := log.Open(log.Config{Dir: dir, Logger: logger})
+	cfg.Dir, cfg.Logger = dir, logger
+	l, err := log.Open(cfg)
 	if err != nil {
 		return nil, openLogError(dataDir, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-data/sluice/connectors"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/rest"
+	"github.com/sluice-data/sluice/log"
 )
 
 // server is the command `sluice server`.
@@ -44,6 +45,7 @@ type Main struct {
 	cfg    Config
 	logger *slog.Logger
 	ready  chan Addresses
+	log    log.Config // of the embedded log; tests put a file system in
 }
 
 // NewMain returns a server that does nothing until it is run.
@@ -77,7 +79,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
 	}
-	e, err := openEmbedded(m.cfg.DataDir, l.kafka, m.logger)
+	e, err := openEmbedded(m.cfg.DataDir, m.log, l.kafka, m.logger)
 	if err != nil {
 		return err
 	}
