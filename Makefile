@@ -44,11 +44,12 @@ fuzz: ## run every fuzz test for FUZZTIME (20s)
 	    echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$dir; \
 	  done; done
 
-bench: ## run the benchmarks once
-	$(GO) test -run '^$$' -bench . -benchmem -p 1 ./...
+bench: build ## measure the binary against the limits of this machine
+	$(GO) run ./bench -sluice $(BIN)
 
-docs: build ## show what the binary says of itself
-	@$(BIN) help
+docs: ## write docs/connectors.md from the connectors' definitions
+	$(GO) run ./internal/docgen > docs/connectors.md.new
+	@mv docs/connectors.md.new docs/connectors.md
 
 tools: $(GOTESTSUM)
 
