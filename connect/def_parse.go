@@ -3,6 +3,7 @@ package connect
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -58,7 +59,7 @@ func (o *Option) parse(settings map[string]string) OptionValue {
 	}
 	v.Value = o.shown(text)
 	if err := o.accept(text); err != nil {
-		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", *v.Value, o.Name, err))
+		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", withoutPassword(*v.Value), o.Name, err))
 	}
 	return v
 }
@@ -71,6 +72,14 @@ func (o *Option) shown(text string) *string {
 	}
 	return &text
 }
+
+// withoutPassword hides the user and password of URIs in text, since errors are
+// logged (I6).
+func withoutPassword(text string) string {
+	return uriUser.ReplaceAllString(text, "://"+HiddenValue+"@")
+}
+
+var uriUser = regexp.MustCompile(`://[^/?#@\s]*@`)
 
 // accept parses, then applies OneOf and Check.
 func (o *Option) accept(text string) error {

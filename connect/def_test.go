@@ -116,6 +116,16 @@ func TestParseShowsValues(t *testing.T) {
 	}
 }
 
+func TestErrorsHidePasswordsOfURIs(t *testing.T) {
+	var uris []string
+	d := &Def{}
+	d.Add(Option{Name: "uris", Var: &uris, Required: true, Check: func() error { return errors.New("no") }})
+	err := Err(d.Parse(map[string]string{"uris": "tcp://ann:s3cret@h:1883,ws://bob:s3cret@h/@x"}))
+	if want := "Invalid value tcp://[hidden]@h:1883,ws://[hidden]@h/@x for configuration uris: no"; err.Error() != want {
+		t.Errorf("got %s, want %s", err, want)
+	}
+}
+
 func TestDurationsBeyondTheRange(t *testing.T) {
 	var c testConfig
 	c.def().Parse(map[string]string{"retry.seconds": "9223372036854775807"})
