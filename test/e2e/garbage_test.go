@@ -9,10 +9,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
-	garbageConns = 4000
+	garbageConns = 8000
 	maxGrowthMB  = 64
 )
 
@@ -70,18 +72,14 @@ func throw(addr string, garbage []byte) {
 	io.Copy(io.Discard, io.LimitReader(conn, 1<<20))
 }
 
-// kafkaGarbage is some frames: random, or with a plausible header before random
-// bytes, with lengths that are right, wrong or huge.
+// kafkaGarbage is some frames: random bytes, or a request of some key and version
+// with a few bytes changed, under lengths that are right, wrong or huge.
 func kafkaGarbage(r *rand.Rand) []byte {
 	var out []byte
 	for range 1 + r.IntN(4) {
 		body := randomBytes(r, r.IntN(300))
-		if r.IntN(3) > 0 {
-			head := binary.BigEndian.AppendUint16(nil, uint16(r.IntN(80)))
-			head = binary.BigEndian.AppendUint16(head, uint16(r.IntN(18)))
-			head = binary.BigEndian.AppendUint32(head, r.Uint32())
-			head = append(head, 0, 1, 'x', 0)
-			body = append(head, body...)
+		if r.IntN(4) > 0 {
+			body = brokenRequest(r)
 		}
 		length := uint32(len(body))
 		switch r.IntN(8) {
@@ -93,6 +91,30 @@ func kafkaGarbage(r *rand.Rand) []byte {
 		out = append(binary.BigEndian.AppendUint32(out, length), body...)
 	}
 	return out
+}
+
+func brokenRequest(r *rand.Rand) []byte {
+	req := kmsg.RequestForKey(int16(r.IntN(48)))
+	if req == nil {
+		return nil
+	}
+	req.SetVersion(int16(r.IntN(int(req.MaxVersion()) + 1)))
+	switch req := req.(type) { // as far as a decoder can go wrong in depth
+	case *kmsg.ProduceRequest:
+		partition := kmsg.ProduceRequestTopicPartition{Records: randomBytes(r, 200)}
+		req.Topics = []kmsg.ProduceRequestTopic{{Topic: "t", Partitions: []kmsg.ProduceRequestTopicPartition{partition}}}
+	case *kmsg.FetchRequest:
+		req.MaxBytes, req.Topics = -1, []kmsg.FetchRequestTopic{{Topic: "t", Partitions: make([]kmsg.FetchRequestTopicPartition, 50)}}
+	case *kmsg.JoinGroupRequest:
+		req.Group, req.Protocols = "g", make([]kmsg.JoinGroupRequestProtocol, 50)
+	}
+	body := kmsg.NewRequestFormatter(kmsg.FormatterClientID("e2e")).AppendRequest(nil, req, r.Int32())[4:]
+	for range r.IntN(4) {
+		if at := 4 + r.IntN(len(body)); at < len(body) {
+			body[at] = byte(r.Uint32())
+		}
+	}
+	return body
 }
 
 // restGarbage is HTTP with random parts, or no HTTP at all.
