@@ -72,8 +72,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
 	w.reconciler.run(ctx)
+	w.awaitChange()
 	w.cfg.Logger.Info("worker has stopped")
 	return nil
+}
+
+// awaitChange lets a change that began before the end be read back.
+func (w *Worker) awaitChange() {
+	t := time.NewTimer(w.cfg.TaskShutdownTimeout)
+	defer t.Stop()
+	select {
+	case w.changing <- struct{}{}:
+	case <-t.C:
+	}
 }
 
 // stopError drops the error that ctx made.
