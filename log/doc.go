@@ -1,2 +1,40 @@
-// Package log is a partitioned log on the local disk in Kafka's own file format.
+// Package log is a partitioned log on the local disk in Kafka's own file format, so that Kafka's dump tool reads it.
+//
+//	meta.properties                     cluster id
+//	topics.json                         the catalogue: names, ids, partition counts, configs; with a CRC
+//	recovery-point-offset-checkpoint    per partition, the offset below which nothing has to be looked at after a crash
+//	log-start-offset-checkpoint         per partition, the first offset that is visible
+//	.kafka_cleanshutdown                there after a Close, until the next Open
+//	.lock                               held by the process that has the log open
+//	<topic>-<partition>/                appears with the first record
+//	    partition.metadata              topic id
+//	    leader-epoch-checkpoint         leader epochs; 0 from offset 0
+//	    <20-digit base offset>.log      record batches v2 as received, see package batch
+//	    <base>.index                    per about 4096 bytes: last offset of a batch - base uint32, its position uint32
+//	    <base>.timeindex                largest timestamp so far int64, its offset - base uint32
+//	    <offset>.snapshot               idempotent producers up to that offset, see snapshot.go
+//
+// # Durability
+//
+// Append writes to the page cache. One goroutine, the syncer, takes all partitions that were written to since its last
+// round, syncs their files with fdatasync, several at a time, and only then moves their high watermarks and calls who
+// waits (I1). Readers see what is below the high watermark, so nothing that a crash could take back (I7). Everything
+// about names is synced where it happens: a segment's directory entry before anything in the segment can be
+// acknowledged, small files through a temporary file, fsync, rename and fsync of the directory. After an error of fsync
+// the log has failed for good, see [Log.Failed]. A full disk is no failure: the append is undone and returns [ErrFull].
+//
+// # Recovery
+//
+// A segment is synced, with its indexes and a producer snapshot, before the next one is created, so only the newest
+// segment can have a torn end. Open scans from the recovery point on. Bytes that are no batch are either what a crash
+// leaves of unsynced writes, which is cut off: nothing valid follows, or a whole sector in front of the next valid batch
+// is zero. Or they are damage: then the partition is offline, its files stay as they are, and the others are served.
+// Damage below the recovery point is found when it is read, because every Read checks CRCs, or by [Check].
+//
+// # What is not here yet
+//
+// Transactions: transactional and control batches are refused with [ErrTransactional]; their place is the producer state
+// (producers.go), [Partition.LastStableOffset] and a .txnindex beside the other indexes. Compaction: its place is the
+// janitor; cleanup.policy=compact is recorded, keys are required, and such a topic is not subject to retention. Until then
+// offsets have no gaps, and recovery and Check insist on that.
 package log

@@ -164,7 +164,7 @@ func (p *Partition) readAt(f io.ReaderAt, s *segment, dst []byte, pos int64, exa
 		}
 		c, err := cut(dst[start:], offset, maxBytes, upTo)
 		if err != nil {
-			return nil, &damageError{damage{position: pos + int64(c.from), offset: c.next, reason: err.Error()}}
+			return nil, &damageError{damage{position: pos + int64(c.to), offset: c.next, reason: err.Error()}}
 		}
 		if c.need > 0 {
 			pos, want, exact = pos+int64(c.from), int64(c.need), true
@@ -205,9 +205,6 @@ func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
 			if found && h.BaseOffset >= upTo {
 				return c, nil // bytes that are being written
 			}
-			if !found {
-				c.from = c.to
-			}
 			return c, err
 		case h.LastOffset() < offset:
 			c.to += h.Size()
@@ -226,9 +223,6 @@ func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
 			return c, nil
 		}
 		if _, err := batch.Validate(b[c.to : c.to+h.Size()]); err != nil {
-			if !found {
-				c.from = c.to
-			}
 			return c, err
 		}
 		found = true

@@ -28,7 +28,7 @@ func (e *NumberError) Error() string {
 // DefaultMaxDepth.
 //
 // Strings without escapes share text; everything else is the batch's memory, at
-// most a cell for every other byte of text.
+// most a cell for every byte of text.
 func Parse(b *connect.Batch, text []byte, maxDepth int) (connect.Value, error) {
 	p := newParser(b, text, maxDepth)
 	v, i := p.value(p.space(0), p.maxDepth)
@@ -65,7 +65,7 @@ func (p *parser) err() error {
 
 // failWith notes an error that is not about syntax.
 func (p *parser) failWith(i int, err error) (connect.Value, int) {
-	p.fail(i, "unused")
+	p.fail(i, "the value is not what it should be")
 	if p.other == nil {
 		p.other = err
 	}

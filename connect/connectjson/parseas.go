@@ -58,18 +58,20 @@ func (p *parser) as(i int, s *connect.Schema, depth int) (connect.Value, int) {
 
 // mismatch fails because the value at i is of another type.
 func (p *parser) mismatch(i int, want string) (connect.Value, int) {
-	found := "a number"
-	switch p.text[i] {
-	case '"':
+	var found string
+	switch c := p.text[i]; {
+	case isNumber(c):
+		found = "a number"
+	case c == '"':
 		found = "a string"
-	case '{':
+	case c == '{':
 		found = "an object"
-	case '[':
+	case c == '[':
 		found = "an array"
-	case 't', 'f':
+	case p.literal(i) == failed:
+		return connect.Value{}, failed
+	default:
 		found = "a boolean"
-	case 'n':
-		found = "null"
 	}
 	return p.failWith(i, fmt.Errorf("expected %s but found %s at byte %d", want, found, i))
 }
@@ -103,17 +105,24 @@ func (p *parser) isRawText(i int, s *connect.Schema) bool {
 	return IsRaw(s) && !p.opts.RawAsText && (p.text[i] != 'n' || !s.Optional())
 }
 
-// raw checks the value at i and keeps its text.
+// raw keeps the text of the value at i, compact. Its memory is in proportion to
+// the value, not to the whole text (I5).
 func (p *parser) raw(i, depth int) (connect.Value, int) {
-	c := compactor{lexer: lexer{text: p.text}, batch: p.batch, from: i}
-	end := c.value(i, depth)
+	end := p.skip(i, depth)
 	if end == failed {
-		return connect.Value{}, p.fail(c.failAt, c.reason)
+		return connect.Value{}, failed
 	}
-	if !c.copied {
-		return textValue(p.text[i:end]), end
+	v, _ := Raw(p.batch, p.text[i:end])
+	return v, end
+}
+
+// skip recognises the value at i.
+func (p *parser) skip(i, depth int) int {
+	c := compactor{lexer: lexer{text: p.text}, discard: true}
+	if i = c.value(i, depth); i == failed {
+		return p.fail(c.failAt, c.reason)
 	}
-	return textValue(append(c.dst, p.text[c.from:end]...)), end
+	return i
 }
 
 func (p *parser) scalar(i int, s *connect.Schema) (connect.Value, int) {

@@ -164,11 +164,7 @@ func (p *parser) members(i int, s *connect.Schema, cells []connect.Value, depth 
 // member reads the value of field f, or skips one that the schema does not have.
 func (p *parser) member(i int, s *connect.Schema, f int, cells []connect.Value, depth int) int {
 	if f < 0 {
-		c := compactor{lexer: lexer{text: p.text}, discard: true}
-		if i = c.value(i, depth); i == failed {
-			return p.fail(c.failAt, c.reason)
-		}
-		return i
+		return p.skip(i, depth)
 	}
 	field := s.Fields()[f]
 	if i < len(p.text) && p.text[i] == 'n' && !p.isRawText(i, field.Schema) {

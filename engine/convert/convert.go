@@ -20,7 +20,8 @@ const (
 // Converter turns the keys or the values of records into bytes and back.
 type Converter interface {
 	// FromConnect appends the bytes of v, which s describes (nil: schemaless), to
-	// dst. It returns true for null, which is no bytes at all.
+	// dst. It returns true for null, which is no bytes at all. On an error dst
+	// comes back as it was.
 	FromConnect(dst []byte, topic string, s *connect.Schema, v connect.Value) ([]byte, bool, error)
 	// ToConnect reads data; nil is null. The value's memory is b's or data's.
 	ToConnect(b *connect.Batch, topic string, data []byte) (*connect.Schema, connect.Value, error)

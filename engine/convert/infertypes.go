@@ -23,8 +23,9 @@ func inferNumber(token string) (*connect.Schema, connect.Value, bool) {
 		return inferInteger(whole)
 	}
 	f, err := strconv.ParseFloat(token, 64)
-	if err != nil {
-		return nil, connect.Value{}, false
+	mantissa, _, _ := cutAny(token, "eE")
+	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") {
+		return nil, connect.Value{}, false // too large or too small
 	}
 	if n := int64(f); math.Abs(f) <= 1<<53 && float64(n) == f && strings.ContainsAny(token, "eE") {
 		s, v := smallestInt(n)

@@ -100,11 +100,18 @@ func (c plainJSON) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.
 		return nil, connect.Value{}, nil
 	}
 	v, err := connectjson.Parse(b, data, 0)
+	if err != nil {
+		return nil, v, withAdvice(err)
+	}
+	return nil, v, nil
+}
+
+func withAdvice(err error) error {
 	var number *connectjson.NumberError
 	if errors.As(err, &number) {
-		err = &unfitNumber{number}
+		return &unfitNumber{number}
 	}
-	return nil, v, err
+	return err
 }
 
 // unfitNumber adds the next step to a number that schemaless JSON cannot hold.

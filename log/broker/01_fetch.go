@@ -118,7 +118,7 @@ func (f *fetchOp) fail(p *fetchPart, err error) {
 
 // run reads until the answer is due.
 func (f *fetchOp) run(ctx context.Context) {
-	wait := time.Duration(f.q.MaxWaitMillis) * time.Millisecond
+	wait := min(time.Duration(f.q.MaxWaitMillis)*time.Millisecond, f.b.cfg.IdleTimeout) // I5
 	f.read(ctx)
 	if f.isDue() || wait <= 0 || ctx.Err() != nil {
 		return
@@ -199,7 +199,7 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 	if offset >= upTo || f.full || (room <= 0 && len(f.buf) > 0) {
 		return
 	}
-	maxBytes := max(min(room, int(p.q.PartitionMaxBytes)), 1)
+	maxBytes := max(min(room, int(p.q.PartitionMaxBytes), int(f.b.cfg.MaxFetchMemory)), 1)
 	if !f.hold(ctx, int64(maxBytes)) {
 		f.full = true
 		return
@@ -216,7 +216,6 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 // hold takes n bytes of fetch memory. It waits only while this fetch holds
 // nothing, so that two fetches cannot wait for each other (I5).
 func (f *fetchOp) hold(ctx context.Context, n int64) bool {
-	n = min(n, f.b.cfg.MaxFetchMemory)
 	if f.b.fetchMemory.TryAcquire(n) {
 		f.heldBytes += n
 		return true

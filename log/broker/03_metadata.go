@@ -40,10 +40,18 @@ func (b *Broker) metadata(_ context.Context, _ *request, q *kmsg.MetadataRequest
 		}
 		return resp
 	}
-	for i := range q.Topics {
-		resp.Topics = append(resp.Topics, b.metadataTopic(q, &q.Topics[i]))
+	for _, t := range unique(q.Topics, topicKey) {
+		resp.Topics = append(resp.Topics, b.metadataTopic(q, &t))
 	}
 	return resp
+}
+
+// topicKey tells requested topics apart: by name, or by id when there is none.
+func topicKey(t *kmsg.MetadataRequestTopic) string {
+	if t.Topic != nil {
+		return "n" + *t.Topic
+	}
+	return "i" + string(t.TopicID[:])
 }
 
 func (b *Broker) metadataTopic(q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {

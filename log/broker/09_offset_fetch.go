@@ -33,8 +33,8 @@ func (b *Broker) offsetFetch(_ context.Context, _ *request, q *kmsg.OffsetFetchR
 	resp := q.ResponseKind().(*kmsg.OffsetFetchResponse)
 	if q.Version >= 8 {
 		resp.Groups = []kmsg.OffsetFetchResponseGroup{}
-		for i := range q.Groups {
-			resp.Groups = append(resp.Groups, b.fetchOffsets(&q.Groups[i], q.Version))
+		for _, g := range unique(q.Groups, func(g *kmsg.OffsetFetchRequestGroup) string { return g.Group }) {
+			resp.Groups = append(resp.Groups, b.fetchOffsets(&g, q.Version))
 		}
 		return resp
 	}

@@ -23,7 +23,7 @@ func describeGroupsHandler() handler {
 func (b *Broker) describeGroups(_ context.Context, _ *request, q *kmsg.DescribeGroupsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	resp.Groups = []kmsg.DescribeGroupsResponseGroup{}
-	for _, id := range q.Groups {
+	for _, id := range unique(q.Groups, func(id *string) string { return *id }) {
 		resp.Groups = append(resp.Groups, b.describeGroup(id, q.Version))
 	}
 	return resp

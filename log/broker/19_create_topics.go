@@ -94,7 +94,10 @@ func (b *Broker) checkNewTopic(t *kmsg.CreateTopicsRequestTopic) (partitions int
 		}
 		overrides[c.Name] = *c.Value
 	}
-	return partitions, overrides, b.cfg.Log.CheckTopic(t.Topic, partitions, overrides)
+	if err := b.cfg.Log.CheckTopic(t.Topic, partitions, overrides); err != nil {
+		return 0, nil, err
+	}
+	return partitions, overrides, b.checkRoom(partitions)
 }
 
 func (b *Broker) newPartitions(t *kmsg.CreateTopicsRequestTopic) (int, error) {

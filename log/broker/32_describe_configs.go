@@ -24,8 +24,12 @@ func describeConfigsHandler() handler {
 
 func (b *Broker) describeConfigs(_ context.Context, _ *request, q *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeConfigsResponse)
-	for i := range q.Resources {
-		r := &q.Resources[i]
+	type resource struct {
+		typ  kmsg.ConfigResourceType
+		name string
+	}
+	key := func(r *kmsg.DescribeConfigsRequestResource) resource { return resource{r.ResourceType, r.ResourceName} }
+	for _, r := range unique(q.Resources, key) {
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
 		rr.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}

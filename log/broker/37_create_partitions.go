@@ -56,5 +56,5 @@ func (b *Broker) checkMorePartitions(t *kmsg.CreatePartitionsRequestTopic) error
 			return withCode(kerr.InvalidReplicaAssignment, "new partitions of topic %q can only be on broker %d", t.Topic, b.cfg.NodeID)
 		}
 	}
-	return nil
+	return b.checkRoom(int(t.Count) - now)
 }

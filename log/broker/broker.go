@@ -41,6 +41,8 @@ type Config struct {
 	DisableAutoCreate bool
 	// NumPartitions of a topic that does not say (num.partitions). Default 1.
 	NumPartitions int
+	// MaxTotalPartitions of all topics together, beyond which clients cannot create more (I5). Default 50,000.
+	MaxTotalPartitions int
 
 	// MaxConnections at a time, in-memory ones included (max.connections). Default 1,000.
 	MaxConnections int
@@ -56,6 +58,9 @@ type Config struct {
 	MaxFetchMemory int64
 	// IdleTimeout closes a connection that sends no request (connections.max.idle.ms). Default 10 min.
 	IdleTimeout time.Duration
+	// FrameTimeout closes a connection that begins a frame and then takes longer than this for its first 64 KiB, for
+	// each doubling after that, or waiting for room in MaxInFlightBytes. Default 30 s.
+	FrameTimeout time.Duration
 	// WriteTimeout closes a connection that takes no bytes of an answer. Default 30 s.
 	WriteTimeout time.Duration
 }
@@ -65,6 +70,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.AdvertisedAddr, "127.0.0.1:9092")
 	def(&c.NumPartitions, 1)
+	def(&c.MaxTotalPartitions, 50_000)
 	def(&c.MaxConnections, 1000)
 	def(&c.MaxFrameBytes, 100<<20)
 	def(&c.MaxInFlightBytes, 256<<20)
@@ -72,6 +78,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxFetchBytes, 55<<20)
 	def(&c.MaxFetchMemory, 256<<20)
 	def(&c.IdleTimeout, 10*time.Minute)
+	def(&c.FrameTimeout, 30*time.Second)
 	def(&c.WriteTimeout, 30*time.Second)
 	return c
 }

@@ -56,11 +56,8 @@ func (c *conn) drain() {
 func (c *conn) read(ctx context.Context) error {
 	r := bufio.NewReaderSize(c.nc, readBufferBytes)
 	for {
-		if err := c.nc.SetReadDeadline(time.Now().Add(c.b.cfg.IdleTimeout)); err != nil {
+		if err := c.allow(ctx, c.b.cfg.IdleTimeout); err != nil {
 			return err
-		}
-		if ctx.Err() != nil { // after the deadline, so that drain cannot slip in between
-			return nil
 		}
 		size, err := readSize(r, c.b.cfg.MaxFrameBytes)
 		if err != nil {
@@ -72,8 +69,24 @@ func (c *conn) read(ctx context.Context) error {
 	}
 }
 
+// allow gives the next read until d from now, unless the connection drains.
+func (c *conn) allow(ctx context.Context, d time.Duration) error {
+	if err := c.nc.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // looked at after the deadline, so that drain cannot slip in between
+		return net.ErrClosed
+	}
+	return nil
+}
+
 func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error {
-	frame, err := readFrame(ctx, r, size, c.b.inFlight, &c.b.buffers)
+	frame, err := readFrame(ctx, r, size, c.b, func() error {
+		if r.Buffered() >= size {
+			return nil // all there: no deadline needed
+		}
+		return c.allow(ctx, c.b.cfg.FrameTimeout)
+	})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -70,11 +71,16 @@ func readSize(r *bufio.Reader, maxBytes int) (int, error) {
 
 // readFrame reads size bytes. The buffer at most doubles what has arrived, so a
 // prefix that promises much and sends little costs little; what grows beyond the
-// first step waits for room in the budget shared by all connections (I5).
-func readFrame(ctx context.Context, r *bufio.Reader, size int, budget *semaphore.Weighted, pool *bufferPool) (frame, error) {
-	f := frame{bytes: pool.get(), budget: budget, pool: pool}
+// first step waits for room in the budget shared by all connections (I5). Before
+// each step it calls step, which limits the time of the step.
+func readFrame(ctx context.Context, r *bufio.Reader, size int, b *Broker, step func() error) (frame, error) {
+	f := frame{bytes: b.buffers.get(), budget: b.inFlight, pool: &b.buffers}
 	for len(f.bytes) < size {
-		if err := f.grow(ctx, min(size, max(firstGrowBytes, 2*len(f.bytes)))); err != nil {
+		err := step()
+		if err == nil {
+			err = f.grow(ctx, min(size, max(firstGrowBytes, 2*len(f.bytes))), b.cfg.FrameTimeout)
+		}
+		if err != nil {
 			f.release()
 			return frame{}, err
 		}
@@ -89,10 +95,11 @@ func readFrame(ctx context.Context, r *bufio.Reader, size int, budget *semaphore
 	return f, nil
 }
 
-// grow makes room for n bytes in all.
-func (f *frame) grow(ctx context.Context, n int) error {
+// grow makes room for n bytes in all. It gives up after the timeout: frames that
+// each wait for what the others hold must not wait forever.
+func (f *frame) grow(ctx context.Context, n int, timeout time.Duration) error {
 	if want := int64(n) - firstGrowBytes; want > f.held {
-		if err := f.budget.Acquire(ctx, want-f.held); err != nil {
+		if err := acquire(ctx, f.budget, want-f.held, timeout); err != nil {
 			return fmt.Errorf("wait for in-flight bytes: %w", err)
 		}
 		f.held = want
@@ -105,4 +112,13 @@ func (f *frame) grow(ctx context.Context, n int) error {
 	f.pool.put(f.bytes)
 	f.bytes = grown
 	return nil
+}
+
+func acquire(ctx context.Context, budget *semaphore.Weighted, n int64, timeout time.Duration) error {
+	if budget.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return budget.Acquire(ctx, n)
 }

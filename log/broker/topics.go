@@ -55,7 +55,39 @@ func (b *Broker) autoCreate(name string) (*log.Topic, error) {
 	if isReserved(name) {
 		return nil, kerr.UnknownTopicOrPartition
 	}
+	if err := b.checkRoom(b.cfg.NumPartitions); err != nil {
+		return nil, err
+	}
 	return b.cfg.Log.CreateTopic(name, b.cfg.NumPartitions, nil)
+}
+
+// checkRoom refuses more partitions than the broker may have (I5). Requests that
+// come at the same time may pass it together, each by what it asks for.
+func (b *Broker) checkRoom(more int) error {
+	total := more
+	for _, t := range b.cfg.Log.Topics() {
+		total += t.Partitions()
+	}
+	if total > b.cfg.MaxTotalPartitions {
+		return withCode(kerr.PolicyViolation, "the broker would have %d partitions, its limit is %d: delete topics that are not used", total, b.cfg.MaxTotalPartitions)
+	}
+	return nil
+}
+
+// unique returns the elements with different keys, the first of each: a request
+// that names one thing many times gets one answer for it, as from Kafka, so that
+// the answer cannot grow beyond what there is to say (I5).
+func unique[E any, K comparable](all []E, key func(*E) K) []E {
+	seen := make(map[K]struct{}, len(all))
+	kept := all[:0:0]
+	for i := range all {
+		k := key(&all[i])
+		if _, ok := seen[k]; !ok {
+			seen[k] = struct{}{}
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
 }
 
 // isReserved reports the internal topics, which only coordinators may create,

@@ -124,6 +124,9 @@ func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
 		return nil
 	}
 	var v kmsg.OffsetCommitValue
+	if err := checkValueVersion(value); err != nil {
+		return err
+	}
 	if err := v.ReadFrom(value); err != nil {
 		return fmt.Errorf("read offset value: %w", err)
 	}
@@ -148,6 +151,9 @@ func (c *Coordinator) replayGroup(key, value []byte) error {
 		return nil
 	}
 	var v kmsg.GroupMetadataValue
+	if err := checkValueVersion(value); err != nil {
+		return err
+	}
 	if err := v.ReadFrom(value); err != nil {
 		return fmt.Errorf("read group value: %w", err)
 	}
@@ -192,4 +198,18 @@ func (g *group) restore(v *kmsg.GroupMetadataValue) {
 	if len(g.members) > 0 {
 		g.state = stable
 	}
+}
+
+// maxValueVersion is what save and Commit write. Later ones are flexible: the
+// decoder would loop as often as their tag sections claim (I5).
+const maxValueVersion = 3
+
+func checkValueVersion(value []byte) error {
+	if len(value) < 2 {
+		return errors.New("value without a version")
+	}
+	if v := int16(binary.BigEndian.Uint16(value)); v < 0 || v > maxValueVersion {
+		return fmt.Errorf("value version %d is not known, only 0 to %d", v, maxValueVersion)
+	}
+	return nil
 }

@@ -367,3 +367,18 @@ func TestDamagedPartition(t *testing.T) {
 		}
 	}
 }
+
+// Commits become durable together and may be applied in any order; the log's
+// order counts.
+func TestLaterRecordWins(t *testing.T) {
+	bubble(t, func(x *fixture) {
+		g := newGroup(x.Coordinator, "g")
+		x.groups["g"] = g
+		g.committing = 2
+		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 9, nil)
+		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 8, nil)
+		if got, err := x.Fetch("g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
+			t.Errorf("offsets %v, %v, want that of the later record, 100", got, err)
+		}
+	})
+}

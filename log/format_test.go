@@ -1,0 +1,200 @@
+package log
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-data/sluice/internal/vfs"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: run with -update and look at the difference\n--- got\n%s\n--- want\n%s", name, got, want)
+	}
+}
+
+// dump shows a directory: text files as they are, binary ones in hex. Random ids are replaced.
+func dump(t *testing.T, fsys vfs.FS, dir string, ids *strings.Replacer) string {
+	t.Helper()
+	var out strings.Builder
+	infos, err := fsys.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range infos {
+		name := filepath.Join(dir, info.Name)
+		if info.Dir {
+			out.WriteString(dump(t, fsys, name, ids))
+			continue
+		}
+		b, err := readFile(fsys, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "-- %s --\n", name)
+		switch filepath.Ext(name) {
+		case logSuffix, indexSuffix, timeIndexSuffix, snapshotSuffix:
+			out.WriteString(hex.Dump(b))
+		default:
+			out.WriteString(strings.TrimSuffix(ids.Replace(string(b)), "\n") + "\n")
+		}
+	}
+	return out.String()
+}
+
+// TestFiles pins every file of a data directory: they are Kafka's formats, so a change here is a break.
+func TestFiles(t *testing.T) {
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	topic := mustCreate(t, l, "readings", 2, map[string]string{"segment.bytes": "1024", "index.interval.bytes": "100"})
+	p := mustPartition(t, l, "readings", 1)
+	for i := range 8 {
+		produceBatch(t, p, seqBatch(t, 5, 1, int32(i), strings.Repeat("v", 100)))
+	}
+	if _, err := p.DeleteRecords(3); err != nil {
+		t.Fatal(err)
+	}
+	id, cluster := topicID(topic.ID()).String(), l.ClusterID()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, mem, "data")
+	got := dump(t, mem, "data", strings.NewReplacer(id, "TOPIC-ID", cluster, "CLUSTER-ID"))
+	lines := strings.Split(got, "\n")
+	for i, line := range lines {
+		if at := strings.Index(line, `"crc32c":"`); at >= 0 { // depends on the id
+			lines[i] = line[:at+10] + "CRC" + line[at+18:]
+		}
+	}
+	golden(t, "files.txt", strings.Join(lines, "\n"))
+}
+
+func TestSnapshotRoundTrip(t *testing.T) {
+	ps := producers{max: 100}
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	for i := range 7 {
+		produceBatch(t, p, seqBatch(t, 9, 0, int32(2*i), "a", "b"))
+	}
+	produceBatch(t, p, seqBatch(t, 3, 4, 0, "c"))
+	b := p.producers.encode()
+	byID, err := decodeSnapshot(b, testTime.UnixMilli())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range p.producers.byID {
+		if got := byID[id]; got == nil || *got != *want {
+			t.Errorf("producer %d: got %+v, want %+v", id, got, want)
+		}
+	}
+	ps.byID = byID
+	if string(ps.encode()) != string(b) {
+		t.Error("encoding what was decoded gives other bytes")
+	}
+	for i := range b {
+		c := append([]byte(nil), b...)
+		c[i] ^= 0x10
+		if _, err := decodeSnapshot(c, 0); err == nil {
+			t.Errorf("flipped byte %d: no error", i)
+		}
+	}
+}
+
+func TestTopicConfigDefaults(t *testing.T) {
+	var out strings.Builder
+	for _, k := range TopicConfigKeys() {
+		fmt.Fprintf(&out, "%s = %s\n", k.Name, k.Default)
+	}
+	fmt.Fprintf(&out, "\n%+v\n", DefaultTopicConfig())
+	golden(t, "topicconfig.txt", out.String())
+}
+
+func FuzzSnapshot(f *testing.F) {
+	ps := producers{max: 10, byID: map[int64]*producer{}}
+	f.Add(ps.encode())
+	p := &producer{}
+	p.add(producerBatch{1, 2, 0, 3})
+	p.add(producerBatch{2, 3, 0, 3})
+	ps.byID[7] = p
+	f.Add(ps.encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if byID, err := decodeSnapshot(b, 0); err == nil {
+			(&producers{byID: byID}).encode()
+		}
+	})
+}
+
+func FuzzCheckpoints(f *testing.F) {
+	f.Add([]byte("0\n1\ntopic 0 42\n"))
+	f.Add([]byte("0\n2\n0 0\n3 17\n"))
+	f.Add([]byte(`{"version":0,"crc32c":"00000000","catalog":{"topics":[]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = decodeOffsets(b)
+		_, _ = decodeEpochs(b)
+		_, _ = decodeCatalog(b)
+		_, _ = decodePartitionMetadata(b)
+		decodeMeta(b)
+	})
+}
+
+// FuzzSegment opens a partition whose segment and indexes hold any bytes: no panic, and what is served passes Check.
+func FuzzSegment(f *testing.F) {
+	good := newBatch(f, "a", "b")
+	f.Add(good, []byte{}, []byte{})
+	f.Add(append(append([]byte(nil), good...), good[:40]...), []byte{0, 0, 0, 1, 0, 0, 0, 0}, make([]byte, 12))
+	f.Add(make([]byte, 600), make([]byte, 16), []byte{1})
+	f.Fuzz(func(t *testing.T, log, index, times []byte) {
+		mem := vfs.NewMem()
+		cfg := testConfig(mem)
+		cfg.Now = func() time.Time { return testTime }
+		l := mustOpen(t, cfg)
+		mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1048576"})
+		p := mustPartition(t, l, "t", 0)
+		produce(t, p, "x")
+		dir := p.dir
+		crashed := mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for suffix, b := range map[string][]byte{logSuffix: log, indexSuffix: index, timeIndexSuffix: times} {
+			if err := writeFile(crashed, join(dir, offsetName(0, suffix)), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfg.FS = crashed
+		l = mustOpen(t, cfg)
+		p = mustPartition(t, l, "t", 0)
+		if p.Err() != nil {
+			return
+		}
+		_, _ = readAll(p, 0, 100)
+		_, _, _ = p.OffsetForTime(testTime.UnixMilli())
+		_, _, _ = p.MaxTimestamp()
+		if p.Err() == nil {
+			produce(t, p, "y")
+		}
+	})
+}
