@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
 )
 
 type countingSink struct {
@@ -30,17 +31,21 @@ func (s *countingSink) Write(_ context.Context, b *connect.Batch) error {
 }
 
 // quietSinkTask returns a sink task that has no client.
-func quietSinkTask(t testing.TB, stop context.Context) *sinkTask {
+func quietSinkTask(t testing.TB, stop context.Context, valueConverter string) *sinkTask {
 	t.Helper()
 	cfg := Config{}.withDefaults()
 	d := &definition{secrets: strings.NewReplacer()}
 	d.options.defineCommon(&d.def)
 	d.options.defineSink(&d.def)
-	d.def.Parse(map[string]string{"topics": "in"})
+	settings := map[string]string{"topics": "in"}
+	if valueConverter != "" {
+		settings["value.converter"] = valueConverter
+	}
+	d.def.Parse(settings)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tk := task{cfg: &cfg, id: TaskID{"snk", 0}, logger: logger, def: d, gate: &gate{}, stop: stop, kill: context.Background(), skipped: &skipLog{logger: logger}}
 	var err error
-	if tk.convert, err = newConverters(&cfg, &d.options, nil); err != nil {
+	if tk.convert, err = newConverters(&cfg, &d.options, settings); err != nil {
 		t.Fatal(err)
 	}
 	return newSinkTask(tk)
@@ -52,7 +57,7 @@ func quietSinkTask(t testing.TB, stop context.Context) *sinkTask {
 func TestBatchOfAnEndedAssignmentIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop, cancel := context.WithCancel(t.Context())
-		s := quietSinkTask(t, stop)
+		s := quietSinkTask(t, stop, "")
 		writes := make(chan int64, 10)
 		s.sink = writerFunc(func(b *connect.Batch) error {
 			writes <- b.Records()[0].Offset
@@ -98,10 +103,10 @@ func (f writerFunc) Close() error                                    { return ni
 
 // sinkPipeline takes rounds batches through the engine without a client: convert,
 // Write.
-func sinkPipeline(t testing.TB, rounds int) {
+func sinkPipeline(t testing.TB, rounds int, valueConverter string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := quietSinkTask(t, ctx)
+	s := quietSinkTask(t, ctx, valueConverter)
 	records := make([]*kgo.Record, 2048)
 	value := []byte(`{"sensor":"temperature","value":21.5,"unit":"C","at":"2026-01-01T00:00:00Z","seq":123456}`)
 	for i := range records {
@@ -128,16 +133,20 @@ func sinkPipeline(t testing.TB, rounds int) {
 }
 
 // BenchmarkSinkPipeline measures a record's way through the engine without a
-// client, with the worker's default converters and a JSON value.
+// client. Auto, the default, checks that the value of 90 bytes is JSON.
 func BenchmarkSinkPipeline(b *testing.B) {
-	b.ReportAllocs()
-	sinkPipeline(b, max(b.N/2048, 1))
+	for _, converter := range []string{convert.AutoClass, convert.ByteArrayClass} {
+		b.Run(converter, func(b *testing.B) {
+			b.ReportAllocs()
+			sinkPipeline(b, max(b.N/2048, 1), converter)
+		})
+	}
 }
 
 // TestSinkAllocations bounds what a record costs once the memory of the batches
 // is there.
 func TestSinkAllocations(t *testing.T) {
-	run := func(rounds int) float64 { return testing.AllocsPerRun(1, func() { sinkPipeline(t, rounds) }) }
+	run := func(rounds int) float64 { return testing.AllocsPerRun(1, func() { sinkPipeline(t, rounds, "") }) }
 	const few, many = 20, 120
 	if perRecord := (run(many) - run(few)) / float64((many-few)*2048); perRecord > 0.01 {
 		t.Errorf("%.4f allocations per record, want 0", perRecord)
