@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
 )
@@ -143,5 +144,29 @@ func TestInternalTopicsThatWouldLoseStateAreRefused(t *testing.T) {
 		if err := w.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Run: got %v, want an error with %q", err, want)
 		}
+	}
+}
+
+// TestStopWithoutCluster checks that a worker whose cluster is gone stops in
+// bounded time and leaves nothing behind (I5).
+func TestStopWithoutCluster(t *testing.T) {
+	enginetest.NoLeaks(t)
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(fake.ListenAddrs()...)}}
+	var got collector
+	w := enginetest.Start(t, c, func(cfg *engine.Config) {
+		cfg.TaskShutdownTimeout, cfg.OffsetFlushTimeout = 200*time.Millisecond, 200*time.Millisecond
+	}, counting("in", 1<<30, new(enginetest.Log)), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
+	w.Create(t, "src", sourceConf())
+	w.Create(t, "snk", sinkConf())
+	enginetest.Eventually(t, func() bool { got.mu.Lock(); defer got.mu.Unlock(); return len(got.values) > 0 }, func() string { return "no record came through" })
+	fake.Close()
+	start := time.Now()
+	w.Stop(t)
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("stopped after %s", d)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
 )
 
 // offsetStore keeps how far each source got: the latest state of the offset
@@ -34,7 +36,7 @@ func (s *offsetStore) offset(ctx context.Context, connector string, partition js
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if err := s.stores.follower.sync(ctx, s.stores.cfg.OffsetTopic.Name); err != nil {
-		return nil, err
+		return nil, connect.Retriable(err) // the log may come back
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -77,6 +77,9 @@ func (t *task) producerOpts() []kgo.Opt {
 	return t.cfg.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
 		kgo.RequiredAcks(kgo.AllISRAcks()), // I1
 		kgo.RecordPartitioner(newPartitioner()),
+		// 0 by default: batches are made by Read already, and a source that waits for
+		// the acknowledgement of a window of 20 records got 98,000 records/s without
+		// and 10,000 with 1 ms (BenchmarkEmbedded).
 		kgo.ProducerLinger(o.linger),
 		kgo.ProducerBatchCompression(compression(o.compression)),
 		kgo.ProducerBatchMaxBytes(int32(o.maxRequestSizeBytes)),

@@ -19,7 +19,9 @@ type Worker struct {
 	clusterID  atomic.Pointer[string]
 
 	ready chan struct{} // closed once the state has been read
-	over  chan struct{} // closed when changes are refused
+	over  chan struct{} // closed by refuse: changes are refused
+	// refuse may be called more than once.
+	refuse func()
 	// changing has a token for the change that is under way: each looks at the
 	// state and then writes.
 	changing chan struct{}
@@ -32,6 +34,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, ready: make(chan struct{}), over: make(chan struct{}), changing: make(chan struct{}, 1)}
+	w.refuse = sync.OnceFunc(func() { close(w.over) })
 	var err error
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
@@ -50,13 +53,12 @@ func New(cfg Config) (*Worker, error) {
 // An error is one that no retry can help, such as a config topic with two
 // partitions. Run is called once.
 func (w *Worker) Run(ctx context.Context) error {
+	defer w.refuse()
 	if err := w.stores.connect(); err != nil {
-		close(w.over)
 		return err
 	}
 	defer w.close()
 	if err := w.openStores(ctx); err != nil {
-		close(w.over)
 		return stopError(ctx, err)
 	}
 	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
@@ -64,7 +66,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	follower.Go(func() { w.stores.follower.run(following) })
 	defer follower.Wait()
 	defer stopFollowing()
-	stop := context.AfterFunc(ctx, func() { close(w.over) })
+	stop := context.AfterFunc(ctx, w.refuse)
 	defer stop()
 	if err := w.readState(ctx); err != nil {
 		return stopError(ctx, err)
@@ -72,8 +74,20 @@ func (w *Worker) Run(ctx context.Context) error {
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
 	w.reconciler.run(ctx)
+	w.refuse()
+	w.awaitChange()
 	w.cfg.Logger.Info("worker has stopped")
 	return nil
+}
+
+// awaitChange lets a change that began before the end be read back.
+func (w *Worker) awaitChange() {
+	t := time.NewTimer(w.cfg.TaskShutdownTimeout)
+	defer t.Stop()
+	select {
+	case w.changing <- struct{}{}:
+	case <-t.C:
+	}
 }
 
 // stopError drops the error that ctx made.
