@@ -91,10 +91,11 @@ type crashRun struct {
 	now time.Time
 	n   int // values made
 
-	mu    sync.Mutex // guards model and cut
+	mu    sync.Mutex // guards the fields below
 	model model
 	ops   int // operations until the power cut
 	cut   *powerCut
+	dice  *rand.Rand // of the power cut: rnd belongs to the workload's goroutine
 }
 
 // powerCut is a copy of the disk with what was acknowledged before and sent by then.
@@ -115,8 +116,8 @@ func (c *crashRun) inject(op vfs.Op, _ string) error {
 	defer c.mu.Unlock()
 	if c.ops--; c.ops == 0 {
 		acked := c.model.clone()
-		keep := []float64{0, 0.2, 0.5, 0.9, 1}[c.rnd.IntN(5)]
-		clone := c.fs.CrashClone(rand.New(rand.NewPCG(c.rnd.Uint64(), 2)), keep)
+		keep := []float64{0, 0.2, 0.5, 0.9, 1}[c.dice.IntN(5)]
+		clone := c.fs.CrashClone(rand.New(rand.NewPCG(c.dice.Uint64(), 2)), keep)
 		c.cut = &powerCut{clone, acked, c.model.clone(), op}
 	}
 	return nil
@@ -136,6 +137,7 @@ func (c *crashRun) config(fsys vfs.FS) Config {
 // cycle runs a workload up to a power cut, and checks what is left.
 func (c *crashRun) cycle(n int) {
 	c.ops = 1 + c.rnd.IntN(400)
+	c.dice = rand.New(rand.NewPCG(c.rnd.Uint64(), 3))
 	c.cut = nil
 	l, err := Open(c.config(&vfs.Fault{FS: c.fs, Inject: c.inject}))
 	if err != nil {

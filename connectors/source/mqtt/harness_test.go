@@ -65,7 +65,7 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 	t.Helper()
 	if _, err := exec.LookPath("mosquitto"); err != nil {
 		if _, err := os.Stat("/usr/sbin/mosquitto"); err != nil {
-			t.Skip("mosquitto is not installed (apt-get install mosquitto)")
+			t.Fatal("mosquitto is not installed: apt-get install mosquitto")
 		}
 	}
 	dir := t.TempDir()

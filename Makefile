@@ -1,0 +1,63 @@
+# The commands of this project. CI calls only these.
+
+GO       ?= go
+BIN      := bin/sluice
+TOOLS    := $(CURDIR)/.tools
+# Two test processes at a time: the tests measure time and start servers.
+TESTFLAGS ?= -p 2
+FUZZTIME ?= 20s
+
+GOTESTSUM_VERSION := v1.13.0
+GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test unit e2e lint fuzz bench docs tools servers
+
+help: ## list the commands
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build bin/sluice
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/sluice
+
+demo: build ## simulated devices -> MQTT -> log -> S3, in one process; Ctrl-C ends it
+	@$(BIN) demo
+
+test: lint tools servers unit e2e ## everything: install what is missing, then lint, unit and end-to-end tests
+
+unit: tools servers ## unit tests, fuzz seeds and third-party clients, with the race detector
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /test/e2e)
+
+e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
+	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e
+
+lint: ## formatting, go vet, go.mod and the rules of internal/lint
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	$(GO) vet $(TESTFLAGS) ./...
+	$(GO) mod tidy -diff
+	$(GO) test -count=1 ./internal/lint
+
+fuzz: ## run every fuzz test for FUZZTIME (20s)
+	@set -e; for file in $$(grep -rlE --include='*_test.go' '^func Fuzz' --exclude-dir='.*' * ); do \
+	  dir=$$(dirname $$file); \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+	    echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$dir; \
+	  done; done
+
+bench: build ## measure the binary against the limits of this machine
+	$(GO) run ./bench -sluice $(BIN)
+
+docs: ## write docs/connectors.md from the connectors' definitions
+	$(GO) run ./internal/docgen > docs/connectors.md.new
+	@mv docs/connectors.md.new docs/connectors.md
+
+tools: $(GOTESTSUM)
+
+$(GOTESTSUM):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+	@mv $(TOOLS)/gotestsum $@
+
+# What the tests run against, from Debian: an MQTT broker, an S3 server, clients.
+servers:
+	@./test/install-servers.sh

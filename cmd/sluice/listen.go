@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// maxHTTPConns bounds the connections of an HTTP listener (I5).
+const maxHTTPConns = 1000
+
+// listen opens a listener for a flag. The error says what to do.
+func listen(name, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	switch {
+	case err == nil:
+		return ln, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--%s %s: the port is in use; stop what listens there or choose another with --%s (port 0 picks a free one)", name, addr, name)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("--%s %s: this user may not listen on the port; choose one above 1023 with --%s", name, addr, name)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("--%s %s: this machine does not have the address; choose another with --%s", name, addr, name)
+	}
+	return nil, fmt.Errorf("--%s %s: listen: %w", name, addr, err)
+}
+
+// listeners are the server's open ports.
+type listeners struct{ rest, kafka, registry net.Listener }
+
+// openListeners opens all or none.
+func openListeners(c *Config) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+			l = listeners{}
+		}
+	}()
+	if l.rest, err = listen("rest", c.REST); err != nil {
+		return l, err
+	}
+	if l.registry, err = listen("registry", c.Registry); err != nil || c.external() {
+		return l, err
+	}
+	l.kafka, err = listen("kafka", c.Kafka)
+	return l, err
+}
+
+// close closes what no server has taken over; closing twice does no harm.
+func (l listeners) close() {
+	for _, ln := range []net.Listener{l.rest, l.kafka, l.registry} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+}
+
+func (l listeners) addresses() Addresses {
+	a := Addresses{REST: l.rest.Addr().String(), Registry: l.registry.Addr().String(), PID: os.Getpid()}
+	if l.kafka != nil {
+		a.Kafka = l.kafka.Addr().String()
+	}
+	return a
+}
+
+// httpServer serves a handler until it is shut down.
+type httpServer struct {
+	server *http.Server
+	done   chan struct{} // closed when Serve has returned
+	err    error         // of Serve; read it after done
+}
+
+func serveHTTP(ln net.Listener, h http.Handler, logger *slog.Logger) *httpServer {
+	s := &httpServer{
+		server: &http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       time.Minute,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // what clients do wrong
+		},
+		done: make(chan struct{}),
+	}
+	go func() {
+		defer close(s.done)
+		if err := s.server.Serve(netutil.LimitListener(ln, maxHTTPConns)); !errors.Is(err, http.ErrServerClosed) {
+			s.err = fmt.Errorf("serve %s: %w", ln.Addr(), err)
+		}
+	}()
+	return s
+}
+
+// shutdown lets requests in progress end for at most a few seconds.
+func (s *httpServer) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if s.server.Shutdown(ctx) != nil {
+		s.server.Close()
+	}
+	<-s.done
+}
+
+// reserved answers on the port of the schema registry, which a later version
+// serves, so that a client learns why it gets nothing.
+func reserved(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	w.WriteHeader(http.StatusNotImplemented)
+	fmt.Fprintln(w, `{"error_code":50101,"message":"The schema registry is not part of this version of Sluice. Point clients to another registry."}`)
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connectors"
+	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/rest"
+	"github.com/sluice-data/sluice/log"
+)
+
+// server is the command `sluice server`.
+func (p *program) server(args []string) error {
+	var f serverFlags
+	fs := f.define(p)
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	logger, err := f.logs.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	cfg, err := f.load(given, p.environ, fs.Args())
+	if err != nil {
+		return err
+	}
+	ctx, stop := p.signals()
+	defer stop()
+	return NewMain(cfg, logger).Run(ctx)
+}
+
+// Main is the server: the log, the worker and its REST API, wired together.
+type Main struct {
+	cfg    Config
+	logger *slog.Logger
+	ready  chan Addresses
+	log    log.Config // of the embedded log; tests put a file system in
+}
+
+// NewMain returns a server that does nothing until it is run.
+func NewMain(cfg Config, logger *slog.Logger) *Main {
+	return &Main{cfg: cfg, logger: logger, ready: make(chan Addresses, 1)}
+}
+
+// Ready returns a channel that gets the addresses once the worker answers.
+func (m *Main) Ready() <-chan Addresses { return m.ready }
+
+// Run runs the server until ctx ends. It then drains in this order: the worker
+// refuses changes, its tasks finish their batches and commit; the REST API; the
+// broker; the log. It returns nil after an orderly end.
+func (m *Main) Run(ctx context.Context) (err error) {
+	workerConfig, err := engine.ParseProperties(m.cfg.Properties)
+	if err != nil {
+		return fmt.Errorf("worker properties: %w", err)
+	}
+	if err := makeDataDir(m.cfg.DataDir); err != nil {
+		return err
+	}
+	l, err := openListeners(&m.cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	workerConfig.WorkerID = l.rest.Addr().String()
+	workerConfig.Plugins = connectors.Plugins()
+	workerConfig.Logger = m.logger
+	if m.cfg.external() {
+		workerConfig.BootstrapServers = m.cfg.BootstrapServers
+		return m.work(ctx, workerConfig, l, nil)
+	}
+	e, err := openEmbedded(m.cfg.DataDir, m.log, l.kafka, m.logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	workerConfig.BootstrapServers = []string{advertised(l.kafka.Addr())}
+	workerConfig.ClientOpts = []kgo.Opt{kgo.Dialer(e.broker.DialContext)}
+	return m.work(ctx, workerConfig, l, e)
+}
+
+// work runs the worker and its REST API on a log, which is nil when it is
+// elsewhere.
+func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embedded) error {
+	w, err := engine.New(cfg)
+	if err != nil {
+		return fmt.Errorf("worker properties: %w", err)
+	}
+	api := rest.New(w)
+	r := &running{embedded: e, workerDone: make(chan struct{})}
+	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
+	defer r.registry.shutdown()
+	r.rest = serveHTTP(l.rest, api, m.logger)
+	defer r.rest.shutdown()
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		defer close(r.workerDone)
+		r.workerErr = w.Run(ctx)
+	}()
+	err = r.wait(ctx, w.Ready())
+	if err == nil && ctx.Err() == nil {
+		err = m.start(ctx, api, l.addresses())
+	}
+	if err == nil {
+		err = r.wait(ctx, nil)
+	}
+	m.logger.Info("stopping", "reason", reason(err))
+	stop()
+	return errors.Join(err, r.drain())
+}
+
+func reason(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return "asked to"
+}
+
+// start announces that the server is ready and brings up the connectors of the
+// command line.
+func (m *Main) start(ctx context.Context, api http.Handler, a Addresses) error {
+	if err := a.write(m.cfg.DataDir); err != nil {
+		return err
+	}
+	m.logger.Info("ready", "rest", "http://"+a.REST, "kafka", a.Kafka, "bootstrap_servers", m.cfg.BootstrapServers,
+		"registry", a.Registry, "data_dir", m.cfg.DataDir)
+	for _, c := range m.cfg.Connectors {
+		if err := putConnector(ctx, api, c); err != nil {
+			return fmt.Errorf("connector file %s: %w", c.Path, err)
+		}
+	}
+	m.ready <- a
+	return nil
+}
+
+// running is what may end by itself, and end the server with it.
+type running struct {
+	embedded       *embedded // nil: the log is elsewhere
+	rest, registry *httpServer
+	workerDone     chan struct{}
+	workerErr      error // read it after workerDone
+}
+
+// wait returns nil when ctx ends or ready is closed, and an error when a part
+// of the server ends first.
+func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
+	var logFailed, brokerDone <-chan struct{}
+	if r.embedded != nil {
+		logFailed, brokerDone = r.embedded.log.Failed(), r.embedded.done
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-ready:
+		return nil
+	case <-logFailed: // I1: nothing more can be acknowledged
+		return fmt.Errorf("the log cannot be written any more: %w", r.embedded.log.Err())
+	case <-brokerDone:
+		return cmp.Or(r.embedded.err, errors.New("the broker ended"))
+	case <-r.workerDone:
+		return cmp.Or(r.workerErr, errors.New("the worker ended"))
+	case <-r.rest.done:
+		return r.rest.err
+	case <-r.registry.done:
+		return r.registry.err
+	}
+}
+
+// drain waits for the worker, whose context has ended. When the log has failed
+// the tasks cannot commit, and waiting is bounded.
+func (r *running) drain() error {
+	var giveUp <-chan time.Time
+	if r.embedded != nil && r.embedded.log.Err() != nil {
+		giveUp = time.After(5 * time.Second)
+	}
+	select {
+	case <-r.workerDone:
+		return r.workerErr
+	case <-giveUp:
+		return errors.New("tasks did not stop within 5 s")
+	}
+}

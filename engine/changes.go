@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"unicode"
+)
+
+// Create makes a connector. A target state that is empty means started. The
+// config may leave the name out.
+func (w *Worker) Create(ctx context.Context, name string, config map[string]string, initial TargetState) (ConnectorInfo, error) {
+	name, config, err := w.accept(ctx, name, config)
+	if err != nil {
+		return ConnectorInfo{}, err
+	}
+	err = w.change(ctx, func() error {
+		if _, exists := w.stores.configs.connector(name); exists {
+			return &Error{KindConflict, fmt.Sprintf("Connector %s already exists", name)}
+		}
+		return stored(w.stores.configs.putConnector(ctx, name, config, initial))
+	})
+	return w.info(name, config, 0), err
+}
+
+// PutConfig makes a connector or changes its config, and returns whether it made
+// it.
+func (w *Worker) PutConfig(ctx context.Context, name string, config map[string]string) (ConnectorInfo, bool, error) {
+	name, config, err := w.accept(ctx, name, config)
+	if err != nil {
+		return ConnectorInfo{}, false, err
+	}
+	created, tasks := false, 0
+	err = w.change(ctx, func() error {
+		c, exists := w.stores.configs.connector(name)
+		created, tasks = !exists, len(c.tasks)
+		return stored(w.stores.configs.putConnector(ctx, name, config, ""))
+	})
+	return w.info(name, config, tasks), created, err
+}
+
+// accept checks a name and a config and returns them as they are stored: what
+// was sent, plus name (I6).
+func (w *Worker) accept(ctx context.Context, name string, config map[string]string) (string, map[string]string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return "", nil, badRequest("The connector's name is missing or empty; set name")
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return "", nil, badRequest("The connector's name %q contains control characters; choose another name", name)
+	}
+	if inConfig, ok := config[nameOption]; ok && strings.TrimSpace(inConfig) != name {
+		return "", nil, badRequest("Connector name configuration (%s) doesn't match connector name in the URL or the request (%s)", inConfig, name)
+	}
+	config = maps.Clone(config)
+	if config == nil {
+		config = make(map[string]string)
+	}
+	config[nameOption] = name
+	d, err := w.plugins.define(ctx, config)
+	if err != nil {
+		return "", nil, badRequest("%s", err)
+	}
+	return name, config, d.err()
+}
+
+// stored explains an error of the log to whoever asked for a change.
+func stored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{KindInternal, fmt.Sprintf("store the change: %v; it may still take effect", err)}
+}
+
+// Delete removes a connector. Its tasks stop afterwards.
+func (w *Worker) Delete(ctx context.Context, name string) error {
+	return w.change(ctx, func() error {
+		if _, ok := w.stores.configs.connector(name); !ok {
+			return notFound("Connector %s not found", name)
+		}
+		return stored(w.stores.configs.deleteConnector(ctx, name))
+	})
+}
+
+// Pause, Resume and Stop set what a connector should do. They are idempotent.
+func (w *Worker) Pause(ctx context.Context, name string) error {
+	return w.setTarget(ctx, name, TargetPaused)
+}
+
+// Resume starts a connector that is paused or stopped.
+func (w *Worker) Resume(ctx context.Context, name string) error {
+	return w.setTarget(ctx, name, TargetStarted)
+}
+
+// Stop ends a connector's tasks and removes their configs (KIP-875).
+func (w *Worker) Stop(ctx context.Context, name string) error {
+	return w.setTarget(ctx, name, TargetStopped)
+}
+
+func (w *Worker) setTarget(ctx context.Context, name string, target TargetState) error {
+	return w.change(ctx, func() error {
+		if _, ok := w.stores.configs.connector(name); !ok {
+			return notFound("Unknown connector %s", name)
+		}
+		if target == TargetStopped {
+			if err := w.stores.configs.putTasks(ctx, name, nil); err != nil {
+				return stored(err)
+			}
+		}
+		return stored(w.stores.configs.putTarget(ctx, name, target))
+	})
+}
+
+// Restart restarts a connector and, when asked to, its tasks; with onlyFailed
+// only what has failed (KIP-745). It returns the status with RESTARTING for what
+// was chosen.
+func (w *Worker) Restart(ctx context.Context, name string, includeTasks, onlyFailed bool) (ConnectorStatus, error) {
+	var status ConnectorStatus
+	err := w.change(ctx, func() error {
+		if _, ok := w.stores.configs.connector(name); !ok {
+			return notFound("Unknown connector: %s", name)
+		}
+		status = w.status(name)
+		status.plan(includeTasks, onlyFailed)
+		return stored(w.stores.configs.putRestart(ctx, name, includeTasks, onlyFailed))
+	})
+	return status, err
+}
+
+// plan marks what a restart chooses.
+func (s *ConnectorStatus) plan(includeTasks, onlyFailed bool) {
+	s.Connector.planRestart(onlyFailed)
+	for i := range s.Tasks {
+		if includeTasks {
+			s.Tasks[i].planRestart(onlyFailed)
+		}
+	}
+}
+
+func (s *InstanceStatus) planRestart(onlyFailed bool) {
+	if !onlyFailed || s.State == Failed {
+		s.State, s.Trace = Restarting, ""
+	}
+}
+
+// RestartTask restarts one task.
+func (w *Worker) RestartTask(ctx context.Context, id TaskID) error {
+	return w.change(ctx, func() error {
+		c, ok := w.stores.configs.connector(id.Connector)
+		if !ok {
+			return notFound("Unknown connector: %s", id.Connector)
+		}
+		if id.Task < 0 || id.Task >= len(c.tasks) {
+			return notFound("Unknown task: %s-%d", id.Connector, id.Task)
+		}
+		w.reconciler.post(func(r *reconciler) {
+			if c := r.connectors[id.Connector]; c != nil && c.tasks[id.Task] != nil {
+				r.restartTask(c.tasks[id.Task])
+			}
+		})
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// Version is the version of Kafka Connect whose REST API the worker speaks.
+// Clients choose what they use by it.
+const Version = "4.1.0"
+
+// Commit stands where Kafka tells the commit it was built from.
+const Commit = "sluice"
+
+// Config configures a Worker. The zero value of a field means its default.
+type Config struct {
+	// BootstrapServers are the addresses of the cluster. They may be empty when
+	// ClientOpts leads to it.
+	BootstrapServers []string
+	// ClientOpts are given to every Kafka client of the worker and its tasks,
+	// after BootstrapServers: seeds, a dialer.
+	ClientOpts []kgo.Opt
+	// GroupID is the worker's group.id; "sluice" by default.
+	GroupID string
+	// WorkerID is shown as worker_id: the advertised host:port of the REST API.
+	WorkerID string
+	// Listeners are the REST listeners that the properties name. The engine does
+	// not listen; they are for whoever serves the REST API.
+	Listeners []string
+
+	ConfigTopic InternalTopic // connect-configs, 1 partition always
+	OffsetTopic InternalTopic // connect-offsets, 25 partitions
+	StatusTopic InternalTopic // connect-status, 5 partitions
+
+	KeyConverter    ConverterConfig
+	ValueConverter  ConverterConfig
+	HeaderConverter ConverterConfig
+
+	// Plugins are the connectors that can be run.
+	Plugins []connect.Spec
+
+	// OffsetFlushInterval is how often the consumer offsets of a sink are
+	// committed that is not a connect.Flusher; 60 s by default.
+	OffsetFlushInterval time.Duration
+	// OffsetFlushTimeout bounds one commit of offsets; 5 s by default.
+	OffsetFlushTimeout time.Duration
+	// TaskShutdownTimeout is how long a task may take to stop before it is
+	// abandoned; 5 s by default.
+	TaskShutdownTimeout time.Duration
+
+	// Logger takes the log; nil discards it.
+	Logger *slog.Logger
+}
+
+// InternalTopic is one of the topics that the worker keeps its state in.
+type InternalTopic struct {
+	Name       string
+	Partitions int32
+	// ReplicationFactor is for creating the topic; -1, the default, leaves it to
+	// the cluster.
+	ReplicationFactor int16
+}
+
+// ConverterConfig is a converter's class and its settings under their full
+// names, such as key.converter.schemas.enable.
+type ConverterConfig struct {
+	Class    string // empty: the default of package convert
+	Settings map[string]string
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.GroupID, "sluice")
+	setDefault(&c.WorkerID, "127.0.0.1:8083")
+	c.ConfigTopic.setDefaults("connect-configs", 1)
+	c.OffsetTopic.setDefaults("connect-offsets", 25)
+	c.StatusTopic.setDefaults("connect-status", 5)
+	setDefault(&c.OffsetFlushInterval, time.Minute)
+	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
+	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return c
+}
+
+func (t *InternalTopic) setDefaults(name string, partitions int32) {
+	setDefault(&t.Name, name)
+	setDefault(&t.Partitions, partitions)
+	setDefault(&t.ReplicationFactor, -1)
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// validate returns everything that is wrong with c, which has its defaults.
+func (c *Config) validate() error {
+	var errs []error
+	if c.ConfigTopic.Partitions != 1 {
+		errs = append(errs, fmt.Errorf("config topic %s: it must have 1 partition", c.ConfigTopic.Name))
+	}
+	names := map[string]bool{c.ConfigTopic.Name: true, c.OffsetTopic.Name: true, c.StatusTopic.Name: true}
+	if len(names) != 3 {
+		errs = append(errs, errors.New("config, offset and status topic: their names must differ"))
+	}
+	if len(c.ClientOpts) == 0 && len(c.BootstrapServers) == 0 {
+		errs = append(errs, errors.New("bootstrap.servers: name at least one broker"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Values of the config topic.
+type (
+	properties struct {
+		Properties map[string]string `json:"properties"`
+	}
+	targetState struct {
+		State   TargetState `json:"state"`
+		StateV2 TargetState `json:"state.v2"`
+	}
+	restartRequest struct {
+		IncludeTasks bool `json:"include-tasks"`
+		OnlyFailed   bool `json:"only-failed"`
+	}
+)
+
+// configState is what the records of the config topic add up to. Maps in it are
+// never changed once they are there.
+type configState struct {
+	connectors map[string]*connectorState
+	targets    map[string]TargetState
+	// pending are task configs that wait for their commit record, by connector
+	// and number.
+	pending map[string]map[int]map[string]string
+}
+
+// connectorState is what is known of one connector.
+type connectorState struct {
+	config map[string]string
+	// revision is the offset of the record that last asked for new task configs: a
+	// new config, or the target state STOPPED, which goes with no tasks.
+	revision int64
+	target   TargetState
+	tasks    []map[string]string
+	// inconsistent: the commit record came without all of its task configs, so
+	// they have to be made again.
+	inconsistent bool
+}
+
+// configChange says what a record changed.
+type configChange struct {
+	connector string
+	restart   *restartRequest
+}
+
+func newConfigState() configState {
+	return configState{make(map[string]*connectorState), make(map[string]TargetState),
+		make(map[string]map[int]map[string]string)}
+}
+
+func (s *configState) connector(name string) (connectorState, bool) {
+	c, ok := s.connectors[name]
+	if !ok {
+		return connectorState{}, false
+	}
+	state := *c
+	state.target = TargetStarted
+	if t, ok := s.targets[name]; ok {
+		state.target = t
+	}
+	return state, true
+}
+
+// apply takes one record in. Keys that it does not know, such as session keys
+// of a Connect cluster, change nothing.
+func (s *configState) apply(offset int64, key string, value []byte) (configChange, error) {
+	kind, name := splitKey(key)
+	switch kind {
+	case "connector-":
+		return s.applyConnector(offset, name, value)
+	case "target-state-":
+		return s.applyTarget(offset, name, value)
+	case "task-":
+		return configChange{}, s.applyTask(name, value)
+	case "commit-":
+		return s.applyCommit(name, value)
+	case "restart-connector-":
+		return s.applyRestart(name, value)
+	}
+	return configChange{}, nil
+}
+
+func splitKey(key string) (kind, name string) {
+	for _, kind := range []string{"connector-", "target-state-", "tasks-fencing-", "task-", "commit-", "restart-connector-"} {
+		if name, ok := strings.CutPrefix(key, kind); ok {
+			return kind, name
+		}
+	}
+	return "", ""
+}
+
+func (s *configState) applyConnector(offset int64, name string, value []byte) (configChange, error) {
+	if value == nil {
+		delete(s.connectors, name)
+		delete(s.pending, name)
+		return configChange{connector: name}, nil
+	}
+	config, err := parseProperties(value)
+	if err != nil {
+		return configChange{}, err
+	}
+	c := s.connectors[name]
+	if c == nil {
+		c = &connectorState{}
+		s.connectors[name] = c
+	}
+	c.config, c.revision = config, offset
+	return configChange{connector: name}, nil
+}
+
+func (s *configState) applyTarget(offset int64, name string, value []byte) (configChange, error) {
+	if value == nil {
+		delete(s.targets, name)
+		return configChange{connector: name}, nil
+	}
+	var t targetState
+	if err := json.Unmarshal(value, &t); err != nil {
+		return configChange{}, err
+	}
+	if t.StateV2 != "" {
+		t.State = t.StateV2
+	}
+	switch t.State {
+	case TargetStarted, TargetPaused, TargetStopped:
+		s.targets[name] = t.State
+		if c := s.connectors[name]; c != nil && t.State == TargetStopped {
+			c.revision = offset
+		}
+		return configChange{connector: name}, nil
+	}
+	return configChange{}, fmt.Errorf("unknown target state %q", t.State)
+}
+
+func (s *configState) applyTask(nameAndNumber string, value []byte) error {
+	i := strings.LastIndexByte(nameAndNumber, '-')
+	if i < 0 || value == nil {
+		return nil
+	}
+	name := nameAndNumber[:i]
+	number, err := strconv.Atoi(nameAndNumber[i+1:])
+	if err != nil || number < 0 {
+		return fmt.Errorf("task number %q: not a number", nameAndNumber[i+1:])
+	}
+	config, err := parseProperties(value)
+	if err != nil {
+		return err
+	}
+	if s.pending[name] == nil {
+		s.pending[name] = make(map[int]map[string]string)
+	}
+	s.pending[name][number] = config
+	return nil
+}
+
+// applyCommit makes the pending task configs valid. A commit of a connector that
+// has been deleted is what compaction left over and means nothing.
+func (s *configState) applyCommit(name string, value []byte) (configChange, error) {
+	pending := s.pending[name]
+	delete(s.pending, name)
+	c := s.connectors[name]
+	if c == nil || value == nil {
+		return configChange{}, nil
+	}
+	var commit struct {
+		Tasks int `json:"tasks"`
+	}
+	if err := json.Unmarshal(value, &commit); err != nil {
+		return configChange{}, err
+	}
+	c.tasks, c.inconsistent = nil, false
+	if commit.Tasks < 0 || commit.Tasks > len(pending) {
+		c.inconsistent = true
+		return configChange{connector: name}, nil
+	}
+	for i := range commit.Tasks {
+		config, ok := pending[i]
+		if !ok {
+			c.tasks, c.inconsistent = nil, true
+			break
+		}
+		c.tasks = append(c.tasks, config)
+	}
+	return configChange{connector: name}, nil
+}
+
+func (s *configState) applyRestart(name string, value []byte) (configChange, error) {
+	if value == nil {
+		return configChange{}, nil
+	}
+	var r restartRequest
+	if err := json.Unmarshal(value, &r); err != nil {
+		return configChange{}, err
+	}
+	return configChange{connector: name, restart: &r}, nil
+}
+
+// parseProperties reads {"properties":{…}}; a null value is left out.
+func parseProperties(value []byte) (map[string]string, error) {
+	var p struct {
+		Properties map[string]*string `json:"properties"`
+	}
+	if err := json.Unmarshal(value, &p); err != nil {
+		return nil, err
+	}
+	config := make(map[string]string, len(p.Properties))
+	for k, v := range p.Properties {
+		if v != nil {
+			config[k] = *v
+		}
+	}
+	return config, nil
+}

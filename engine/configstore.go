@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// configStore keeps what should run: the latest state of the config topic.
+type configStore struct {
+	stores   *stores
+	onChange func(configChange)
+
+	mu    sync.Mutex // guards state
+	state configState
+}
+
+func newConfigStore(s *stores, onChange func(configChange)) *configStore {
+	return &configStore{stores: s, onChange: onChange, state: newConfigState()}
+}
+
+func (s *configStore) apply(r *kgo.Record) {
+	s.mu.Lock()
+	change, err := s.state.apply(r.Offset, string(r.Key), r.Value)
+	s.mu.Unlock()
+	if err != nil {
+		s.stores.cfg.Logger.Warn("ignore a record of the config topic", logOffset, r.Offset, logError, err)
+		return
+	}
+	if change.connector != "" {
+		s.onChange(change)
+	}
+}
+
+// connector returns the state of a connector. Its maps must not be changed.
+func (s *configStore) connector(name string) (connectorState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.connector(name)
+}
+
+// names returns the names of all connectors in order.
+func (s *configStore) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.state.connectors))
+}
+
+// putConnector stores a config. A target state that is given goes first, so that
+// the connector never runs when it should not.
+func (s *configStore) putConnector(ctx context.Context, name string, config map[string]string, target TargetState) error {
+	var records []*kgo.Record
+	if target != "" {
+		records = append(records, s.targetRecord(name, target))
+	}
+	records = append(records, s.record("connector-"+name, properties{config}))
+	return s.stores.write(ctx, records...)
+}
+
+func (s *configStore) deleteConnector(ctx context.Context, name string) error {
+	return s.stores.write(ctx, s.record("connector-"+name, nil), s.record("target-state-"+name, nil))
+}
+
+func (s *configStore) putTarget(ctx context.Context, name string, target TargetState) error {
+	return s.stores.write(ctx, s.targetRecord(name, target))
+}
+
+// putTasks stores the configs of a connector's tasks and the commit record that
+// makes them valid as a set.
+func (s *configStore) putTasks(ctx context.Context, name string, tasks []map[string]string) error {
+	var records []*kgo.Record
+	for i, config := range tasks {
+		records = append(records, s.record("task-"+name+"-"+strconv.Itoa(i), properties{config}))
+	}
+	records = append(records, s.record("commit-"+name, map[string]int{"tasks": len(tasks)}))
+	return s.stores.write(ctx, records...)
+}
+
+// putRestart asks for a restart, as Kafka Connect does, through the topic.
+func (s *configStore) putRestart(ctx context.Context, name string, includeTasks, onlyFailed bool) error {
+	return s.stores.write(ctx, s.record("restart-connector-"+name,
+		restartRequest{IncludeTasks: includeTasks, OnlyFailed: onlyFailed}))
+}
+
+func (s *configStore) targetRecord(name string, target TargetState) *kgo.Record {
+	old := target
+	if target == TargetStopped {
+		old = TargetPaused // for workers before KIP-875
+	}
+	return s.record("target-state-"+name, targetState{State: old, StateV2: target})
+}
+
+// record returns a record of the config topic; a nil value is a tombstone.
+func (s *configStore) record(key string, value any) *kgo.Record {
+	return &kgo.Record{Topic: s.stores.cfg.ConfigTopic.Name, Key: []byte(key), Value: jsonValue(value)}
+}
+
+// jsonValue returns the JSON of a value that always has one, nil for nil.
+func jsonValue(value any) []byte {
+	if value == nil {
+		return nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("engine: encode %T: %v", value, err))
+	}
+	return text
+}

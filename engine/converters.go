@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
+)
+
+// converters are those of one task. They are not shared: a converter may cache.
+type converters struct {
+	key, value convert.Converter
+	header     convert.HeaderConverter
+}
+
+// newConverters returns the converters of a connector, or the worker's where it
+// has none of its own.
+func newConverters(cfg *Config, o *connectorOptions, settings map[string]string) (converters, error) {
+	key, value, header := cfg.KeyConverter, cfg.ValueConverter, cfg.HeaderConverter
+	own := func(c *ConverterConfig, class string) {
+		if class != "" {
+			*c = ConverterConfig{class, settings}
+		}
+	}
+	own(&key, o.keyConverter)
+	own(&value, o.valueConverter)
+	own(&header, o.headConverter)
+	var c converters
+	var err error
+	if c.key, err = convert.New(key.Class, true, key.Settings); err != nil {
+		return c, fmt.Errorf("make the key converter: %w", err)
+	}
+	if c.value, err = convert.New(value.Class, false, value.Settings); err != nil {
+		return c, fmt.Errorf("make the value converter: %w", err)
+	}
+	if c.header, err = convert.NewHeader(header.Class, header.Settings); err != nil {
+		return c, fmt.Errorf("make the header converter: %w", err)
+	}
+	return c, nil
+}
+
+// recordPlace says where a record is, for errors.
+func recordPlace(tp connect.TopicPartition, offset int64) string {
+	return fmt.Sprintf("topic %s, partition %d, offset %d", tp.Topic, tp.Partition, offset)
+}

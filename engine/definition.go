@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
+)
+
+const (
+	// defineTimeout bounds a connector's reading of its config, which is code
+	// without I/O.
+	defineTimeout = 10 * time.Second
+	// pingTimeout bounds a connector's look at its server.
+	pingTimeout = 15 * time.Second
+)
+
+// definition is a connector's config after it was read: the framework's options
+// and the connector's, with every error.
+type definition struct {
+	settings map[string]string
+	spec     *connect.Spec // nil: the class is not known
+	config   connect.Config
+	options  connectorOptions
+	def      connect.Def
+	values   []connect.OptionValue
+	unknown  []connect.UnknownOption
+	secrets  *strings.Replacer // hides the values of PASSWORD options in texts (I6)
+}
+
+// define reads a config. Its error is one of the connector's code; errors of the
+// config are in the definition.
+func (p *plugins) define(ctx context.Context, settings map[string]string) (*definition, error) {
+	var d *definition
+	err := guardFor(ctx, defineTimeout, func() error {
+		d = &definition{settings: settings}
+		return d.read(p)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the config of the connector: %w", err)
+	}
+	return d, nil
+}
+
+func (d *definition) read(p *plugins) error {
+	class := strings.TrimSpace(d.settings[classOption])
+	d.options.defineCommon(&d.def)
+	spec, unknownClass := p.find(class)
+	if d.spec = spec; spec != nil {
+		d.config = spec.New()
+		switch pluginType(spec) {
+		case typeSource:
+			d.options.defineSource(&d.def)
+		case typeSink:
+			d.options.defineSink(&d.def)
+		}
+		d.config.Define(&d.def)
+	}
+	d.defineConverters()
+	d.values = d.def.Parse(d.settings)
+	d.secrets = secretReplacer(d.values)
+	switch {
+	case spec == nil && class != "":
+		d.fail(classOption, unknownClass.Error())
+	case spec != nil:
+		d.unknown = d.def.Unknown(d.settings)
+		d.validate()
+	}
+	return nil
+}
+
+// defineConverters adds the options of converters that the connector has of its
+// own. A class that is not known is an error of its own option.
+func (d *definition) defineConverters() {
+	for _, which := range []string{"key", "value", "header"} {
+		if class := strings.TrimSpace(d.settings[which+".converter"]); class != "" {
+			_ = convert.Define(&d.def, class, which+".converter.")
+		} else {
+			d.def.Ignore(which + ".converter.*") // Kafka uses them with a class of one's own only
+		}
+	}
+}
+
+// validate applies the rules between options, once each is right on its own.
+func (d *definition) validate() {
+	v, ok := d.config.(connect.Validator)
+	if !ok || d.err() != nil {
+		return
+	}
+	for _, e := range v.Validate() {
+		d.fail(e.Option, e.Error())
+	}
+}
+
+// ping asks the connector whether its server answers.
+func (d *definition) ping(ctx context.Context) {
+	p, ok := d.config.(connect.Pinger)
+	if !ok || d.err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	err := guardFor(ctx, pingTimeout, func() error { return p.Ping(ctx) })
+	var c *connect.ConfigError
+	switch {
+	case errors.As(err, &c):
+		d.fail(c.Option, d.secrets.Replace(c.Error()))
+	case err != nil:
+		d.fail(classOption, d.secrets.Replace(err.Error()))
+	}
+}
+
+// fail adds an error to an option, to connector.class when there is no such
+// option.
+func (d *definition) fail(option, reason string) {
+	at := 0
+	for i := range d.values {
+		switch d.values[i].Option.Name {
+		case option:
+			d.values[i].Errors = append(d.values[i].Errors, reason)
+			return
+		case classOption:
+			at = i
+		}
+	}
+	d.values[at].Errors = append(d.values[at].Errors, reason)
+}
+
+// err returns all errors in Kafka's form, nil when there are none.
+func (d *definition) err() error {
+	var lines []string
+	for _, v := range d.values {
+		lines = append(lines, v.Errors...)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return badRequest("Connector configuration is invalid and contains the following %d error(s):\n%s\n"+
+		"You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`",
+		len(lines), strings.Join(lines, "\n"))
+}
+
+// split returns the configs of the tasks: the connector's, what differs, and the
+// class of the task.
+func (d *definition) split() ([]map[string]string, error) {
+	splits, err := d.splits()
+	if err != nil {
+		return nil, err
+	}
+	if n := len(splits); n > d.options.tasksMax && d.options.tasksMaxEnforce {
+		return nil, fmt.Errorf("the connector made %d tasks, more than tasks.max=%d", n, d.options.tasksMax)
+	}
+	tasks := make([]map[string]string, len(splits))
+	for i, diff := range splits {
+		tasks[i] = make(map[string]string, len(d.settings)+len(diff)+1)
+		for k, v := range d.settings {
+			tasks[i][k] = v
+		}
+		for k, v := range diff {
+			tasks[i][k] = v
+		}
+		tasks[i][taskClassOption] = d.spec.Class
+	}
+	return tasks, nil
+}
+
+func (d *definition) splits() (splits []map[string]string, err error) {
+	switch c := d.config.(type) {
+	case connect.Splitter:
+		err = guard(func() error { splits = c.Split(d.options.tasksMax); return nil })
+		return splits, err
+	case connect.SinkConfig:
+		return make([]map[string]string, d.options.tasksMax), nil
+	}
+	return make([]map[string]string, 1), nil
+}
+
+// secretReplacer hides the values of PASSWORD options, as they are and as a URL
+// has them, in texts that connectors write (I6).
+func secretReplacer(values []connect.OptionValue) *strings.Replacer {
+	var pairs []string
+	for _, v := range values {
+		s, ok := v.Option.Var.(*connect.Secret)
+		if !ok || !s.IsSet() {
+			continue
+		}
+		plain := s.Reveal()
+		forms := []string{plain, url.QueryEscape(plain), url.PathEscape(plain)}
+		slices.Sort(forms)
+		for _, f := range slices.Compact(forms) {
+			pairs = append(pairs, f, connect.HiddenValue)
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}

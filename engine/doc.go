@@ -1,0 +1,30 @@
+// Package engine is the worker: it runs source and sink connectors from Kafka
+// Connect configs and reaches the log only over the Kafka protocol (I4).
+//
+// # State
+//
+// What should run is in the config topic, how far each source got in the offset
+// topic, what became of each connector and task in the status topic: in the
+// names and record formats of Kafka Connect, so that a worker can take over the
+// topics of a Connect cluster. One follower reads the three topics from their
+// beginning and keeps their latest state in memory. A change is produced with
+// acks=all and takes effect when the follower has read it back, so a restarted
+// worker stands where the old one stood.
+//
+// # Goroutines
+//
+//   - One reconciler compares what should run with what runs and starts and
+//     stops tasks. It never calls a connector and never waits for one.
+//   - Each connector's config is read and split into tasks in a goroutine of its
+//     own, each task runs in its own goroutines. A task that does not stop in
+//     time is abandoned: its clients are closed, what it reports is not heard any
+//     more, and a new one may start (I5).
+//   - Callers of the Worker's methods, such as package rest, read snapshots. They
+//     never wait for a connector's task.
+//
+// Locks: every mutex guards a few fields for the time of a read or a write, and
+// none is taken while another is held.
+//
+// One worker serves a group.id: the group protocol by which several workers
+// share connectors is not part of this version.
+package engine

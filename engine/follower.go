@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// follower reads the internal topics from their beginning and hands each record
+// to its topic's store. It is the only way in which state changes.
+type follower struct {
+	client *kgo.Client
+	admin  *kadm.Client
+	logger *slog.Logger
+	apply  map[string]func(*kgo.Record) // by topic
+
+	mu        sync.Mutex // guards the fields below
+	positions map[connect.TopicPartition]int64
+	changed   chan struct{} // closed and replaced when positions move
+}
+
+// newFollower returns a follower of the topics in apply, which exist.
+func newFollower(ctx context.Context, cfg *Config, admin *kadm.Client, apply map[string]func(*kgo.Record)) (*follower, error) {
+	f := &follower{admin: admin, logger: cfg.Logger, apply: apply,
+		positions: make(map[connect.TopicPartition]int64), changed: make(chan struct{})}
+	from, err := f.starts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.client, err = kgo.NewClient(cfg.clientOpts("connect-follower-"+cfg.GroupID, kgo.ConsumePartitions(from),
+		kgo.KeepControlRecords(), // the end of a transaction counts as progress
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxWait(time.Second))...)
+	if err != nil {
+		return nil, fmt.Errorf("make the client of the follower: %w", err)
+	}
+	return f, nil
+}
+
+// starts returns the log start offset of every partition and notes it as read.
+func (f *follower) starts(ctx context.Context) (map[string]map[int32]kgo.Offset, error) {
+	names := make([]string, 0, len(f.apply))
+	for name := range f.apply {
+		names = append(names, name)
+	}
+	offsets, err := f.admin.ListStartOffsets(ctx, names...)
+	if err == nil {
+		err = offsets.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the start offsets of the internal topics: %w", err)
+	}
+	from := make(map[string]map[int32]kgo.Offset)
+	offsets.Each(func(o kadm.ListedOffset) {
+		if from[o.Topic] == nil {
+			from[o.Topic] = make(map[int32]kgo.Offset)
+		}
+		from[o.Topic][o.Partition] = kgo.NewOffset().At(o.Offset)
+		f.positions[connect.TopicPartition{Topic: o.Topic, Partition: o.Partition}] = o.Offset
+	})
+	return from, nil
+}
+
+// run follows the topics until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	defer f.client.Close()
+	trouble := newTrouble(f.logger, "follow the internal topics")
+	for ctx.Err() == nil {
+		fetches := f.client.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil && ctx.Err() != nil {
+			return
+		}
+		failed := false
+		fetches.EachError(func(topic string, partition int32, err error) {
+			failed = true
+			trouble.note(fmt.Errorf("%s-%d: %w", topic, partition, err))
+		})
+		f.applyAll(fetches)
+		if failed {
+			_ = sleep(ctx, retryDelay)
+		} else {
+			trouble.over()
+		}
+	}
+}
+
+func (f *follower) applyAll(fetches kgo.Fetches) {
+	if fetches.NumRecords() == 0 {
+		return
+	}
+	fetches.EachRecord(func(r *kgo.Record) {
+		if !r.Attrs.IsControl() {
+			f.apply[r.Topic](r)
+		}
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if n := len(p.Records); n > 0 {
+			f.positions[connect.TopicPartition{Topic: p.Topic, Partition: p.Partition}] = p.Records[n-1].Offset + 1
+		}
+	})
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// sync waits until everything that a topic holds now has been applied.
+func (f *follower) sync(ctx context.Context, topics ...string) error {
+	ends, err := f.admin.ListCommittedOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("list end offsets: %w", err)
+	}
+	targets := make(map[connect.TopicPartition]int64)
+	ends.Each(func(o kadm.ListedOffset) {
+		targets[connect.TopicPartition{Topic: o.Topic, Partition: o.Partition}] = o.Offset
+	})
+	return f.wait(ctx, targets)
+}
+
+// wait returns when the records before each target have been applied.
+func (f *follower) wait(ctx context.Context, targets map[connect.TopicPartition]int64) error {
+	for {
+		done, changed := f.reached(targets)
+		if done {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("read back the internal topics: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func (f *follower) reached(targets map[connect.TopicPartition]int64) (bool, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for tp, target := range targets {
+		if f.positions[tp] < target {
+			return false, f.changed
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
+)
+
+const (
+	nameOption  = "name"
+	classOption = "connector.class"
+	// taskClassOption is in the config of every task, under Kafka's name.
+	taskClassOption = "task.class"
+)
+
+// Groups of the framework's options, with Kafka's names.
+const (
+	groupCommon        = "Common"
+	groupTransforms    = "Transforms"
+	groupPredicates    = "Predicates"
+	groupErrors        = "Error Handling"
+	groupTopicCreation = "Topic Creation"
+	groupExactlyOnce   = "Exactly Once Support"
+	groupOffsetsTopic  = "offsets.topic"
+	groupConnector     = "Connector" // of a connector's options without one
+	groupClient        = "Client Overrides"
+)
+
+// connectorOptions are the framework's options of a connector.
+type connectorOptions struct {
+	name, class                                 string
+	tasksMax                                    int
+	tasksMaxEnforce                             bool
+	keyConverter, valueConverter, headConverter string
+	transforms, predicates                      []string
+	reload                                      string
+	retryTimeout, retryDelayMax                 time.Duration
+	tolerance                                   string
+	logErrors, logRecords                       bool
+
+	// sources
+	topicCreation       []string
+	exactlyOnce         string
+	boundary            string
+	boundaryInterval    time.Duration
+	ownOffsetsTopic     string
+	compression         string
+	linger              time.Duration
+	maxRequestSizeBytes int
+
+	// sinks
+	topics             []string
+	topicsRegex        string
+	dlqTopic           string
+	dlqReplication     int
+	dlqContext         bool
+	offsetReset        string
+	groupID            string
+	isolation          string
+	maxPollRecords     int
+	fetchMaxBytes      int
+	maxPartitionBytes  int
+	sessionTimeout     time.Duration
+	heartbeatInterval  time.Duration
+	rebalanceTimeout   time.Duration
+	topicsRegexPattern *regexp.Regexp
+}
+
+// tolerateAll tells whether records that cannot be handled are skipped.
+func (o *connectorOptions) tolerateAll() bool { return o.tolerance == "all" }
+
+// defineCommon declares what sources and sinks share.
+func (o *connectorOptions) defineCommon(d *connect.Def) {
+	d.Add(
+		connect.Option{Name: nameOption, Var: &o.name, Required: true, Importance: connect.High, Group: groupCommon, Width: connect.WidthMedium,
+			Display: "Connector name", Doc: "Name of the connector, unique in the cluster."},
+		connect.Option{Name: classOption, Var: &o.class, Required: true, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
+			Display: "Connector class", Doc: "The plugin to run: its full class name or the last element of it."},
+		connect.Option{Name: "tasks.max", Var: &o.tasksMax, Default: "1", Check: atLeast(&o.tasksMax, 1), Importance: connect.High, Group: groupCommon,
+			Width: connect.WidthShort, Display: "Tasks max", Doc: "Largest number of tasks."},
+		connect.Option{Name: "tasks.max.enforce", Var: &o.tasksMaxEnforce, Default: "true", Group: groupCommon, Width: connect.WidthShort,
+			Display: "Enforce tasks max", Doc: "Whether more tasks than tasks.max are an error (KIP-1004)."},
+		converterOption("key", &o.keyConverter), converterOption("value", &o.valueConverter), converterOption("header", &o.headConverter),
+		connect.Option{Name: "transforms", Var: &o.transforms, Group: groupTransforms, Width: connect.WidthLong, Display: "Transforms",
+			Check: notAvailable(func() bool { return len(o.transforms) > 0 }, "transforms"), Doc: "Single-message transforms. They are not available in this version."},
+		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
+			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
+		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
+			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when an external value of the config changes."},
+	)
+	o.defineErrors(d)
+	d.Ignore(taskClassOption)
+}
+
+func converterOption(which string, target *string) connect.Option {
+	return connect.Option{Name: which + ".converter", Var: target, NoDefault: true, Class: true, OneOf: converterClasses(which == "header"),
+		Group: groupCommon, Width: connect.WidthShort, Display: strings.ToUpper(which[:1]) + which[1:] + " converter class",
+		Doc: "Converter between the bytes in the log and the " + which + " of a record; the worker's when not given."}
+}
+
+func (o *connectorOptions) defineErrors(d *connect.Def) {
+	d.Add(
+		connect.Option{Name: "errors.retry.timeout", Var: &o.retryTimeout, Default: "0", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
+			Display: "Retry timeout for errors", Doc: "Kept for compatibility, in milliseconds. What can pass is tried again for as long as it takes."},
+		connect.Option{Name: "errors.retry.delay.max.ms", Var: &o.retryDelayMax, Default: "60000", Check: positive(&o.retryDelayMax), Importance: connect.Medium,
+			Group: groupErrors, Width: connect.WidthMedium, Display: "Maximum delay between retries", Doc: "Longest delay between two attempts, in milliseconds. The first is 300 ms, each further one twice as long."},
+		connect.Option{Name: "errors.tolerance", Var: &o.tolerance, Default: "none", OneOf: []string{"none", "all"}, Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthShort, Display: "Error tolerance", Doc: "What a record that cannot be converted or written does: fail the task (none) or be skipped (all)."},
+		connect.Option{Name: "errors.log.enable", Var: &o.logErrors, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
+			Display: "Log errors", Doc: "Whether each skipped record is logged."},
+		connect.Option{Name: "errors.log.include.messages", Var: &o.logRecords, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
+			Display: "Log record details", Doc: "Whether the log says where a skipped record is."},
+	)
+}
+
+func (o *connectorOptions) defineSource(d *connect.Def) {
+	d.Add(
+		connect.Option{Name: "topic.creation.groups", Var: &o.topicCreation, Group: groupTopicCreation, Width: connect.WidthLong, Display: "Topic creation groups",
+			Check: notAvailable(func() bool { return len(o.topicCreation) > 0 }, "topic creation groups"),
+			Doc:   "Settings of new topics. Not available in this version: topics get the cluster's defaults."},
+		connect.Option{Name: "exactly.once.support", Var: &o.exactlyOnce, Default: "requested", OneOf: []string{"requested", "required"}, Importance: connect.Medium,
+			Group: groupExactlyOnce, Width: connect.WidthShort, Display: "Exactly once support",
+			Check: notAvailable(func() bool { return o.exactlyOnce == "required" }, "exactly-once sources"),
+			Doc:   "Whether exactly-once delivery is required. This version delivers at least once."},
+		connect.Option{Name: "transaction.boundary", Var: &o.boundary, Default: "poll", OneOf: []string{"poll", "interval", "connector"}, Importance: connect.Medium,
+			Group: groupExactlyOnce, Width: connect.WidthShort, Display: "Transaction boundary",
+			Check: notAvailable(func() bool { return o.boundary != "poll" }, "transaction boundaries"), Doc: "Where transactions end. Only poll is available in this version."},
+		connect.Option{Name: "transaction.boundary.interval.ms", Var: &o.boundaryInterval, NoDefault: true, Group: groupExactlyOnce, Width: connect.WidthShort,
+			Display: "Transaction boundary interval", Check: notAvailable(func() bool { return true }, "transaction boundaries"), Doc: "Not available in this version."},
+		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
+			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
+		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: "none", OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
+			Group: groupClient, Width: connect.WidthShort, Display: "Compression", Doc: "Compression of the records in the log."},
+		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: "0", Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,
+			Display: "Linger", Doc: "How long records wait for others to share a request, in milliseconds."},
+		connect.Option{Name: "producer.override.max.request.size", Var: &o.maxRequestSizeBytes, Default: "1048576", Check: atLeast(&o.maxRequestSizeBytes, 1024), Group: groupClient,
+			Width: connect.WidthShort, Display: "Largest record batch", Doc: "Size of the largest record batch in bytes. The topic's max.message.bytes must allow it."},
+	)
+}
+
+func (o *connectorOptions) defineSink(d *connect.Def) {
+	d.Add(
+		connect.Option{Name: "topics", Var: &o.topics, Check: o.checkTopics, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
+			Display: "Topics", Dependents: []string{"topics.regex"}, Doc: "Topics to read, separated by commas. Either topics or topics.regex is needed."},
+		connect.Option{Name: "topics.regex", Var: &o.topicsRegex, Check: o.checkRegex, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
+			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
+		connect.Option{Name: "errors.deadletterqueue.topic.name", Var: &o.dlqTopic, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
+			Display: "Dead letter queue topic", Check: notAvailable(func() bool { return o.dlqTopic != "" }, "dead letter queues"),
+			Doc: "Topic for records that cannot be handled. Not available in this version."},
+		connect.Option{Name: "errors.deadletterqueue.topic.replication.factor", Var: &o.dlqReplication, Default: "3", Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue replication factor", Doc: "Replication factor of the dead letter queue topic."},
+		connect.Option{Name: "errors.deadletterqueue.context.headers.enable", Var: &o.dlqContext, Default: "false", Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue context headers", Doc: "Whether records of the dead letter queue say where they come from."},
+	)
+	o.defineConsumer(d)
+}
+
+func (o *connectorOptions) defineConsumer(d *connect.Def) {
+	long := func(name, def string, v *time.Duration, doc string) connect.Option {
+		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: within(v, 100*time.Millisecond, time.Hour), Group: groupClient, Width: connect.WidthShort, Doc: doc}
+	}
+	number := func(name, def string, v *int, doc string) connect.Option {
+		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: atLeast(v, 1), Group: groupClient, Width: connect.WidthShort, Doc: doc}
+	}
+	d.Add(
+		connect.Option{Name: "consumer.override.auto.offset.reset", Var: &o.offsetReset, Default: "earliest", OneOf: []string{"earliest", "latest"}, Group: groupClient,
+			Width: connect.WidthShort, Doc: "Where reading starts when nothing was committed."},
+		connect.Option{Name: "consumer.override.group.id", Var: &o.groupID, NoDefault: true, Group: groupClient, Width: connect.WidthShort,
+			Doc: "Consumer group; connect-<name of the connector> when not given."},
+		connect.Option{Name: "consumer.override.isolation.level", Var: &o.isolation, Default: "read_committed", OneOf: []string{"read_committed", "read_uncommitted"},
+			Group: groupClient, Width: connect.WidthShort, Doc: "Whether records of open and aborted transactions are read."},
+		number("max.poll.records", "2048", &o.maxPollRecords, "Largest number of records of one batch."),
+		number("fetch.max.bytes", "8388608", &o.fetchMaxBytes, "Bytes of one fetch."),
+		number("max.partition.fetch.bytes", "1048576", &o.maxPartitionBytes, "Bytes of one partition in one fetch."),
+		long("session.timeout.ms", "45000", &o.sessionTimeout, "How long the group waits for a heartbeat, in milliseconds."),
+		long("heartbeat.interval.ms", "3000", &o.heartbeatInterval, "Time between heartbeats, in milliseconds."),
+		long("max.poll.interval.ms", "300000", &o.rebalanceTimeout, "How long a rebalance waits for this member, in milliseconds."),
+	)
+}
+
+// checkTopics demands exactly one of topics and topics.regex. It runs on topics,
+// which is declared first, so it looks at the regex when that is parsed.
+func (o *connectorOptions) checkTopics() error {
+	for _, t := range o.topics {
+		if !validTopic(t) {
+			return fmt.Errorf("%q is not a topic name: use letters, digits, '.', '_' and '-', at most 249", t)
+		}
+	}
+	return nil
+}
+
+func (o *connectorOptions) checkRegex() error {
+	switch {
+	case o.topicsRegex == "" && len(o.topics) == 0:
+		return errors.New("name the topics to read in topics or in topics.regex")
+	case o.topicsRegex == "":
+		return nil
+	case len(o.topics) > 0:
+		return errors.New("topics and topics.regex exclude each other; remove one")
+	}
+	var err error
+	if o.topicsRegexPattern, err = regexp.Compile(`^(?:` + o.topicsRegex + `)$`); err != nil {
+		return fmt.Errorf("not a regular expression (RE2): %w", err)
+	}
+	return nil
+}
+
+func validTopic(name string) bool {
+	if name == "" || len(name) > 249 || name == "." || name == ".." {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+	})
+}
+
+// notAvailable refuses a setting that would be ignored silently otherwise.
+func notAvailable(used func() bool, what string) func() error {
+	return func() error {
+		if used() {
+			return fmt.Errorf("%s are not available in this version; remove this setting", what)
+		}
+		return nil
+	}
+}
+
+func atLeast(v *int, least int) func() error {
+	return func() error {
+		if *v < least {
+			return fmt.Errorf("Value must be at least %d", least)
+		}
+		return nil
+	}
+}
+
+func positive(v *time.Duration) func() error {
+	return func() error {
+		if *v <= 0 {
+			return errors.New("Value must be at least 1")
+		}
+		return nil
+	}
+}
+
+func within(v *time.Duration, least, most time.Duration) func() error {
+	return func() error {
+		if *v < least || *v > most {
+			return fmt.Errorf("Value must be between %d and %d", least.Milliseconds(), most.Milliseconds())
+		}
+		return nil
+	}
+}
+
+// converterClasses are the classes of converters; every class serves headers too.
+func converterClasses(header bool) []string {
+	classes := []string{convert.AutoClass, convert.StringClass, convert.ByteArrayClass, convert.JSONClass,
+		convert.BooleanClass, convert.ShortClass, convert.IntegerClass, convert.LongClass, convert.FloatClass, convert.DoubleClass}
+	if header {
+		classes = append(classes, convert.SimpleHeaderClass)
+	}
+	return classes
+}

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// Types of connectors as the REST API names them.
+const (
+	typeSource  = "source"
+	typeSink    = "sink"
+	typeUnknown = "unknown"
+)
+
+// plugins are the connectors that can be run, by every name that configs use.
+type plugins struct {
+	specs  []connect.Spec
+	byName map[string]*connect.Spec
+	// classes are the full names in the order of GET /connector-plugins: sinks,
+	// then sources, by name.
+	classes []PluginInfo
+}
+
+func newPlugins(specs []connect.Spec) (*plugins, error) {
+	p := &plugins{specs: specs, byName: make(map[string]*connect.Spec)}
+	for i := range specs {
+		s := &specs[i]
+		kind := pluginType(s)
+		if s.Class == "" || kind == typeUnknown {
+			return nil, fmt.Errorf("plugin %q: it needs a class, and a config of a source or a sink", s.Class)
+		}
+		for _, class := range append([]string{s.Class}, s.Aliases...) {
+			if p.byName[class] != nil {
+				return nil, fmt.Errorf("plugin %q: two plugins have this name", class)
+			}
+			p.byName[class] = s
+			p.classes = append(p.classes, PluginInfo{Class: class, Type: kind, Version: s.Version})
+		}
+	}
+	slices.SortFunc(p.classes, func(a, b PluginInfo) int {
+		return strings.Compare(a.Type+" "+a.Class, b.Type+" "+b.Class)
+	})
+	p.addSimpleNames()
+	return p, nil
+}
+
+// addSimpleNames adds the last element of each class, with and without
+// "Connector", where it leads to one plugin only.
+func (p *plugins) addSimpleNames() {
+	simple := make(map[string]*connect.Spec)
+	for _, info := range p.classes {
+		spec := p.byName[info.Class]
+		name := info.Class[strings.LastIndexByte(info.Class, '.')+1:]
+		for _, n := range []string{name, strings.TrimSuffix(name, "Connector")} {
+			if other, taken := simple[n]; taken && other != spec {
+				spec = nil // ambiguous
+			}
+			simple[n] = spec
+		}
+	}
+	for name, spec := range simple {
+		if spec != nil && p.byName[name] == nil {
+			p.byName[name] = spec
+		}
+	}
+}
+
+// checkConverters tells at once whether the worker's converters can be made.
+func checkConverters(cfg *Config) error {
+	_, err := newConverters(cfg, &connectorOptions{}, nil)
+	return err
+}
+
+// find returns the plugin of a name, or an error that lists what there is.
+func (p *plugins) find(name string) (*connect.Spec, error) {
+	if s := p.byName[name]; s != nil {
+		return s, nil
+	}
+	classes := make([]string, len(p.classes))
+	for i, c := range p.classes {
+		classes[i] = c.Class
+	}
+	hint := ""
+	if c := connect.Closest(name, slices.Sorted(maps.Keys(p.byName))); c != "" {
+		hint = fmt.Sprintf(" (did you mean %s?)", c)
+	}
+	// Clients know the beginning of this text.
+	return nil, fmt.Errorf("Failed to find any class that implements Connector and which name matches %s%s; available connector plugins are: %s",
+		name, hint, strings.Join(classes, ", "))
+}
+
+// kind returns the type of the connector that a config's class names.
+func (p *plugins) kind(config map[string]string) string {
+	if s := p.byName[strings.TrimSpace(config[classOption])]; s != nil {
+		return pluginType(s)
+	}
+	return typeUnknown
+}
+
+func pluginType(s *connect.Spec) string {
+	switch s.New().(type) {
+	case connect.SourceConfig:
+		return typeSource
+	case connect.SinkConfig:
+		return typeSink
+	}
+	return typeUnknown
+}
+
+// version returns the version of the plugin that a config names, or "".
+func (p *plugins) version(config map[string]string) string {
+	if s := p.byName[strings.TrimSpace(config[classOption])]; s != nil {
+		return s.Version
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// workerOptions are a worker's properties as they are read.
+type workerOptions struct {
+	cfg                                                 Config
+	replication                                         [3]int
+	offsetPartitions, statusPartitions                  int
+	advertisedHost, advertisedListener                  string
+	advertisedPort                                      int
+	securityProtocol, exactlyOnce, pluginPath, override string
+	providers, restExtensions                           []string
+	topicCreation                                       bool
+}
+
+// ParseProperties reads a worker's properties, under Kafka Connect's names, and
+// returns every error that they have. Plugins, ClientOpts and Logger are left to
+// the caller.
+func ParseProperties(properties map[string]string) (Config, error) {
+	var o workerOptions
+	var d connect.Def
+	o.define(&d)
+	values := d.Parse(properties)
+	if err := connect.Err(values); err != nil {
+		return Config{}, err
+	}
+	return o.config(properties)
+}
+
+// UnknownProperties returns the properties that nothing reads.
+func UnknownProperties(properties map[string]string) []connect.UnknownOption {
+	var o workerOptions
+	var d connect.Def
+	o.define(&d)
+	return d.Unknown(properties)
+}
+
+func (o *workerOptions) define(d *connect.Def) {
+	c := &o.cfg
+	d.Add(
+		connect.Option{Name: "bootstrap.servers", Var: &c.BootstrapServers, Doc: "Brokers of an external cluster."},
+		connect.Option{Name: "group.id", Var: &c.GroupID, Default: "sluice", Doc: "Name of the group of workers."},
+		connect.Option{Name: "key.converter", Var: &c.KeyConverter.Class, Class: true, NoDefault: true, OneOf: converterClasses(false), Doc: "Converter of keys."},
+		connect.Option{Name: "value.converter", Var: &c.ValueConverter.Class, Class: true, NoDefault: true, OneOf: converterClasses(false), Doc: "Converter of values."},
+		connect.Option{Name: "header.converter", Var: &c.HeaderConverter.Class, Class: true, NoDefault: true, OneOf: converterClasses(true), Doc: "Converter of headers."},
+		connect.Option{Name: "task.shutdown.graceful.timeout.ms", Var: &c.TaskShutdownTimeout, Default: "5000", Check: positive(&c.TaskShutdownTimeout), Doc: "How long a task may take to stop."},
+		connect.Option{Name: "offset.flush.interval.ms", Var: &c.OffsetFlushInterval, Default: "60000", Check: positive(&c.OffsetFlushInterval), Doc: "How often a sink's offsets are committed."},
+		connect.Option{Name: "offset.flush.timeout.ms", Var: &c.OffsetFlushTimeout, Default: "5000", Check: positive(&c.OffsetFlushTimeout), Doc: "How long one commit of offsets may take."},
+		connect.Option{Name: "listeners", Var: &c.Listeners, Default: "http://:8083", Doc: "Listeners of the REST API."},
+		connect.Option{Name: "rest.advertised.host.name", Var: &o.advertisedHost, NoDefault: true, Doc: "Host of worker_id."},
+		connect.Option{Name: "rest.advertised.port", Var: &o.advertisedPort, NoDefault: true, Doc: "Port of worker_id."},
+		connect.Option{Name: "rest.advertised.listener", Var: &o.advertisedListener, NoDefault: true, OneOf: []string{"http"}, Doc: "Protocol of worker_id."},
+	)
+	o.defineTopics(d)
+	o.defineRefused(d)
+	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
+		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
+		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
+		"topic.tracking.*", "internal.*", "offset.storage.file.filename", "client.id")
+}
+
+func (o *workerOptions) defineTopics(d *connect.Def) {
+	c := &o.cfg
+	for i, t := range []struct {
+		name   string
+		target *InternalTopic
+		def    string
+	}{{"config", &c.ConfigTopic, "connect-configs"}, {"offset", &c.OffsetTopic, "connect-offsets"}, {"status", &c.StatusTopic, "connect-status"}} {
+		d.Add(connect.Option{Name: t.name + ".storage.topic", Var: &t.target.Name, Default: t.def, Check: topicName(&t.target.Name), Doc: "Topic of the " + t.name + "s."},
+			connect.Option{Name: t.name + ".storage.replication.factor", Var: &o.replication[i], Default: "-1", Check: replication(&o.replication[i]), Doc: "Replicas when the topic is created; -1: the cluster's default."})
+	}
+	d.Add(connect.Option{Name: "offset.storage.partitions", Var: &o.offsetPartitions, Default: "25", Check: atLeast(&o.offsetPartitions, 1), Doc: "Partitions when the topic is created."},
+		connect.Option{Name: "status.storage.partitions", Var: &o.statusPartitions, Default: "5", Check: atLeast(&o.statusPartitions, 1), Doc: "Partitions when the topic is created."})
+}
+
+// defineRefused declares what must not be ignored silently.
+func (o *workerOptions) defineRefused(d *connect.Def) {
+	d.Add(
+		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
+		connect.Option{Name: "exactly.once.source.support", Var: &o.exactlyOnce, Default: "disabled", OneOf: []string{"disabled"}, Doc: "Exactly-once sources are not available in this version."},
+		connect.Option{Name: "config.providers", Var: &o.providers, Check: notAvailable(func() bool { return len(o.providers) > 0 }, "config providers"), Doc: "Not available in this version."},
+		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
+		connect.Option{Name: "connector.client.config.override.policy", Var: &o.override, Default: "All", OneOf: []string{"All"}, Doc: "Which client overrides connectors may use. Only a short list is honoured."},
+		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Topics are created by the cluster's auto.create.topics.enable."},
+	)
+}
+
+func topicName(v *string) func() error {
+	return func() error {
+		if !validTopic(*v) {
+			return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+		}
+		return nil
+	}
+}
+
+func replication(v *int) func() error {
+	return func() error {
+		if *v == 0 || *v < -1 || *v > 1<<15-1 {
+			return errors.New("Value must be -1 or at least 1")
+		}
+		return nil
+	}
+}
+
+func (o *workerOptions) config(properties map[string]string) (Config, error) {
+	c := o.cfg
+	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
+		t.ReplicationFactor = int16(o.replication[i])
+	}
+	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
+	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties
+	var err error
+	c.WorkerID, err = o.workerID()
+	return c, err
+}
+
+// workerID is the advertised host:port: what is set, else the first listener.
+func (o *workerOptions) workerID() (string, error) {
+	host, port := o.advertisedHost, o.advertisedPort
+	if len(o.cfg.Listeners) > 0 {
+		u, err := url.Parse(o.cfg.Listeners[0])
+		if err != nil || u.Scheme != "http" {
+			return "", fmt.Errorf("Invalid value %s for configuration listeners: give http://HOST:PORT; https is not available in this version", o.cfg.Listeners[0])
+		}
+		if host == "" {
+			host = u.Hostname()
+		}
+		if port == 0 && u.Port() != "" {
+			_, _ = fmt.Sscan(u.Port(), &port)
+		}
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	if port == 0 {
+		port = 8083
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return fmt.Sprintf("%s:%d", host, port), nil
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"sync"
+)
+
+// reconciler makes what runs equal to what should run. One goroutine owns all
+// its fields but the queue; it never waits for a connector (I5).
+type reconciler struct {
+	cfg     *Config
+	stores  *stores
+	plugins *plugins
+
+	connectors map[string]*connector
+	generation int // of the last instance
+	draining   bool
+
+	// background are the goroutines that the reconciler started and that will
+	// end by themselves: waits for stopping tasks, preparations.
+	background sync.WaitGroup
+	// lifetime ends when preparations should give up.
+	lifetime context.Context
+
+	mu     sync.Mutex // guards queue
+	queue  []event
+	posted chan struct{} // has a token when queue may not be empty
+}
+
+// event is something that happened, handled on the reconciler's goroutine.
+type event func(*reconciler)
+
+// connector is what the reconciler knows of a connector that should run or whose
+// tasks still do.
+type connector struct {
+	name      string
+	prepared  int64 // revision that tasks were made from, -1: none
+	preparing bool
+	failed    error // of the last preparation
+	state     State // reported last
+	tasks     map[int]*instance
+}
+
+func newReconciler(cfg *Config, p *plugins) *reconciler {
+	return &reconciler{cfg: cfg, plugins: p, connectors: make(map[string]*connector), posted: make(chan struct{}, 1)}
+}
+
+// post adds an event. It never blocks. The queue is as long as there are
+// connectors and tasks to report on.
+func (r *reconciler) post(e event) {
+	r.mu.Lock()
+	r.queue = append(r.queue, e)
+	r.mu.Unlock()
+	select {
+	case r.posted <- struct{}{}:
+	default:
+	}
+}
+
+// changed takes a change of the config topic over from the follower.
+func (r *reconciler) changed(c configChange) {
+	r.post(func(r *reconciler) {
+		if c.restart != nil {
+			r.restart(c.connector, *c.restart)
+			return
+		}
+		r.reconcile(c.connector)
+	})
+}
+
+// run works until ctx ends, then stops all tasks and returns when they have.
+func (r *reconciler) run(ctx context.Context) {
+	lifetime, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.lifetime = lifetime
+	r.start()
+	for ctx.Err() == nil {
+		r.handleAll()
+		select {
+		case <-r.posted:
+		case <-ctx.Done():
+		}
+	}
+	r.drain(cancel)
+}
+
+// start drops what was asked for before this worker started, such as old
+// restarts, and resumes every connector where it was.
+func (r *reconciler) start() {
+	r.mu.Lock()
+	r.queue = nil
+	r.mu.Unlock()
+	for _, name := range r.stores.configs.names() {
+		r.reconcile(name)
+	}
+	for _, name := range r.stores.statuses.names() {
+		if _, ok := r.stores.configs.connector(name); !ok {
+			r.forgetStatus(name)
+		}
+	}
+}
+
+func (r *reconciler) handleAll() {
+	r.mu.Lock()
+	queue := r.queue
+	r.queue = nil
+	r.mu.Unlock()
+	for _, e := range queue {
+		e(r)
+	}
+}
+
+// reconcile compares one connector with what it should be and takes the next
+// steps. What it has to wait for ends in an event that calls it again.
+func (r *reconciler) reconcile(name string) {
+	want, ok := r.stores.configs.connector(name)
+	c := r.connectors[name]
+	switch {
+	case r.draining:
+		return
+	case !ok:
+		r.remove(c)
+		return
+	case c == nil:
+		c = &connector{name: name, prepared: -1, tasks: make(map[int]*instance)}
+		r.connectors[name] = c
+	}
+	switch want.target {
+	case TargetStopped:
+		r.reconcileStopped(c)
+	case TargetPaused:
+		r.report(c, Paused, "")
+		r.reconcileTasks(c, want)
+	default:
+		r.prepare(c, want)
+		r.reconcileTasks(c, want)
+	}
+}
+
+// remove stops the tasks of a deleted connector, then forgets its status.
+func (r *reconciler) remove(c *connector) {
+	if c == nil {
+		return
+	}
+	r.stopTasks(c)
+	if len(c.tasks) == 0 {
+		delete(r.connectors, c.name)
+		r.forgetStatus(c.name)
+		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
+	}
+}
+
+func (r *reconciler) forgetStatus(name string) {
+	r.stores.statuses.deleteConnector(name)
+	for _, n := range r.stores.statuses.taskNumbers(name) {
+		r.stores.statuses.deleteTask(TaskID{name, n})
+	}
+}
+
+func (r *reconciler) reconcileStopped(c *connector) {
+	r.stopTasks(c)
+	r.report(c, Stopped, "")
+	r.forgetTasks(c, 0)
+}
+
+// reconcileTasks starts, stops and pauses tasks as the committed task configs and
+// the target state ask for.
+func (r *reconciler) reconcileTasks(c *connector, want connectorState) {
+	paused := want.target == TargetPaused
+	for n, i := range c.tasks {
+		switch {
+		case i.stopping:
+		case n >= len(want.tasks) || !maps.Equal(i.config, want.tasks[n]):
+			r.stopTask(i)
+		case i.gate.set(paused) && !i.failed:
+			r.reportTask(i, i.state(paused), "")
+		}
+	}
+	for n, config := range want.tasks {
+		if c.tasks[n] == nil {
+			r.startTask(c, n, config, paused)
+		}
+	}
+	r.forgetTasks(c, len(want.tasks))
+}
+
+// forgetTasks removes the status of tasks that are no more, from a number on.
+func (r *reconciler) forgetTasks(c *connector, from int) {
+	for _, n := range r.stores.statuses.taskNumbers(c.name) {
+		if n >= from && c.tasks[n] == nil {
+			r.stores.statuses.deleteTask(TaskID{c.name, n})
+		}
+	}
+}
+
+func (i *instance) state(paused bool) State {
+	if paused {
+		return Paused
+	}
+	return Running
+}
+
+// report writes the connector's state when it is another one.
+func (r *reconciler) report(c *connector, state State, trace string) {
+	if c.state == state {
+		return
+	}
+	c.state = state
+	r.stores.statuses.putConnector(c.name, state, trace)
+	r.cfg.Logger.Info("connector state", logConnector, c.name, "state", state)
+}
+
+func (r *reconciler) reportTask(i *instance, state State, trace string) {
+	r.stores.statuses.putTask(i.id, i.generation, state, trace)
+	r.cfg.Logger.Info("task state", logConnector, i.id.Connector, logTask, i.id.Task, "state", state)
+}

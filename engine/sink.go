@@ -1,0 +1,274 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// Limits of a sink task (I5).
+const (
+	sinkBatches    = 8
+	sinkBatchBytes = 16 << 20
+	// flushInterval is how often a connect.Flusher is asked.
+	flushInterval = time.Second
+	// leaveTimeout bounds leaving the consumer group.
+	leaveTimeout = 2 * time.Second
+)
+
+// errStopping ends a wait because the task stops.
+var errStopping = errors.New("the task is stopping")
+
+// sinkTask runs one sink. Two goroutines share the work:
+//
+//	fetcher: poll, convert ─filled─► writer: Assign, Write, Flush, commit, Revoke ─free─► fetcher
+//
+// The writer is the connector's goroutine. Rebalances come from the client's
+// goroutines and are handed to the writer, which answers when the sink has
+// followed them. A batch carries the epoch of its partition's assignment; one of
+// an older assignment is dropped, since the partition's next reader reads it
+// again.
+type sinkTask struct {
+	task
+	sink     connect.Sink
+	flusher  connect.Flusher  // nil: Write makes durable
+	assigner connect.Assigner // may be nil
+	client   *kgo.Client
+
+	free       chan *sinkBatch
+	filled     chan *sinkBatch
+	rebalances chan rebalance
+	ended      chan struct{} // closed when the writer is over
+
+	partitions map[connect.TopicPartition]*sinkPartition // the writer's
+	held       *sinkBatch                                // the writer's: came while the connector was paused
+
+	mu     sync.Mutex // guards the fields below
+	epochs map[connect.TopicPartition]uint64
+	epoch  uint64 // given out last
+
+	commitTrouble, flushTrouble *trouble
+}
+
+// sinkPartition is how far a partition that is assigned to the task has come.
+// All are offsets of the next record.
+type sinkPartition struct {
+	written   int64 // Write returned nil
+	durable   int64 // may be committed
+	committed int64
+}
+
+// sinkBatch is a batch of one partition.
+type sinkBatch struct {
+	batch *connect.Batch
+	epoch uint64
+	next  int64 // the offset after its records, skipped ones included
+}
+
+// runSink runs the task's sink until it stops or fails.
+func runSink(t task) error {
+	s := newSinkTask(t)
+	closeSink, err := s.open()
+	if err != nil || closeSink == nil {
+		return err
+	}
+	err = guard(s.consume)
+	return errors.Join(err, closeSink())
+}
+
+func newSinkTask(t task) *sinkTask {
+	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
+		rebalances: make(chan rebalance), ended: make(chan struct{}),
+		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
+		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
+	for range sinkBatches {
+		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.maxPollRecords, sinkBatchBytes)}
+	}
+	return s
+}
+
+// open opens a sink, each attempt a new one, and returns what closes it; nil when
+// the task was stopped before a sink was open.
+func (s *sinkTask) open() (closeSink func() error, err error) {
+	err = s.retryForever(s.stop, "open the sink", func() error {
+		sink := s.def.config.(connect.SinkConfig).Sink()
+		err := guard(func() error { return sink.Open(s.kill, s.context()) })
+		closeSink = func() error { return s.closed(guard(sink.Close)) }
+		if err != nil {
+			_ = closeSink()
+			closeSink = nil
+			return fmt.Errorf("open the sink: %w", err)
+		}
+		s.sink = sink
+		s.flusher, _ = sink.(connect.Flusher)
+		s.assigner, _ = sink.(connect.Assigner)
+		return nil
+	})
+	if err != nil && s.stop.Err() != nil {
+		return nil, nil
+	}
+	return closeSink, err
+}
+
+func (s *sinkTask) context() connect.SinkContext {
+	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger}
+}
+
+// consume joins the group, writes what comes and leaves the group.
+func (s *sinkTask) consume() error {
+	lifetime, end := context.WithCancel(s.kill)
+	defer end()
+	var err error
+	if s.client, err = kgo.NewClient(s.consumerOpts(lifetime)...); err != nil {
+		return fmt.Errorf("make the kafka consumer: %w", err)
+	}
+	fetching, stopFetching := context.WithCancel(lifetime)
+	var fetchErr error
+	var fetcher sync.WaitGroup
+	fetcherOver := make(chan struct{})
+	fetcher.Go(func() {
+		fetchErr = guard(func() error { return s.fetchAll(fetching) })
+		close(fetcherOver)
+	})
+	err = guard(func() error { return s.writeAll(fetcherOver) })
+	stopFetching()
+	err = firstError(err, s.awaitFetcher(fetcherOver))
+	fetcher.Wait()
+	err = firstError(fetchErr, err)
+	err = firstError(err, guard(func() error { return s.finish(err == nil) }))
+	close(s.ended)
+	s.leave(end)
+	return err
+}
+
+// awaitFetcher waits for the fetcher, which may wait for a rebalance, which waits
+// for the writer.
+func (s *sinkTask) awaitFetcher(over <-chan struct{}) (err error) {
+	for {
+		select {
+		case <-over:
+			return err
+		case rb := <-s.rebalances:
+			err = firstError(err, guard(func() error { return s.rebalance(rb) }))
+		}
+	}
+}
+
+// leave leaves the group, within bounds when the cluster does not answer.
+func (s *sinkTask) leave(end context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.kill, leaveTimeout)
+	defer cancel()
+	_ = s.client.LeaveGroupContext(ctx)
+	end()
+	s.client.CloseAllowingRebalance()
+}
+
+func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
+	o := &s.def.options
+	start := kgo.NewOffset().AtStart()
+	if o.offsetReset == "latest" {
+		start = kgo.NewOffset().AtEnd()
+	}
+	isolation := kgo.ReadCommitted()
+	if o.isolation == "read_uncommitted" {
+		isolation = kgo.ReadUncommitted()
+	}
+	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
+		kgo.WithContext(lifetime),
+		kgo.ConsumerGroup(s.group()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.FetchIsolationLevel(isolation),
+		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start),
+		kgo.SessionTimeout(o.sessionTimeout), kgo.HeartbeatInterval(o.heartbeatInterval), kgo.RebalanceTimeout(o.rebalanceTimeout),
+		kgo.FetchMaxBytes(int32(o.fetchMaxBytes)), kgo.FetchMaxPartitionBytes(int32(o.maxPartitionBytes)), kgo.FetchMaxWait(500*time.Millisecond),
+		// A topic that comes after its sink is seen at once.
+		kgo.MetadataMaxAge(time.Second),
+		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
+	if o.topicsRegexPattern != nil {
+		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(o.topicsRegexPattern.String()), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
+	}
+	return append(opts, kgo.ConsumeTopics(o.topics...), kgo.AllowAutoTopicCreation())
+}
+
+func (s *sinkTask) group() string {
+	if g := s.def.options.groupID; g != "" {
+		return g
+	}
+	return "connect-" + s.id.Connector
+}
+
+// writeAll is the writer's loop. It ends with nil when the task stops or the
+// fetcher has failed.
+func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
+	interval := flushInterval
+	if s.flusher == nil {
+		interval = s.cfg.OffsetFlushInterval
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		resumed := s.gate.whenResumed()
+		filled := s.filled
+		if resumed != nil || s.held != nil {
+			filled = nil
+		}
+		var err error
+		if b := s.held; b != nil && resumed == nil {
+			s.held = nil
+			err = s.writeBatch(b)
+		} else {
+			err = s.writeNext(filled, resumed, tick.C, fetcherOver)
+		}
+		if errors.Is(err, errStopping) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// writeNext waits for the next thing to do and does it.
+func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, tick <-chan time.Time, fetcherOver <-chan struct{}) error {
+	select {
+	case <-s.stop.Done():
+		return errStopping
+	case <-fetcherOver:
+		return errStopping
+	case <-resumed:
+		return nil
+	case rb := <-s.rebalances:
+		return s.rebalance(rb)
+	case b := <-filled:
+		if s.gate.paused() {
+			s.held = b // until the connector is resumed
+			return nil
+		}
+		return s.writeBatch(b)
+	case <-tick:
+		return s.flushAndCommit(s.kill)
+	}
+}
+
+// finish makes durable and commits what was written, before the sink is closed.
+// After a failure the sink is not asked any more.
+func (s *sinkTask) finish(healthy bool) error {
+	if !healthy {
+		return s.commit(s.kill)
+	}
+	retry := backoff{limit: time.Second}
+	for {
+		err := s.flush(s.kill)
+		if err == nil || !connect.IsRetriable(err) || s.kill.Err() != nil {
+			return firstError(err, s.commit(s.kill))
+		}
+		if sleep(s.kill, retry.next()) != nil {
+			return s.commit(s.kill)
+		}
+	}
+}

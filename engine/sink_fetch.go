@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// internalTopicsRegex matches the worker's own topics, which topics.regex never
+// means.
+func (c *Config) internalTopicsRegex() string {
+	q := regexp.QuoteMeta
+	return "^(?:" + q(c.ConfigTopic.Name) + "|" + q(c.OffsetTopic.Name) + "|" + q(c.StatusTopic.Name) + ")$"
+}
+
+// fetchAll polls and converts until ctx ends, or a record cannot be converted.
+func (s *sinkTask) fetchAll(ctx context.Context) error {
+	trouble := s.trouble("fetch from the log")
+	for {
+		if s.gate.pass(ctx) != nil {
+			return nil
+		}
+		fetches, epochs := s.poll(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := fetchError(fetches); err != nil {
+			if !passing(err) {
+				return fmt.Errorf("fetch from the log: %w", err)
+			}
+			trouble.note(err)
+			_ = sleep(ctx, retryDelay)
+		} else {
+			trouble.over()
+		}
+		if err := s.convertFetches(ctx, fetches, epochs); err != nil {
+			return err
+		}
+	}
+}
+
+// poll returns records and the epochs of their partitions' assignments. Rebalances
+// wait only as long as it takes to note the epochs.
+func (s *sinkTask) poll(ctx context.Context) (kgo.Fetches, []uint64) {
+	defer s.client.AllowRebalance()
+	fetches := s.client.PollRecords(ctx, s.def.options.maxPollRecords)
+	var epochs []uint64
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		epochs = append(epochs, s.epochs[connect.TopicPartition{Topic: p.Topic, Partition: p.Partition}])
+	})
+	return fetches, epochs
+}
+
+func fetchError(fetches kgo.Fetches) error {
+	var first error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		if first == nil {
+			first = fmt.Errorf("topic %s, partition %d: %w", topic, partition, err)
+		}
+	})
+	return first
+}
+
+// passing tells whether fetching may work again by itself. What Kafka calls not
+// retriable, such as a missing permission, is not.
+func passing(err error) bool {
+	var k *kerr.Error
+	return !errors.As(err, &k) || k.Retriable || errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, kerr.UnknownTopicID)
+}
+
+func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epochs []uint64) error {
+	var err error
+	n := 0
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if err == nil && epochs[n] != 0 {
+			err = s.convertPartition(ctx, connect.TopicPartition{Topic: p.Topic, Partition: p.Partition}, p.Records, epochs[n])
+		}
+		n++
+	})
+	return err
+}
+
+// convertPartition hands the records of a partition to the writer in batches.
+func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartition, records []*kgo.Record, epoch uint64) error {
+	for len(records) > 0 {
+		var b *sinkBatch
+		select {
+		case b = <-s.free:
+		case <-ctx.Done():
+			return nil
+		}
+		b.batch.Reset()
+		b.batch.From, b.epoch = tp, epoch
+		n, err := s.fill(b, records)
+		if n > 0 {
+			b.next = records[n-1].Offset + 1
+			s.filled <- b // never blocks: there are no more batches than room
+		}
+		if err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+// fill converts records until the batch is full and returns how many it handled.
+func (s *sinkTask) fill(b *sinkBatch, records []*kgo.Record) (int, error) {
+	for i, r := range records {
+		if i > 0 && b.batch.Full() {
+			return i, nil
+		}
+		err := s.convertRecord(b.batch, r)
+		if err == nil {
+			continue
+		}
+		place := recordPlace(b.batch.From, r.Offset)
+		if !s.def.options.tolerateAll() {
+			return i, fmt.Errorf("%s: %w", place, err)
+		}
+		s.skipped.skip(place, err)
+	}
+	return len(records), nil
+}
+
+func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
+	keySchema, key, err := s.convert.key.ToConnect(b, r.Topic, r.Key)
+	if err != nil {
+		return fmt.Errorf("convert the key: %w", err)
+	}
+	valueSchema, value, err := s.convert.value.ToConnect(b, r.Topic, r.Value)
+	if err != nil {
+		return fmt.Errorf("convert the value: %w", err)
+	}
+	var headers []connect.Header
+	if len(r.Headers) > 0 {
+		if headers, err = s.convertHeaders(b, r); err != nil {
+			return err
+		}
+	}
+	out := b.Append()
+	out.Topic, out.Partition, out.Offset, out.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli()
+	out.KeySchema, out.Key, out.ValueSchema, out.Value, out.Headers = keySchema, key, valueSchema, value, headers
+	return nil
+}
+
+func (s *sinkTask) convertHeaders(b *connect.Batch, r *kgo.Record) ([]connect.Header, error) {
+	headers := b.Headers(len(r.Headers))
+	for i, h := range r.Headers {
+		schema, value, err := s.convert.header.ToConnectHeader(b, r.Topic, h.Key, h.Value)
+		if err != nil {
+			return nil, fmt.Errorf("convert header %q: %w", h.Key, err)
+		}
+		headers[i] = connect.Header{Key: h.Key, Schema: schema, Value: value}
+	}
+	return headers, nil
+}

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// writeBatch hands one batch to the sink and notes how far its partition came.
+func (s *sinkTask) writeBatch(b *sinkBatch) error {
+	defer func() { s.free <- b }() // never blocks: there are no more batches than room
+	if b.batch.Len() > 0 {
+		if err := s.write(b); err != nil {
+			return err
+		}
+	}
+	if !s.current(b) {
+		return nil
+	}
+	p := s.partitions[b.batch.From]
+	p.written = b.next
+	if s.flusher == nil {
+		p.durable = b.next
+	}
+	return nil
+}
+
+// current tells whether a batch belongs to an assignment that still holds.
+func (s *sinkTask) current(b *sinkBatch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epochs[b.batch.From] == b.epoch
+}
+
+// write calls Write with the same batch until it is taken, refused, or not this
+// task's any more. Heartbeats go on meanwhile, so the partitions stay here.
+func (s *sinkTask) write(b *sinkBatch) error {
+	retry := backoff{limit: s.def.options.retryDelayMax}
+	trouble := s.trouble("write to the sink")
+	for s.current(b) {
+		err := s.sink.Write(s.kill, b.batch)
+		var failed *connect.BatchError
+		switch {
+		case err == nil:
+			trouble.over()
+			return nil
+		case errors.As(err, &failed):
+			return s.tolerate(b.batch, failed)
+		case !connect.IsRetriable(err):
+			return fmt.Errorf("write %s: %w", recordPlace(b.batch.From, b.batch.Records()[0].Offset), err)
+		}
+		trouble.note(err)
+		if err := s.waitToRetry(retry.next()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitToRetry waits and follows rebalances meanwhile.
+func (s *sinkTask) waitToRetry(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return nil
+		case <-s.stop.Done():
+			return errStopping
+		case rb := <-s.rebalances:
+			if err := s.rebalance(rb); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// tolerate skips the records that a sink could not handle, or fails the task.
+func (s *sinkTask) tolerate(b *connect.Batch, failed *connect.BatchError) error {
+	for _, f := range failed.Failed {
+		place := "a record that the sink did not name"
+		if f.Index >= 0 && f.Index < b.Len() {
+			place = recordPlace(b.From, b.Records()[f.Index].Offset)
+		}
+		if !s.def.options.tolerateAll() {
+			return fmt.Errorf("write %s: %w", place, failed)
+		}
+		s.skipped.skip(place, f.Err)
+	}
+	return nil
+}
+
+// flushAndCommit does what is due once in a while. What can pass is tried again
+// next time.
+func (s *sinkTask) flushAndCommit(ctx context.Context) error {
+	err := s.flush(ctx)
+	if err != nil && !connect.IsRetriable(err) {
+		return err
+	}
+	if err != nil {
+		s.flushTrouble.note(err)
+	} else {
+		s.flushTrouble.over()
+	}
+	return s.commit(ctx)
+}
+
+// flush asks a Flusher how far its output is durable. Partitions that are not
+// assigned and offsets that were never written are dropped.
+func (s *sinkTask) flush(ctx context.Context) error {
+	if s.flusher == nil {
+		return nil
+	}
+	offsets, err := s.flusher.Flush(ctx)
+	if err != nil {
+		return fmt.Errorf("flush the sink: %w", err)
+	}
+	for _, o := range offsets {
+		if p := s.partitions[o.TopicPartition]; p != nil {
+			p.durable = max(p.durable, min(o.Offset, p.written))
+		}
+	}
+	return nil
+}
+
+// commit moves the consumer offsets to what is durable in the sink, never
+// further (I3). A commit that does not work is tried again next time; it costs
+// repeated records at most.
+func (s *sinkTask) commit(ctx context.Context) error {
+	due := make(map[string]map[int32]kgo.EpochOffset)
+	for tp, p := range s.partitions {
+		if p.durable <= p.committed {
+			continue
+		}
+		if due[tp.Topic] == nil {
+			due[tp.Topic] = make(map[int32]kgo.EpochOffset)
+		}
+		due[tp.Topic][tp.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.durable}
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.OffsetFlushTimeout)
+	defer cancel()
+	var err error
+	s.client.CommitOffsetsSync(ctx, due, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, e error) {
+		err = s.committed(due, resp, e)
+	})
+	if err != nil {
+		s.commitTrouble.note(err)
+	} else {
+		s.commitTrouble.over()
+	}
+	return nil
+}
+
+// committed notes which partitions were committed and returns an error of those
+// that were not.
+func (s *sinkTask) committed(due map[string]map[int32]kgo.EpochOffset, resp *kmsg.OffsetCommitResponse, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if e := partitionError(p.ErrorCode); e != nil {
+				err = fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, e)
+				continue
+			}
+			if sp := s.partitions[connect.TopicPartition{Topic: t.Topic, Partition: p.Partition}]; sp != nil {
+				sp.committed = due[t.Topic][p.Partition].Offset
+			}
+		}
+	}
+	return err
+}

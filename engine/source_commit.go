@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// commitGroup is what is committed at once: batches that follow each other and
+// are all in the log.
+type commitGroup struct {
+	batches []*sourceBatch
+	marks   []connect.Mark // the last of each source partition
+	index   map[string]int // of marks, by source partition
+	offsets sourceBatch    // its records go to the offset topic
+}
+
+// commitAll commits batches in the order in which they were read until the
+// converter closes the channel or one fails.
+func (s *sourceTask) commitAll() error {
+	s.commits.index = make(map[string]int)
+	s.commits.offsets.answered = make(chan struct{}, 1)
+	s.commits.offsets.promise = s.commits.offsets.answer
+	committer, _ := s.source.(connect.Committer)
+	for b := s.nextSent(); b != nil; b = s.nextSent() {
+		if err := s.collect(b); err != nil {
+			return err
+		}
+		if err := s.storeOffsets(); err != nil {
+			return err
+		}
+		if committer != nil {
+			s.commit(committer)
+		}
+		for _, b := range s.commits.batches {
+			s.free <- b // never blocks: there are no more batches than room
+		}
+	}
+	return nil
+}
+
+// collect waits for the records of a batch and takes the batches after it that
+// are in the log already, so that one write of offsets serves all of them.
+func (s *sourceTask) collect(b *sourceBatch) error {
+	g := &s.commits
+	g.batches, g.marks = g.batches[:0], g.marks[:0]
+	clear(g.index)
+	<-b.answered
+	for {
+		if err := s.check(b); err != nil {
+			return err
+		}
+		g.batches = append(g.batches, b)
+		g.add(b.batch.Marks())
+		if b = s.nextAnswered(); b == nil {
+			return nil
+		}
+	}
+}
+
+// nextSent returns the next batch, nil when there will be none.
+func (s *sourceTask) nextSent() *sourceBatch {
+	if b := s.held; b != nil {
+		s.held = nil
+		return b
+	}
+	return <-s.sent
+}
+
+// nextAnswered returns the next batch if all its records are answered.
+func (s *sourceTask) nextAnswered() *sourceBatch {
+	select {
+	case b, ok := <-s.sent:
+		if !ok {
+			return nil
+		}
+		select {
+		case <-b.answered:
+			return b
+		default:
+			s.held = b
+			return nil
+		}
+	default:
+		return nil
+	}
+}
+
+// add takes over the marks of a batch; a later mark of a source partition stands
+// for the earlier ones.
+func (g *commitGroup) add(marks []connect.Mark) {
+	for _, m := range marks {
+		if i, ok := g.index[string(m.Partition)]; ok {
+			g.marks[i] = m
+			continue
+		}
+		g.index[string(m.Partition)] = len(g.marks)
+		g.marks = append(g.marks, m)
+	}
+}
+
+// check fails the task for records that the log did not take, unless it should
+// go on without them.
+func (s *sourceTask) check(b *sourceBatch) error {
+	for _, f := range b.failures {
+		err := f.explain()
+		if !s.def.options.tolerateAll() || !recordIsAtFault(f.err) {
+			return err
+		}
+		s.skipped.skip(f.topic, err)
+	}
+	return nil
+}
+
+func (f produceFailure) explain() error {
+	err := fmt.Errorf("produce a record of %d bytes to topic %s: %w", f.bytes, f.topic, f.err)
+	switch {
+	case errors.Is(f.err, kerr.MessageTooLarge):
+		return fmt.Errorf("%w; raise producer.override.max.request.size and the topic's max.message.bytes", err)
+	case errors.Is(f.err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("%w; create the topic, or let the cluster create topics (auto.create.topics.enable)", err)
+	}
+	return err
+}
+
+// recordIsAtFault tells whether the log refused the record itself.
+func recordIsAtFault(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
+}
+
+// storeOffsets writes the offsets of the marks and returns when they are durable.
+// The records that they cover are durable already: their acknowledgements with
+// acks=all were awaited (I1, I2).
+func (s *sourceTask) storeOffsets() error {
+	o := &s.commits.offsets
+	o.records, o.data, o.failures = o.records[:0], o.data[:0], o.failures[:0]
+	for _, m := range s.commits.marks {
+		if m.Partition == nil {
+			continue // the upstream keeps the position itself
+		}
+		start := len(o.data)
+		o.data = appendOffsetKey(o.data, s.id.Connector, m.Partition)
+		o.records = append(o.records, kgo.Record{Topic: s.cfg.OffsetTopic.Name, Partition: connect.AnyPartition,
+			Key: o.data[start:len(o.data):len(o.data)], Value: m.Offset})
+	}
+	if len(o.records) == 0 {
+		return nil
+	}
+	s.produce(o)
+	<-o.answered
+	if len(o.failures) > 0 {
+		return o.failures[0].explain()
+	}
+	return nil
+}
+
+// commit tells the source what its upstream may forget (I2: after storeOffsets).
+func (s *sourceTask) commit(c connect.Committer) {
+	for _, m := range s.commits.marks {
+		c.Commit(m)
+	}
+}

@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// sourceBatch is a batch of a source with everything that its records need on
+// their way into the log. All of it is used again.
+type sourceBatch struct {
+	batch   *connect.Batch
+	records []kgo.Record
+	headers []kgo.RecordHeader
+	data    []byte // keys, values and header values
+	maxData int
+
+	// pending counts the records that are not answered yet, and one for the
+	// converter while it produces. answered has a token when it reaches zero.
+	pending  atomic.Int64
+	answered chan struct{}
+	promise  func(*kgo.Record, error) // answer, bound once
+
+	mu       sync.Mutex // guards the fields below until answered has its token
+	failures []produceFailure
+}
+
+// produceFailure is a record that the log did not take.
+type produceFailure struct {
+	topic string
+	bytes int
+	err   error
+}
+
+func newSourceBatch(maxRecords, maxBytes int) *sourceBatch {
+	b := &sourceBatch{batch: connect.NewBatch(maxRecords, maxBytes), maxData: 2 * maxBytes, answered: make(chan struct{}, 1)}
+	b.promise = b.answer
+	return b
+}
+
+// answer is called by the client for each record.
+func (b *sourceBatch) answer(r *kgo.Record, err error) {
+	if err != nil {
+		b.mu.Lock()
+		b.failures = append(b.failures, produceFailure{r.Topic, len(r.Key) + len(r.Value), err})
+		b.mu.Unlock()
+	}
+	b.release()
+}
+
+func (b *sourceBatch) release() {
+	if b.pending.Add(-1) == 0 {
+		b.answered <- struct{}{}
+	}
+}
+
+// reset makes room for the batch's records. Memory beyond the usual is dropped,
+// so that one huge record does not hold it for ever.
+func (b *sourceBatch) reset() {
+	b.failures = b.failures[:0]
+	b.headers = b.headers[:0]
+	if cap(b.data) > b.maxData {
+		b.data = nil
+	}
+	b.data = b.data[:0]
+	if n := b.batch.Len(); cap(b.records) < n {
+		b.records = make([]kgo.Record, 0, n)
+	}
+	b.records = b.records[:0]
+}
+
+// produceAll converts and produces batches until the reader closes the channel
+// or a record cannot be converted.
+func (s *sourceTask) produceAll() error {
+	for b := range s.read {
+		if err := s.convertAll(b); err != nil {
+			return err
+		}
+		s.produce(b)
+		s.sent <- b // never blocks: there are no more batches than room
+	}
+	return nil
+}
+
+// produce hands a batch's records to the client.
+func (s *sourceTask) produce(b *sourceBatch) {
+	b.pending.Store(int64(len(b.records)) + 1)
+	for i := range b.records {
+		s.producer.Produce(s.kill, &b.records[i], b.promise)
+	}
+	b.release()
+}
+
+// convertAll fills in the records of the log.
+func (s *sourceTask) convertAll(b *sourceBatch) error {
+	b.reset()
+	records := b.batch.Records()
+	for i := range records {
+		err := s.convertRecord(b, &records[i])
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("record %d of a batch for topic %q: %w", i, records[i].Topic, err)
+		if !s.def.options.tolerateAll() {
+			return err
+		}
+		s.skipped.skip(strings.Clone(records[i].Topic), err)
+	}
+	return nil
+}
+
+func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
+	if r.Topic != s.topic || s.topic == "" {
+		if r.Topic == "" {
+			return fmt.Errorf("the connector gave it no topic")
+		}
+		s.topic = s.lasting(r.Topic)
+	}
+	out := kgo.Record{Topic: s.topic, Partition: r.Partition}
+	if r.Timestamp != connect.NoTimestamp {
+		out.Timestamp = time.UnixMilli(r.Timestamp)
+	}
+	var err error
+	if out.Key, err = s.bytes(b, r.KeySchema, r.Key, true); err != nil {
+		return fmt.Errorf("convert the key: %w", err)
+	}
+	if out.Value, err = s.bytes(b, r.ValueSchema, r.Value, false); err != nil {
+		return fmt.Errorf("convert the value: %w", err)
+	}
+	if len(r.Headers) > 0 {
+		if out.Headers, err = s.convertHeaders(b, r.Headers); err != nil {
+			return err
+		}
+	}
+	b.records = append(b.records, out)
+	return nil
+}
+
+// bytes converts a key or value into the batch's memory.
+func (s *sourceTask) bytes(b *sourceBatch, schema *connect.Schema, v connect.Value, key bool) ([]byte, error) {
+	c := s.convert.value
+	if key {
+		c = s.convert.key
+	}
+	start := len(b.data)
+	data, null, err := c.FromConnect(b.data, s.topic, schema, v)
+	if err != nil || null {
+		return nil, err
+	}
+	b.data = data
+	return data[start:len(data):len(data)], nil
+}
+
+func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([]kgo.RecordHeader, error) {
+	first := len(b.headers)
+	for i := range headers {
+		h := &headers[i]
+		start := len(b.data)
+		data, null, err := s.convert.header.FromConnectHeader(b.data, s.topic, h.Key, h.Schema, h.Value)
+		if err != nil {
+			return nil, fmt.Errorf("convert header %q: %w", h.Key, err)
+		}
+		out := kgo.RecordHeader{Key: h.Key}
+		if !null {
+			b.data = data
+			out.Value = data[start:len(data):len(data)]
+		}
+		b.headers = append(b.headers, out)
+	}
+	return b.headers[first:len(b.headers):len(b.headers)], nil
+}
+
+// lasting returns a topic's name in memory of its own, since the client keeps it
+// and the batch's memory is written over. There are as many as topics in the log.
+func (s *sourceTask) lasting(topic string) string {
+	if kept, ok := s.topics[topic]; ok {
+		return kept
+	}
+	topic = strings.Clone(topic)
+	s.topics[topic] = topic
+	return topic
+}
+
+// partitioner takes a record's partition as it is, or chooses as Kafka does: by
+// the hash of the key, or one after the other for each request without a key.
+type partitioner struct{ byKey kgo.Partitioner }
+
+func newPartitioner() kgo.Partitioner { return partitioner{kgo.StickyKeyPartitioner(nil)} }
+
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	return topicPartitioner{p.byKey.ForTopic(topic)}
+}
+
+type topicPartitioner struct{ byKey kgo.TopicPartitioner }
+
+func (p topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
+	return r.Partition != connect.AnyPartition || p.byKey.RequiresConsistency(r)
+}
+
+func (p topicPartitioner) Partition(r *kgo.Record, n int) int {
+	if r.Partition != connect.AnyPartition {
+		return int(r.Partition)
+	}
+	return p.byKey.Partition(r, n)
+}
+
+// OnNewBatch lets records without a key go to another partition.
+func (p topicPartitioner) OnNewBatch() {
+	if b, ok := p.byKey.(kgo.TopicPartitionerOnNewBatch); ok {
+		b.OnNewBatch()
+	}
+}

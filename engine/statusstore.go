@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// statusStore keeps what became of each connector and task: the latest state of
+// the status topic.
+type statusStore struct {
+	stores *stores
+
+	mu         sync.Mutex // guards the fields below
+	connectors map[string]statusRecord
+	tasks      map[string]map[int]statusRecord
+}
+
+// statusRecord is a value of the status topic. The trace is null without one.
+type statusRecord struct {
+	State      State   `json:"state"`
+	Trace      *string `json:"trace"`
+	WorkerID   string  `json:"worker_id"`
+	Generation int     `json:"generation"`
+}
+
+func newStatusStore(s *stores) *statusStore {
+	return &statusStore{stores: s, connectors: make(map[string]statusRecord), tasks: make(map[string]map[int]statusRecord)}
+}
+
+const (
+	connectorStatusPrefix = "status-connector-"
+	taskStatusPrefix      = "status-task-"
+)
+
+func (s *statusStore) apply(r *kgo.Record) {
+	var status statusRecord
+	if r.Value != nil {
+		if err := json.Unmarshal(r.Value, &status); err != nil {
+			return // not ours: which topics a connector used, say
+		}
+	}
+	key := string(r.Key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name, ok := strings.CutPrefix(key, connectorStatusPrefix); ok {
+		if r.Value == nil {
+			delete(s.connectors, name)
+		} else {
+			s.connectors[name] = status
+		}
+	} else if id, ok := parseTaskKey(key); ok {
+		s.applyTask(id, status, r.Value == nil)
+	}
+}
+
+func (s *statusStore) applyTask(id TaskID, status statusRecord, gone bool) {
+	tasks := s.tasks[id.Connector]
+	switch {
+	case gone && tasks != nil:
+		delete(tasks, id.Task)
+		if len(tasks) == 0 {
+			delete(s.tasks, id.Connector)
+		}
+	case !gone && tasks == nil:
+		s.tasks[id.Connector] = map[int]statusRecord{id.Task: status}
+	case !gone:
+		tasks[id.Task] = status
+	}
+}
+
+func parseTaskKey(key string) (TaskID, bool) {
+	rest, ok := strings.CutPrefix(key, taskStatusPrefix)
+	i := strings.LastIndexByte(rest, '-')
+	if !ok || i < 0 {
+		return TaskID{}, false
+	}
+	n, err := strconv.Atoi(rest[i+1:])
+	return TaskID{rest[:i], n}, err == nil && n >= 0
+}
+
+func (s *statusStore) connector(name string) (statusRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, ok := s.connectors[name]
+	return status, ok
+}
+
+func (s *statusStore) task(id TaskID) (statusRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, ok := s.tasks[id.Connector][id.Task]
+	return status, ok
+}
+
+// taskNumbers returns the numbers of the tasks that have a status, in order.
+func (s *statusStore) taskNumbers(connector string) []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.tasks[connector]))
+}
+
+// names returns the connectors that have a status or a task with one.
+func (s *statusStore) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.AppendSeq(slices.Collect(maps.Keys(s.connectors)), maps.Keys(s.tasks))
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (s *statusStore) putConnector(name string, state State, trace string) {
+	s.put(connectorStatusPrefix+name, s.value(state, trace, 0))
+}
+
+func (s *statusStore) putTask(id TaskID, generation int, state State, trace string) {
+	s.put(taskKey(id), s.value(state, trace, generation))
+}
+
+func (s *statusStore) deleteConnector(name string) { s.put(connectorStatusPrefix+name, nil) }
+
+func (s *statusStore) deleteTask(id TaskID) { s.put(taskKey(id), nil) }
+
+func taskKey(id TaskID) string {
+	return taskStatusPrefix + id.Connector + "-" + strconv.Itoa(id.Task)
+}
+
+func (s *statusStore) value(state State, trace string, generation int) []byte {
+	r := statusRecord{State: state, WorkerID: s.stores.cfg.WorkerID, Generation: generation}
+	if trace != "" {
+		r.Trace = &trace
+	}
+	return jsonValue(r)
+}
+
+// put produces a status without waiting for it: the reconciler goes on while the
+// log is away. When the client's buffer is full, the status is dropped (I5).
+func (s *statusStore) put(key string, value []byte) {
+	r := &kgo.Record{Topic: s.stores.cfg.StatusTopic.Name, Key: []byte(key), Value: value}
+	s.stores.client.TryProduce(context.Background(), r, func(_ *kgo.Record, err error) {
+		if err != nil {
+			s.stores.cfg.Logger.Warn("write a status", "status", key, logError, err)
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// stores are the three internal topics: one client writes, one follower reads.
+type stores struct {
+	cfg      *Config
+	client   *kgo.Client
+	admin    *kadm.Client
+	follower *follower
+	configs  *configStore
+	offsets  *offsetStore
+	statuses *statusStore
+}
+
+// newStores returns stores that connect and open have to be called on. onChange
+// is called by the follower after a connector has changed; it must not block.
+func newStores(cfg *Config, onChange func(configChange)) *stores {
+	s := &stores{cfg: cfg}
+	s.configs = newConfigStore(s, onChange)
+	s.offsets = &offsetStore{stores: s, values: make(map[string][]byte)}
+	s.statuses = newStatusStore(s)
+	return s
+}
+
+// connect makes the client, which close closes.
+func (s *stores) connect() error {
+	client, err := kgo.NewClient(s.cfg.clientOpts("connect-worker-"+s.cfg.GroupID,
+		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
+	if err != nil {
+		return fmt.Errorf("make the worker's kafka client: %w", err)
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	return nil
+}
+
+// open prepares the topics and the follower. It may be called again after an
+// error.
+func (s *stores) open(ctx context.Context) error {
+	if err := s.cfg.prepareTopics(ctx, s.admin); err != nil {
+		return err
+	}
+	f, err := newFollower(ctx, s.cfg, s.admin, map[string]func(*kgo.Record){
+		s.cfg.ConfigTopic.Name: s.configs.apply,
+		s.cfg.OffsetTopic.Name: s.offsets.apply,
+		s.cfg.StatusTopic.Name: s.statuses.apply,
+	})
+	if err != nil {
+		return err
+	}
+	s.follower = f
+	return nil
+}
+
+// readAll waits until the follower has read what the topics hold.
+func (s *stores) readAll(ctx context.Context) error {
+	return s.follower.sync(ctx, s.cfg.ConfigTopic.Name, s.cfg.OffsetTopic.Name, s.cfg.StatusTopic.Name)
+}
+
+// write produces records and waits until they are durable (I1) and applied. The
+// caller's context does not cancel it: half a change is worse than a late one.
+func (s *stores) write(ctx context.Context, records ...*kgo.Record) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), storeTimeout,
+		fmt.Errorf("the log did not take the change within %s", storeTimeout))
+	defer cancel()
+	targets, err := s.produce(ctx, records)
+	if err != nil {
+		return err
+	}
+	return s.follower.wait(ctx, targets)
+}
+
+// produce returns the offsets after the records.
+func (s *stores) produce(ctx context.Context, records []*kgo.Record) (map[connect.TopicPartition]int64, error) {
+	type result struct {
+		r   *kgo.Record
+		err error
+	}
+	results := make(chan result, len(records))
+	for _, r := range records {
+		s.client.Produce(ctx, r, func(r *kgo.Record, err error) { results <- result{r, err} })
+	}
+	targets := make(map[connect.TopicPartition]int64)
+	var errs []error
+	for range records {
+		select {
+		case res := <-results:
+			if res.err != nil {
+				errs = append(errs, fmt.Errorf("write to topic %s: %w", res.r.Topic, res.err))
+				continue
+			}
+			tp := connect.TopicPartition{Topic: res.r.Topic, Partition: res.r.Partition}
+			targets[tp] = max(targets[tp], res.r.Offset+1)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return targets, errors.Join(errs...)
+}
+
+// close waits for pending status records, until ctx ends.
+func (s *stores) close(ctx context.Context) {
+	_ = s.client.Flush(ctx)
+	s.client.Close()
+}

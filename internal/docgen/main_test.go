@@ -1,0 +1,24 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"github.com/sluice-data/sluice/connectors"
+)
+
+// TestUpToDate wants docs/connectors.md to be what the definitions say.
+func TestUpToDate(t *testing.T) {
+	var got bytes.Buffer
+	if err := write(&got, connectors.Plugins()); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("../../docs/connectors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/connectors.md is not what the definitions say: run make docs")
+	}
+}

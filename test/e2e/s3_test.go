@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// servers are shared by all tests and started by the first that needs them.
+type servers struct {
+	once sync.Once
+	ceph *ceph
+	err  error
+}
+
+var shared servers
+
+func (s *servers) stop() {
+	if s.ceph != nil {
+		s.ceph.stop()
+	}
+}
+
+// bucket is a bucket of the S3 server.
+type bucket struct {
+	client *s3.Client
+	name   string
+}
+
+// makeBucket starts the S3 server when needed and makes a bucket.
+func makeBucket(t *testing.T, name string) *bucket {
+	t.Helper()
+	shared.once.Do(func() {
+		dir, err := os.MkdirTemp("", "ceph-")
+		if err == nil {
+			shared.ceph, err = startCeph(dir)
+		}
+		shared.err = err
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String("http://" + s3Address), Region: "us-east-1", UsePathStyle: true,
+		Credentials:                credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+	})
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return &bucket{client: client, name: name}
+}
+
+// s3Env is what a worker has in its environment to find the S3 server.
+func s3Env(endpoint string) []string {
+	return []string{"AWS_ENDPOINT_URL_S3=" + endpoint, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey}
+}
+
+// keys lists the bucket.
+func (b *bucket) keys(ctx context.Context) ([]string, error) {
+	var keys []string
+	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+	}
+	return keys, nil
+}
+
+func (b *bucket) read(ctx context.Context, key string) ([]byte, error) {
+	o, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	defer o.Body.Close()
+	return io.ReadAll(o.Body)
+}
+
+// lines returns the lines of all objects by key. Objects that were read before
+// are not read again.
+func (b *bucket) lines(ctx context.Context, known map[string][]string) error {
+	keys, err := b.keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if known[key] != nil {
+			continue
+		}
+		text, err := b.read(ctx, key)
+		if err != nil {
+			return err
+		}
+		if !bytes.HasSuffix(text, []byte("\n")) {
+			return fmt.Errorf("%s does not end with a line break", key)
+		}
+		known[key] = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	}
+	return nil
+}
+
+// faultyS3 stands before the S3 server and answers 503 while it is told to.
+type faultyS3 struct {
+	*httptest.Server
+	down    atomic.Bool
+	refused atomic.Int64 // requests that got a 503
+}
+
+func newFaultyS3(t *testing.T) *faultyS3 {
+	t.Helper()
+	f := &faultyS3{}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: s3Address})
+		r.Out.Host = r.In.Host // it is part of the signature
+	}}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.down.Load() {
+			f.refused.Add(1)
+			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(f.Close)
+	return f
+}

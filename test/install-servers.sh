@@ -1,0 +1,42 @@
+#!/bin/bash
+# Installs the Debian packages that the tests run against, those that are missing.
+set -euo pipefail
+
+# program package: a package is wanted when its program is not there.
+wanted=(
+    "gcc gcc" "libc6-dev:/usr/include/stdio.h libc6-dev"
+    "mosquitto mosquitto" "kcat kcat"
+    "radosgw radosgw" "radosgw-admin radosgw" "ceph-mon ceph-mon" "ceph-osd ceph-osd" "ceph ceph-common" "ceph-authtool ceph-common"
+    "python3 python3"
+)
+PATH=$PATH:/usr/sbin:/sbin
+
+missing=()
+for entry in "${wanted[@]}"; do
+    read -r program package <<< "$entry"
+    if [[ $program == *:* ]]; then
+        [[ -e ${program#*:} ]] || missing+=("$package")
+    else
+        command -v "$program" > /dev/null || missing+=("$package")
+    fi
+done
+python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+if ! command -v apt-get > /dev/null; then
+    echo "install-servers: there is no apt-get; install these yourself: ${missing[*]}" >&2
+    exit 1
+fi
+as_root=(env DEBIAN_FRONTEND=noninteractive)
+[[ $(id -u) -eq 0 ]] || as_root=(sudo "${as_root[@]}")
+echo "installing: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for step in "update -q" "install -q -y --no-install-recommends ${missing[*]}"; do
+    # shellcheck disable=SC2086 # the words of a step are arguments
+    if ! "${as_root[@]}" apt-get $step > "$log" 2>&1; then
+        cat "$log" >&2
+        echo "install-servers: apt-get $step failed" >&2
+        exit 1
+    fi
+done
