@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -160,13 +161,29 @@ func (s *sinkTask) awaitFetcher(over <-chan struct{}) (err error) {
 	}
 }
 
-// leave leaves the group, within bounds when the cluster does not answer.
+// leave leaves the group, within bounds when the cluster does not answer. The
+// client itself never does so for a static member. The member id is told too, so
+// that a task that was abandoned cannot throw out the one that took its place.
 func (s *sinkTask) leave(end context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(s.kill, leaveTimeout)
 	defer cancel()
+	if id, _ := s.client.GroupMetadata(); id != "" {
+		member := kmsg.NewLeaveGroupRequestMember()
+		member.MemberID, member.InstanceID = id, kmsg.StringPtr(s.instanceID())
+		req := kmsg.NewPtrLeaveGroupRequest()
+		req.Group, req.Members = s.group(), []kmsg.LeaveGroupRequestMember{member}
+		_, _ = req.RequestWith(ctx, s.client) // otherwise the session ends by its timeout
+	}
 	_ = s.client.LeaveGroupContext(ctx)
 	end()
 	s.client.CloseAllowingRebalance()
+}
+
+// instanceID makes the task a static member of its group (KIP-345): after kill -9
+// the next run takes the partitions over at once, instead of after the session
+// timeout, and fences a task of the same number that still hangs.
+func (s *sinkTask) instanceID() string {
+	return fmt.Sprintf("%s-%d", s.id.Connector, s.id.Task)
 }
 
 func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
@@ -181,7 +198,7 @@ func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	}
 	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
 		kgo.WithContext(lifetime),
-		kgo.ConsumerGroup(s.group()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(isolation),
 		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start),
 		kgo.SessionTimeout(o.sessionTimeout), kgo.HeartbeatInterval(o.heartbeatInterval), kgo.RebalanceTimeout(o.rebalanceTimeout),
