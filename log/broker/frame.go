@@ -15,7 +15,7 @@ import (
 const (
 	minFrameBytes   = 8        // key, version, correlation id
 	firstGrowBytes  = 64 << 10 // read of a frame before it counts against the in-flight budget
-	pooledBufferMax = 4 << 20  // larger buffers go back to the garbage collector
+	pooledBufferMax = 8 << 20  // larger buffers go back to the garbage collector
 )
 
 // bufferPool recycles the byte slices of frames, responses and fetched records.
