@@ -31,6 +31,12 @@ func newStore() *store {
 
 func (st *store) close() { st.http.Close() }
 
+// waitFor waits until n bytes of objects have come. The offsets are committed up
+// to a second later, which is not waited for.
+func (st *store) waitFor(ctx context.Context, n int64) error {
+	return poll(ctx, 5*time.Minute, func(context.Context) (bool, error) { return st.bytes.Load() >= n, nil })
+}
+
 func (st *store) serve(w http.ResponseWriter, r *http.Request) {
 	st.requests.Add(1)
 	n, _ := io.Copy(io.Discard, r.Body)
@@ -81,21 +87,24 @@ func logToS3(ctx context.Context, b *bench) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	st := newStore()
-	defer st.close()
-	limit, err := bareUpload(ctx, st, b.seconds/2)
+	limit, err := bareUpload(ctx, b.seconds/2)
 	if err != nil {
 		return result{}, err
 	}
+	st := newStore()
+	defer st.close()
 	cpu, begin := s.cpu(), time.Now()
 	if err := s.create("lake", s3Config(st, "bench")); err != nil {
 		return result{}, err
 	}
-	if err := s.waitForGroup(ctx, "connect-lake", counted); err != nil {
+	bytes := float64(size) * counted / records
+	if err := st.waitFor(ctx, int64(bytes)+counted); err != nil {
 		return result{}, err
 	}
 	took, cpu := time.Since(begin), s.cpu()-cpu
-	bytes := float64(size) * counted / records
+	if err := s.waitForGroup(ctx, "connect-lake", counted); err != nil {
+		return result{}, err
+	}
 	perCore := bytes / cpu.Seconds()
 	return result{
 		figure: fmt.Sprintf("%s per core, %s in all, %s", megabytes(perCore), megabytes(bytes/took.Seconds()), perSecond(counted/took.Seconds())),
@@ -135,7 +144,9 @@ func fillJSON(ctx context.Context, s *server, n int) (size int64, err error) {
 }
 
 // bareUpload puts objects of 2 MiB one after the other without signing them.
-func bareUpload(ctx context.Context, st *store, d time.Duration) (rate float64, err error) {
+func bareUpload(ctx context.Context, d time.Duration) (rate float64, err error) {
+	st := newStore()
+	defer st.close()
 	body := strings.Repeat("x", 2<<20)
 	sent := 0
 	begin := time.Now()
