@@ -48,7 +48,14 @@ func (b *bench) produce(ctx context.Context, size int) (rate float64, total int6
 	return b.load(ctx, s, size)
 }
 
+// load produces for b.seconds.
 func (b *bench) load(ctx context.Context, s *server, size int) (rate float64, total int64, err error) {
+	begin := time.Now()
+	return b.loadWhile(ctx, s, size, func(int) bool { return time.Since(begin) < b.seconds })
+}
+
+// loadWhile produces records as long as more, which gets their number, says so.
+func (b *bench) loadWhile(ctx context.Context, s *server, size int, more func(n int) bool) (rate float64, total int64, err error) {
 	if err := s.createTopic(ctx, "bench", benchPartitions); err != nil {
 		return 0, 0, err
 	}
@@ -69,7 +76,7 @@ func (b *bench) load(ctx context.Context, s *server, size int) (rate float64, to
 		acked.Add(1)
 	}
 	begin := time.Now()
-	for i := 0; time.Since(begin) < b.seconds && ctx.Err() == nil; i += 256 {
+	for i := 0; more(i) && ctx.Err() == nil; i += 256 {
 		block := make([]kgo.Record, 256) // one allocation, as a careful producer does
 		for j := range block {
 			block[j].Value = payloads[(i+j)%len(payloads)]
@@ -200,6 +207,29 @@ func startEmpty(ctx context.Context, b *bench) (result, error) {
 	}
 	median := percentile(all, 0.5)
 	return result{figure: fmt.Sprintf("%.2f s", median.Seconds()), limit: "0.3 s", ratio: times(median.Seconds() / 0.3)}, nil
+}
+
+// startFull kills a server that holds 10 GiB and measures how long the next one
+// takes to be ready.
+func startFull(ctx context.Context, b *bench) (result, error) {
+	const gib = 10
+	s, err := b.start(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	_, total, err := b.loadWhile(ctx, s, 1024, func(n int) bool { return n < gib<<20 })
+	s.kill()
+	if err != nil {
+		return result{}, err
+	}
+	if s, err = b.startIn(ctx, s.dataDir); err != nil {
+		return result{}, err
+	}
+	defer s.stop()
+	if err := s.waitForEnd(ctx, "bench", total); err != nil {
+		return result{}, fmt.Errorf("count the records that were acknowledged: %w", err)
+	}
+	return result{figure: fmt.Sprintf("%.2f s, all %d records there", s.ready.Seconds(), total), limit: "5 s", ratio: times(s.ready.Seconds() / 5)}, nil
 }
 
 func perSecond(rate float64) string {

@@ -29,17 +29,23 @@ type server struct {
 	Kafka   string        `json:"kafka"`
 }
 
-// start runs the binary on free ports with a data directory of its own and waits
-// until it is ready.
-func (b *bench) start(ctx context.Context, env ...string) (*server, error) {
+// start runs the binary with a data directory of its own.
+func (b *bench) start(ctx context.Context) (*server, error) {
 	dataDir, err := os.MkdirTemp(b.dir, "data-")
 	if err != nil {
 		return nil, err
 	}
+	return b.startIn(ctx, dataDir)
+}
+
+// startIn runs the binary on free ports and waits until it is ready.
+func (b *bench) startIn(ctx context.Context, dataDir string) (*server, error) {
+	if err := os.RemoveAll(filepath.Join(dataDir, "addresses.json")); err != nil {
+		return nil, err // it would be the last run's
+	}
 	s := &server{dataDir: dataDir}
 	s.cmd = exec.CommandContext(ctx, b.binary, "server", "--data-dir", dataDir,
 		"--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0")
-	s.cmd.Env = append(os.Environ(), env...)
 	logs, err := os.Create(dataDir + ".log")
 	if err != nil {
 		return nil, err
@@ -86,6 +92,12 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 	kill.Stop()
 	_ = os.RemoveAll(s.dataDir)
+}
+
+// kill ends the server with SIGKILL. Its data stays.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
 }
 
 // create posts a connector.
