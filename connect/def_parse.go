@@ -3,6 +3,7 @@ package connect
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -127,8 +128,30 @@ func (o *Option) oneOf(text string) error {
 	if slices.Contains(o.OneOf, text) {
 		return nil
 	}
-	return fmt.Errorf("String must be one of: %s%s", strings.Join(o.OneOf, ", "), didYouMean(text, o.OneOf))
+	return fmt.Errorf("String must be one of: %s%s", strings.Join(o.OneOf, ", "), o.didYouMean(text))
 }
+
+// didYouMean suggests an allowed value. Class names are compared by their last
+// elements: those of one family differ in little else.
+func (o *Option) didYouMean(text string) string {
+	compared := func(name string) string {
+		if o.Class {
+			return simpleName(name)
+		}
+		return name
+	}
+	names := make(map[string]string, len(o.OneOf))
+	for _, full := range o.OneOf {
+		names[compared(full)] = full
+	}
+	if c := Closest(compared(text), slices.Sorted(maps.Keys(names))); c != "" {
+		return fmt.Sprintf(" (did you mean %s?)", names[c])
+	}
+	return ""
+}
+
+// simpleName is the last element of a class name.
+func simpleName(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }
 
 // canonical returns the full class name for one that is given by its last
 // element, and other text as it is.
@@ -137,7 +160,7 @@ func (o *Option) canonical(text string) string {
 		return text
 	}
 	for _, full := range o.OneOf {
-		if full[strings.LastIndexByte(full, '.')+1:] == text {
+		if simpleName(full) == text {
 			return full
 		}
 	}
@@ -200,11 +223,4 @@ func (d *Def) closest(name string) string {
 		names[i] = d.options[i].Name
 	}
 	return Closest(name, names)
-}
-
-func didYouMean(text string, names []string) string {
-	if c := Closest(text, names); c != "" {
-		return fmt.Sprintf(" (did you mean %s?)", c)
-	}
-	return ""
 }

@@ -98,10 +98,11 @@ func (d *definition) validate() {
 	}
 }
 
-// ping asks the connector whether its server answers.
+// ping asks the connector whether its server answers, once the config has no
+// error but a missing name: forms validate before the user has thought of one.
 func (d *definition) ping(ctx context.Context) {
 	p, ok := d.config.(connect.Pinger)
-	if !ok || d.err() != nil {
+	if !ok || slices.ContainsFunc(d.values, func(v connect.OptionValue) bool { return len(v.Errors) > 0 && v.Option.Name != nameOption }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)

@@ -103,11 +103,12 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	r.rest = serveHTTP(l.rest, api, m.logger)
 	defer r.rest.shutdown()
 
-	ctx, stop := context.WithCancel(ctx)
+	// The worker's own context, so that everything stops in the order below.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go func() {
 		defer close(r.workerDone)
-		r.workerErr = w.Run(ctx)
+		r.workerErr = w.Run(working)
 	}()
 	err = r.wait(ctx, w.Ready())
 	if err == nil && ctx.Err() == nil {
