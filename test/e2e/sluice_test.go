@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -186,7 +187,7 @@ func seedConfig(t *testing.T, name string) string {
 	return string(text)
 }
 
-// changed is a config with some settings changed.
+// changed is a config with some settings changed; name renames the connector.
 func changed(t *testing.T, text string, changes map[string]string) string {
 	t.Helper()
 	var c struct {
@@ -199,6 +200,7 @@ func changed(t *testing.T, text string, changes map[string]string) string {
 	for key, value := range changes {
 		c.Config[key] = value
 	}
+	c.Name = cmp.Or(changes["name"], c.Name)
 	out, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
