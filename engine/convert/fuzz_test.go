@@ -31,9 +31,15 @@ func FuzzEnvelope(f *testing.F) {
 }
 
 // FuzzHeader does the same with the text of a header.
+// FuzzHeader leaves out bytes, which Kafka's header text has no sign for: their
+// base64 may read as a number ("6e03").
 func FuzzHeader(f *testing.F) {
 	addInputs(f, "header")
-	f.Fuzz(func(t *testing.T, data []byte) { roundTrip(t, simpleHeader{}, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, v, _ := (simpleHeader{}).ToConnect(connect.NewBatch(1, 1<<20), "t", bytes.Clone(data)); v.Type() != connect.Bytes {
+			roundTrip(t, simpleHeader{}, data)
+		}
+	})
 }
 
 // FuzzAuto adds that no data is an error and none changes but for white space.
