@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -381,4 +382,41 @@ func TestStuckSinkHoldsUpNobody(t *testing.T) {
 	must(t, w.Worker.Stop(t.Context(), "stuck"))
 	w.Await(t, "stuck", engine.Stopped)
 	must(t, w.Delete(t.Context(), "stuck"))
+}
+
+// TestSinkTaskIsAStaticMember wants a sink task in its group under an instance id
+// (KIP-345), so that a run after kill -9 takes its place at once, and out of the
+// group when it ends in order, although static members stay by themselves.
+func TestSinkTaskIsAStaticMember(t *testing.T) {
+	c, _ := embedded(t, t.TempDir())
+	enginetest.Produce(t, c, numbered("in", 0, 0, 1)...)
+	var got collector
+	w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
+	w.Create(t, "snk", sinkConf("value.converter", "StringConverter"))
+	got.await(t, texts(0, 1)...)
+	if ids := instances(t, c, "connect-snk"); !slices.Equal(ids, []string{"snk-0"}) {
+		t.Errorf("instance ids of the members: got %q, want snk-0", ids)
+	}
+	w.Stop(t)
+	if ids := instances(t, c, "connect-snk"); len(ids) != 0 {
+		t.Errorf("after an orderly end the group still has %q", ids)
+	}
+}
+
+// instances returns the instance id of each member of a group, "" for one without.
+func instances(t *testing.T, c *enginetest.Cluster, group string) []string {
+	t.Helper()
+	groups, err := kadm.NewClient(enginetest.Client(t, c)).DescribeGroups(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, m := range groups[group].Members {
+		if m.InstanceID == nil {
+			ids = append(ids, "")
+			continue
+		}
+		ids = append(ids, *m.InstanceID)
+	}
+	return ids
 }
