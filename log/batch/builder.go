@@ -15,6 +15,8 @@ type Builder struct {
 	ProducerEpoch int16
 	BaseSequence  int32
 	Idempotent    bool
+	// Transactional marks the batch as part of the producer's open transaction (KIP-98). Needs Idempotent.
+	Transactional bool
 
 	records  []byte
 	scratch  []byte
@@ -89,7 +91,11 @@ func (b *Builder) header(out []byte) {
 	be.PutUint32(out[posLength:], uint32(len(out)-overhead))
 	be.PutUint32(out[posLeaderEpoch:], math.MaxUint32)
 	out[posMagic] = magicV2
-	be.PutUint16(out[posAttributes:], uint16(b.Codec))
+	attributes := uint16(b.Codec)
+	if b.Transactional {
+		attributes |= transactionalBit
+	}
+	be.PutUint16(out[posAttributes:], attributes)
 	be.PutUint32(out[posLastOffsetDelta:], uint32(b.count-1))
 	be.PutUint64(out[posBaseTimestamp:], uint64(b.baseTime))
 	be.PutUint64(out[posMaxTimestamp:], uint64(b.maxTime))
