@@ -9,8 +9,8 @@ import (
 	"github.com/sluice-data/sluice/log/group"
 )
 
-// offsetFetchHandler is key 9, v1–v10: v6 flexible, v8 several groups, v10 topic
-// ids.
+// offsetFetchHandler is key 9, v1–v10: v6 flexible, v7 require stable (KIP-447), v8
+// several groups, v9 member epoch (KIP-848), v10 topic ids.
 func offsetFetchHandler() handler {
 	return handler{
 		key: kmsg.OffsetFetch, min: 1, max: 10, advertised: 1,
@@ -73,7 +73,9 @@ func (b *Broker) fetchOffsets(q *kmsg.OffsetFetchRequestGroup, all *kmsg.OffsetF
 	rg := kmsg.NewOffsetFetchResponseGroup()
 	rg.Group = q.Group
 	rg.Topics = []kmsg.OffsetFetchResponseGroupTopic{}
-	offsets, err := b.cfg.Groups.Fetch(q.Group, all.RequireStable)
+	offsets, err := b.cfg.Groups.Fetch(group.FetchRequest{
+		Group: q.Group, MemberID: q.MemberID, MemberEpoch: q.MemberEpoch, RequireStable: all.RequireStable,
+	})
 	if err != nil {
 		rg.ErrorCode = groupErrorCode(err)
 		return rg

@@ -39,7 +39,7 @@ func (b *Broker) describeGroup(id string, version int16) kmsg.DescribeGroupsResp
 		rg.State = "Dead" // all that there was before v6
 		if version >= 6 {
 			rg.ErrorCode = kerr.GroupIDNotFound.Code
-			rg.ErrorMessage = kmsg.StringPtr("group " + id + " not found")
+			rg.ErrorMessage = errorMessage(err)
 		}
 		return rg
 	}

@@ -24,12 +24,12 @@ func (b *Broker) listGroups(_ context.Context, _ *request, q *kmsg.ListGroupsReq
 	resp := q.ResponseKind().(*kmsg.ListGroupsResponse)
 	resp.Groups = []kmsg.ListGroupsResponseGroup{}
 	for _, g := range b.cfg.Groups.List() {
-		if !allows(q.StatesFilter, g.State) || !allows(q.TypesFilter, "classic") {
+		if !allows(q.StatesFilter, g.State) || !allows(q.TypesFilter, g.Type) {
 			continue
 		}
 		rg := kmsg.NewListGroupsResponseGroup()
 		rg.Group, rg.ProtocolType = g.Group, g.ProtocolType
-		rg.GroupState, rg.GroupType = g.State, "classic"
+		rg.GroupState, rg.GroupType = g.State, g.Type
 		resp.Groups = append(resp.Groups, rg)
 	}
 	return resp

@@ -29,6 +29,8 @@ func handlers() []handler {
 		incrementalAlterConfigsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		consumerGroupHeartbeatHandler(),
+		consumerGroupDescribeHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }

@@ -47,11 +47,25 @@ func (x *fixture) open() {
 	if x.log, err = log.Open(log.Config{Dir: "/data", FS: x.fs}); err != nil {
 		x.t.Fatal(err)
 	}
+	makeTopics(x.t, x.log)
 	cfg := x.cfg
 	cfg.Log, cfg.Partitions = x.log, 3
 	cfg.Logger = slog.New(slog.NewTextHandler(x.t.Output(), nil))
 	if x.Coordinator, err = Open(cfg); err != nil {
 		x.t.Fatal(err)
+	}
+}
+
+// makeTopics makes the topics that the tests commit offsets of, if they are not there.
+func makeTopics(t *testing.T, l *log.Log) {
+	t.Helper()
+	for _, name := range []string{"t", "u", "v", "another"} {
+		if _, ok := l.Topic(name); ok {
+			continue
+		}
+		if _, err := l.CreateTopic(name, 4, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -473,7 +487,7 @@ func TestConnectGroupIsOpaque(t *testing.T) {
 			t.Errorf("joined %+v", got)
 		}
 		x.wantSynced(a, a.sync(map[*client]string{a: "\xff\x00"}), "\xff\x00")
-		if l := x.List(); len(l) != 1 || l[0] != (Listed{"g", "connect", "Stable"}) {
+		if l := x.List(); len(l) != 1 || l[0] != (Listed{"g", "connect", "Stable", "classic"}) {
 			t.Errorf("listed %v", l)
 		}
 	})
@@ -537,7 +551,7 @@ func TestUnusedGroupsAreForgotten(t *testing.T) {
 
 // fetch is Fetch without regard to transactions.
 func fetch(c *Coordinator, id string) ([]Offset, error) {
-	fetched, err := c.Fetch(id, false)
+	fetched, err := c.Fetch(FetchRequest{Group: id})
 	var offsets []Offset
 	for _, f := range fetched {
 		offsets = append(offsets, f.Offset)

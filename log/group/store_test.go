@@ -2,6 +2,7 @@ package group
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -136,7 +137,7 @@ func TestDelete(t *testing.T) {
 			if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 0 {
 				t.Errorf("offsets %v, %v, want none", got, err)
 			}
-			if _, err := x.Describe("g"); err != kerr.GroupIDNotFound {
+			if _, err := x.Describe("g"); !errors.Is(err, kerr.GroupIDNotFound) {
 				t.Errorf("describe: %v, want %v", err, kerr.GroupIDNotFound)
 			}
 			x.reopen()
@@ -200,6 +201,7 @@ func openOn(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	makeTopics(t, l)
 	c, err := Open(Config{Log: l, Partitions: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -375,8 +377,8 @@ func TestLaterRecordWins(t *testing.T) {
 		g := newGroup(x.Coordinator, "g")
 		x.groups["g"] = g
 		g.committing = 2
-		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 9, nil)
-		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 8, nil)
+		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 0, 9, nil)
+		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 0, 8, nil)
 		if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
 			t.Errorf("offsets %v, %v, want that of the later record, 100", got, err)
 		}
