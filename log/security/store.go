@@ -25,6 +25,7 @@ const (
 	maxUsers     = 20_000   // credentials, I5
 	maxQuotas    = 20_000   // entities, I5
 	maxNameBytes = 1024     // of a user, I5
+	maxDeleted   = 100_000  // matches of all filters of one deletion, I5
 )
 
 // Store keeps SCRAM credentials, ACLs and quotas. It is safe for use by many
@@ -138,7 +139,7 @@ func (s *Store) write(b []byte) error {
 		close(s.failed)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", storeFile, err)
+		return fmt.Errorf("%w: write %s: %w", kerr.KafkaStorageError, storeFile, err)
 	}
 	return nil
 }
@@ -207,19 +208,27 @@ func (s *Store) CreateACLs(acls []ACL) error {
 func (s *Store) DeleteACLs(filters []ACLFilter) (deleted [][]ACL, err error) {
 	err = s.change(func(next *state) error {
 		deleted = make([][]ACL, len(filters))
+		n := 0
 		next.acls = slices.DeleteFunc(next.acls, func(a ACL) bool {
 			gone := false
 			for i := range filters {
-				if filters[i].Matches(&a) {
+				if filters[i].Matches(&a) && n <= maxDeleted {
+					n++
 					deleted[i] = append(deleted[i], a)
 					gone = true
 				}
 			}
 			return gone
 		})
+		if n > maxDeleted {
+			return refuse(kerr.PolicyViolation, "the filters match more than %d ACLs together: use fewer filters", maxDeleted)
+		}
 		return nil
 	})
-	return deleted, err
+	if err != nil {
+		return nil, err
+	}
+	return deleted, nil
 }
 
 // Credentials returns the mechanisms that users have a credential for, and the
@@ -235,50 +244,51 @@ func (s *Store) Credentials() map[string]map[Mechanism]int {
 	return users
 }
 
-// AlterCredentials makes all changes, durably, or none. Errors are *Error with
-// UNACCEPTABLE_CREDENTIAL, UNSUPPORTED_SASL_MECHANISM or RESOURCE_NOT_FOUND when a change cannot be made.
+// AlterCredentials makes all changes, durably, or none. Errors are those of Check.
 func (s *Store) AlterCredentials(changes []Change) error {
 	return s.change(func(next *state) error {
 		for i := range changes {
-			if err := changes[i].apply(next); err != nil {
+			c := &changes[i]
+			credential, err := c.credential(next)
+			if err != nil {
 				return err
+			}
+			if next.scram[scramKey{c.User, c.Mechanism}] = credential; c.Delete {
+				delete(next.scram, scramKey{c.User, c.Mechanism})
 			}
 		}
 		return nil
 	})
 }
 
-// Check returns the error that AlterCredentials would for this change alone.
+// Check returns why a change cannot be made: an *Error with UNACCEPTABLE_CREDENTIAL, UNSUPPORTED_SASL_MECHANISM or
+// RESOURCE_NOT_FOUND.
 func (s *Store) Check(c Change) error {
-	now := s.state.Load()
-	return c.apply(&state{scram: maps.Clone(now.scram)})
+	_, err := c.credential(s.state.Load())
+	return err
 }
 
-func (c *Change) apply(next *state) error {
-	key := scramKey{c.User, c.Mechanism}
-	if c.Mechanism != SCRAMSHA256 && c.Mechanism != SCRAMSHA512 {
-		return refuse(kerr.UnsupportedSaslMechanism, "Unknown SCRAM mechanism")
+// credential is what c puts into a state; zero when c deletes.
+func (c *Change) credential(now *state) (Credential, error) {
+	refused := func(code *kerr.Error, format string, args ...any) (Credential, error) {
+		return Credential{}, refuse(code, format, args...)
 	}
-	if c.User == "" {
-		return refuse(kerr.UnacceptableCredential, "Username must not be empty")
-	}
-	if c.Delete {
-		if _, ok := next.scram[key]; !ok {
-			return refuse(kerr.ResourceNotFound, "Attempt to delete a user credential that does not exist")
-		}
-		delete(next.scram, key)
-		return nil
-	}
-	if len(c.User) > maxNameBytes || !utf8.ValidString(c.User) {
-		return refuse(kerr.UnacceptableCredential, "a user name is UTF-8 of at most %d bytes", maxNameBytes)
+	_, exists := now.scram[scramKey{c.User, c.Mechanism}]
+	switch {
+	case c.Mechanism != SCRAMSHA256 && c.Mechanism != SCRAMSHA512:
+		return refused(kerr.UnsupportedSaslMechanism, "Unknown SCRAM mechanism")
+	case c.User == "":
+		return refused(kerr.UnacceptableCredential, "Username must not be empty")
+	case c.Delete && !exists:
+		return refused(kerr.ResourceNotFound, "Attempt to delete a user credential that does not exist")
+	case c.Delete:
+		return Credential{}, nil
+	case len(c.User) > maxNameBytes || !utf8.ValidString(c.User):
+		return refused(kerr.UnacceptableCredential, "a user name is UTF-8 of at most %d bytes", maxNameBytes)
 	}
 	if want := c.Mechanism.hash()().Size(); len(c.SaltedPassword) != want {
-		return refuse(kerr.UnacceptableCredential, "a salted password of %s has %d bytes, not %d", c.Mechanism, want, len(c.SaltedPassword))
+		return refused(kerr.UnacceptableCredential, "a salted password of %s has %d bytes, not %d", c.Mechanism, want, len(c.SaltedPassword))
 	}
 	credential := c.Mechanism.credentialOf(slices.Clone(c.Salt), c.SaltedPassword, c.Iterations)
-	if err := credential.check(c.Mechanism); err != nil {
-		return err
-	}
-	next.scram[key] = credential
-	return nil
+	return credential, credential.check(c.Mechanism)
 }
