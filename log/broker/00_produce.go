@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // produceHandler is key 0, v3–v13. Versions 0–2 are advertised but not served:
@@ -37,17 +38,19 @@ func (b *Broker) produce(_ context.Context, r *request) {
 	w := &produceWait{request: r, response: resp, acks: q.Acks}
 	w.left.Store(1)
 	resp.Topics = make([]kmsg.ProduceResponseTopic, len(q.Topics))
+	bytes := 0
 	for i := range q.Topics {
 		t, rt := &q.Topics[i], &resp.Topics[i]
 		rt.Default()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
 		rt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
-		topic, err := b.produceTopic(q, t)
+		topic, err := b.produceTopic(r, q, t)
 		for j := range t.Partitions {
 			p, rp := &t.Partitions[j], &rt.Partitions[j]
 			rp.Default()
 			rp.Partition = p.Partition
 			rp.LogStartOffset = -1
+			bytes += len(p.Records)
 			if err != nil {
 				w.fail(rp, err)
 				continue
@@ -55,20 +58,24 @@ func (b *Broker) produce(_ context.Context, r *request) {
 			w.append(topic, p, rp)
 		}
 	}
+	b.charge(r, security.ProducerByteRate, bytes)
+	b.chargeTime(r)
 	w.done()
 }
 
 // produceTopic finds the topic and refuses what no partition of it may take.
-func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
+func (b *Broker) produceTopic(r *request, q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
 	switch {
 	case q.Version < 3:
 		return nil, kerr.UnsupportedVersion
 	case q.Acks < -1 || q.Acks > 1:
 		return nil, kerr.InvalidRequiredAcks
+	case q.TransactionID != nil && !b.allows(r, kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTransactionalId, *q.TransactionID):
+		return nil, kerr.TransactionalIDAuthorizationFailed
 	case q.TransactionID != nil:
 		return nil, log.ErrTransactional
 	}
-	topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 13)
+	topic, err := b.topicFor(r, kmsg.ACLOperationWrite, t.Topic, t.TopicID, q.Version >= 13)
 	if err == nil && topic.Internal() {
 		err = kerr.InvalidTopicException // coordinators own these
 	}

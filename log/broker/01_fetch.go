@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // fetchHandler is key 1, v4–v18: v12 flexible, v13 topic ids.
@@ -49,16 +50,19 @@ func (b *Broker) fetch(ctx context.Context, r *request) {
 		r.reply(resp)
 		return
 	}
-	f := newFetchOp(b, q, resp)
+	f := newFetchOp(b, r, q, resp)
 	f.run(ctx)
 	r.after = f.release
 	f.finish()
+	b.charge(r, security.ConsumerByteRate, len(f.buf))
+	b.chargeTime(r)
 	r.reply(resp)
 }
 
 // fetchOp is one Fetch request being answered.
 type fetchOp struct {
 	b         *Broker
+	r         *request
 	q         *kmsg.FetchRequest
 	resp      *kmsg.FetchResponse
 	parts     []fetchPart
@@ -75,8 +79,8 @@ type fetchPart struct {
 	start, end int // of its records in fetchOp.buf
 }
 
-func newFetchOp(b *Broker, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
-	f := &fetchOp{b: b, q: q, resp: resp}
+func newFetchOp(b *Broker, r *request, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
+	f := &fetchOp{b: b, r: r, q: q, resp: resp}
 	resp.Topics = make([]kmsg.FetchResponseTopic, len(q.Topics))
 	for i := range q.Topics {
 		t, rt := &q.Topics[i], &resp.Topics[i]
@@ -95,7 +99,7 @@ func (f *fetchOp) add(t *kmsg.FetchRequestTopic, p *kmsg.FetchRequestTopicPartit
 	rp.Partition = p.Partition
 	rp.PreferredReadReplica = -1
 	part := fetchPart{q: p, resp: rp}
-	l, err := f.b.partition(t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	l, err := f.b.partitionFor(f.r, kmsg.ACLOperationRead, t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}
@@ -127,6 +131,8 @@ func (f *fetchOp) run(ctx context.Context) {
 	defer f.watch(watcher)()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	began := time.Now()
+	defer func() { f.r.waited += time.Since(began) }()
 	for {
 		f.read(ctx) // after Watch, so that nothing slips in between
 		if f.isDue() {
@@ -171,6 +177,7 @@ func (f *fetchOp) read(ctx context.Context) {
 	if f.q.MaxBytes >= 0 {
 		room = min(room, int(f.q.MaxBytes))
 	}
+	room = f.b.fetchRoom(f.r, room)
 	for i := range f.parts {
 		p := &f.parts[i]
 		p.start, p.end = len(f.buf), len(f.buf)

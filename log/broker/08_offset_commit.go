@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log/group"
@@ -12,7 +13,7 @@ import (
 // epochs (KIP-848), v10 topic ids.
 func offsetCommitHandler() handler {
 	return handler{
-		key: kmsg.OffsetCommit, min: 2, max: 10, advertised: 2,
+		key: kmsg.OffsetCommit, min: 2, max: 10, advertised: 2, waits: true,
 		shape: shape{
 			str(),                  // group
 			fixed(4).from(1),       // generation
@@ -33,8 +34,9 @@ func offsetCommitHandler() handler {
 
 // offsetCommit commits the offsets of topics that exist and answers when they
 // are durable (I1).
-func (b *Broker) offsetCommit(_ context.Context, _ *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
+func (b *Broker) offsetCommit(_ context.Context, r *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetCommitResponse)
+	allowed := b.allowsGroup(r, kmsg.ACLOperationRead, q.Group)
 	commit := group.CommitRequest{
 		Group: q.Group, Version: q.Version,
 		Generation: q.Generation, MemberID: q.MemberID, InstanceID: q.InstanceID,
@@ -43,7 +45,10 @@ func (b *Broker) offsetCommit(_ context.Context, _ *request, q *kmsg.OffsetCommi
 		t := &q.Topics[i]
 		rt := kmsg.NewOffsetCommitResponseTopic()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
-		topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 10)
+		topic, err := b.topicFor(r, kmsg.ACLOperationRead, t.Topic, t.TopicID, q.Version >= 10)
+		if !allowed {
+			err = kerr.GroupAuthorizationFailed
+		}
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			rp := kmsg.NewOffsetCommitResponseTopicPartition()
@@ -66,6 +71,9 @@ func (b *Broker) offsetCommit(_ context.Context, _ *request, q *kmsg.OffsetCommi
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)
+	}
+	if !allowed {
+		return resp
 	}
 	if err := b.cfg.Groups.Commit(commit); err != nil {
 		failOffsetCommit(resp, groupErrorCode(err))

@@ -26,10 +26,17 @@ func initProducerIDHandler() handler {
 // its old id to bump the epoch also gets a new id: without a transactional id
 // nothing ties the two together, and a new id starts every sequence at 0 just
 // as a new epoch does.
-func (b *Broker) initProducerID(_ context.Context, _ *request, q *kmsg.InitProducerIDRequest) kmsg.Response {
+func (b *Broker) initProducerID(_ context.Context, r *request, q *kmsg.InitProducerIDRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.InitProducerIDResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
-	if q.TransactionalID != nil {
+	switch {
+	case q.TransactionalID != nil && !b.allows(r, kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTransactionalId, *q.TransactionalID):
+		resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+		return resp
+	case q.TransactionalID == nil && !b.allowsAnyTopic(r, kmsg.ACLOperationWrite) && !b.allowsCluster(r, kmsg.ACLOperationIdempotentWrite):
+		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+		return resp
+	case q.TransactionalID != nil:
 		resp.ErrorCode = kerr.InvalidRequest.Code
 		return resp
 	}

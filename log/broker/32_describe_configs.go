@@ -22,21 +22,21 @@ func describeConfigsHandler() handler {
 	}
 }
 
-func (b *Broker) describeConfigs(_ context.Context, _ *request, q *kmsg.DescribeConfigsRequest) kmsg.Response {
+func (b *Broker) describeConfigs(_ context.Context, r *request, q *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	type resource struct {
 		typ  kmsg.ConfigResourceType
 		name string
 	}
 	key := func(r *kmsg.DescribeConfigsRequestResource) resource { return resource{r.ResourceType, r.ResourceName} }
-	for _, r := range unique(q.Resources, key) {
+	for _, res := range unique(q.Resources, key) {
 		rr := kmsg.NewDescribeConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
+		rr.ResourceType, rr.ResourceName = res.ResourceType, res.ResourceName
 		rr.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
-		configs, err := b.resourceConfigs(r.ResourceType, r.ResourceName)
+		configs, err := b.resourceConfigs(r, res.ResourceType, res.ResourceName)
 		rr.ErrorCode, rr.ErrorMessage = errorCode(err), errorMessage(err)
 		for _, c := range configs {
-			if r.ConfigNames == nil || slices.Contains(r.ConfigNames, c.key.Name) {
+			if res.ConfigNames == nil || slices.Contains(res.ConfigNames, c.key.Name) {
 				rr.Configs = append(rr.Configs, describeConfig(c, q))
 			}
 		}
@@ -45,15 +45,18 @@ func (b *Broker) describeConfigs(_ context.Context, _ *request, q *kmsg.Describe
 	return resp
 }
 
-func (b *Broker) resourceConfigs(typ kmsg.ConfigResourceType, name string) ([]config, error) {
+func (b *Broker) resourceConfigs(r *request, typ kmsg.ConfigResourceType, name string) ([]config, error) {
 	switch typ {
 	case kmsg.ConfigResourceTypeTopic:
-		t, err := b.topic(name, [16]byte{}, false)
+		t, err := b.topicFor(r, kmsg.ACLOperationDescribeConfigs, name, [16]byte{}, false)
 		if err != nil {
 			return nil, err
 		}
 		return topicConfigs(t.Overrides()), nil
 	case kmsg.ConfigResourceTypeBroker:
+		if !b.allowsCluster(r, kmsg.ACLOperationDescribeConfigs) {
+			return nil, kerr.ClusterAuthorizationFailed
+		}
 		if name == "" { // the cluster-wide dynamic defaults: there are none
 			return nil, nil
 		}

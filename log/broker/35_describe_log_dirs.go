@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -15,8 +16,13 @@ func describeLogDirsHandler() handler {
 	}
 }
 
-func (b *Broker) describeLogDirs(_ context.Context, _ *request, q *kmsg.DescribeLogDirsRequest) kmsg.Response {
+func (b *Broker) describeLogDirs(_ context.Context, r *request, q *kmsg.DescribeLogDirsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeLogDirsResponse)
+	if !b.allowsCluster(r, kmsg.ACLOperationDescribe) {
+		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code // from v3 on; nothing before
+		resp.Dirs = []kmsg.DescribeLogDirsResponseDir{}
+		return resp
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = b.cfg.Dir
 	dir.TotalBytes, dir.UsableBytes = -1, -1 // unknown

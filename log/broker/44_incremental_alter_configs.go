@@ -14,7 +14,7 @@ import (
 // incrementalAlterConfigsHandler is key 44, v0–v1: v1 flexible (KIP-339).
 func incrementalAlterConfigsHandler() handler {
 	return handler{
-		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0,
+		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0, waits: true,
 		shape: shape{
 			arr(fixed(1), str(), arr(str(), fixed(1), str())),
 			fixed(1), // validate only
@@ -23,26 +23,29 @@ func incrementalAlterConfigsHandler() handler {
 	}
 }
 
-func (b *Broker) incrementalAlterConfigs(_ context.Context, _ *request, q *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
+func (b *Broker) incrementalAlterConfigs(_ context.Context, r *request, q *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
 	for i := range q.Resources {
-		r := &q.Resources[i]
-		err := b.alterConfigs(r, q.ValidateOnly)
+		res := &q.Resources[i]
+		err := b.alterConfigs(r, res, q.ValidateOnly)
 		rr := kmsg.NewIncrementalAlterConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
+		rr.ResourceType, rr.ResourceName = res.ResourceType, res.ResourceName
 		rr.ErrorCode, rr.ErrorMessage = errorCode(err), errorMessage(err)
 		resp.Resources = append(resp.Resources, rr)
 	}
 	return resp
 }
 
-func (b *Broker) alterConfigs(r *kmsg.IncrementalAlterConfigsRequestResource, validateOnly bool) error {
-	if r.ResourceType != kmsg.ConfigResourceTypeTopic {
+func (b *Broker) alterConfigs(r *request, res *kmsg.IncrementalAlterConfigsRequestResource, validateOnly bool) error {
+	if res.ResourceType != kmsg.ConfigResourceTypeTopic && !b.allowsCluster(r, kmsg.ACLOperationAlterConfigs) {
+		return kerr.ClusterAuthorizationFailed
+	}
+	if res.ResourceType != kmsg.ConfigResourceTypeTopic {
 		return withCode(kerr.InvalidRequest, "only topic configs can be altered; the broker's are in the worker's config file")
 	}
 	b.alterMu.Lock() // read, change and write of the overrides are one step
 	defer b.alterMu.Unlock()
-	t, err := b.topic(r.ResourceName, [16]byte{}, false)
+	t, err := b.topicFor(r, kmsg.ACLOperationAlterConfigs, res.ResourceName, [16]byte{}, false)
 	if err != nil {
 		return err
 	}
@@ -50,15 +53,15 @@ func (b *Broker) alterConfigs(r *kmsg.IncrementalAlterConfigsRequestResource, va
 	for k, v := range t.Overrides() {
 		overrides[k] = v
 	}
-	for i := range r.Configs {
-		if err := alterConfig(overrides, &r.Configs[i]); err != nil {
+	for i := range res.Configs {
+		if err := alterConfig(overrides, &res.Configs[i]); err != nil {
 			return err
 		}
 	}
 	if err := log.CheckTopicConfig(overrides); err != nil || validateOnly {
 		return err
 	}
-	return b.cfg.Log.AlterTopic(r.ResourceName, overrides)
+	return b.cfg.Log.AlterTopic(res.ResourceName, overrides)
 }
 
 // alterConfig applies one operation to the overrides.

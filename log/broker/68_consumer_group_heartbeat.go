@@ -13,7 +13,7 @@ import (
 // and member ids that the client makes.
 func consumerGroupHeartbeatHandler() handler {
 	return handler{
-		key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, advertised: 0,
+		key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, advertised: 0, waits: true,
 		shape: shape{
 			str(),                          // group
 			str(),                          // member id
@@ -32,15 +32,15 @@ func consumerGroupHeartbeatHandler() handler {
 
 func (b *Broker) consumerGroupHeartbeat(_ context.Context, r *request, q *kmsg.ConsumerGroupHeartbeatRequest) kmsg.Response {
 	visible := func(topic string) bool {
-		return b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, topic)
+		return b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, topic)
 	}
 	resp := q.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
-	if !b.allows(r, kmsg.ACLOperationRead, kmsg.ACLResourceTypeGroup, q.Group) {
+	if !b.allowsGroup(r, kmsg.ACLOperationRead, q.Group) {
 		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
 		return resp
 	}
 	for _, topic := range q.SubscribedTopicNames {
-		if !visible(topic) {
+		if !b.allowsTopic(r, kmsg.ACLOperationDescribe, topic) {
 			resp.ErrorCode = kerr.TopicAuthorizationFailed.Code
 			return resp
 		}

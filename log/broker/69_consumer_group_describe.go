@@ -31,7 +31,7 @@ func (b *Broker) consumerGroupDescribe(_ context.Context, r *request, q *kmsg.Co
 func (b *Broker) describeConsumerGroup(r *request, id string, operations bool) kmsg.ConsumerGroupDescribeResponseGroup {
 	d := kmsg.NewConsumerGroupDescribeResponseGroup()
 	d.Group, d.Members = id, []kmsg.ConsumerGroupDescribeResponseGroupMember{}
-	if !b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeGroup, id) {
+	if !b.allowsGroup(r, kmsg.ACLOperationDescribe, id) {
 		d.ErrorCode = kerr.GroupAuthorizationFailed.Code
 		return d
 	}
@@ -44,7 +44,7 @@ func (b *Broker) describeConsumerGroup(r *request, id string, operations bool) k
 		return d
 	}
 	if operations {
-		described.AuthorizedOperations = noOperations
+		described.AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeGroup, id)
 	}
 	return described
 }
@@ -61,7 +61,7 @@ func (b *Broker) seesTopics(r *request, d *kmsg.ConsumerGroupDescribeResponseGro
 		}
 	}
 	for topic := range seen {
-		if !b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, topic) {
+		if !b.allowsTopic(r, kmsg.ACLOperationDescribe, topic) {
 			return false
 		}
 	}

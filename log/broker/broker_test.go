@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // server is a broker with its log and coordinator, for tests.
@@ -27,6 +28,7 @@ type server struct {
 	fs     vfs.FS
 	log    *log.Log
 	groups *group.Coordinator
+	store  *security.Store
 	change func(*Config)
 }
 
@@ -53,7 +55,10 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := Config{Log: s.log, Groups: s.groups, Dir: s.dir, FS: s.fs, Logger: logger}
+	if s.store, err = security.Open(s.dir, s.fs); err != nil {
+		s.t.Fatal(err)
+	}
+	cfg := Config{Log: s.log, Groups: s.groups, Dir: s.dir, FS: s.fs, Logger: logger, Security: s.store}
 	if s.change != nil {
 		s.change(&cfg)
 	}
