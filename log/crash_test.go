@@ -228,8 +228,8 @@ func (c *crashRun) retain(l *Log) {
 	l.eachPartition(func(p *Partition) { starts[p] = p.LogStartOffset() })
 	c.check(l.retain(c.config(nil).Now()))
 	for p, start := range starts {
-		if p.LogStartOffset() > max(start, p.LastStableOffset()) {
-			c.t.Errorf("retention moved the start of %s to %d, the last stable offset is %d", p.dir, p.LogStartOffset(), p.LastStableOffset())
+		if p.LogStartOffset() > max(start, p.stable.Load()) {
+			c.t.Errorf("retention moved the start of %s to %d, the last stable offset is %d", p.dir, p.LogStartOffset(), p.stable.Load())
 		}
 	}
 }

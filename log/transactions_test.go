@@ -2,6 +2,8 @@ package log
 
 import (
 	"reflect"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-data/sluice/internal/vfs"
@@ -55,4 +57,56 @@ func TestTransactions(t *testing.T) {
 		restart()
 		wantStable(t, s.when+", restarted", p, s.stable, s.aborted...)
 	}
+}
+
+// TestMarkerHoldsStableOffset holds back the sync of a marker: what it commits is not visible before the marker is durable (I7), a
+// transaction that begins meanwhile is not in the way of what came before, and watchers wake.
+func TestMarkerHoldsStableOffset(t *testing.T) {
+	gate := make(chan struct{})
+	var armed atomic.Bool
+	begun := make(chan struct{}, 100)
+	f := &vfs.Fault{FS: vfs.NewMem(), Inject: func(op vfs.Op, name string) error {
+		if op == vfs.OpSync && strings.HasSuffix(name, logSuffix) && armed.Load() {
+			begun <- struct{}{}
+			<-gate
+		}
+		return nil
+	}}
+	l := mustOpen(t, testConfig(f))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	produceBatch(t, p, txnBatch(t, 2, 0, 0, "b"))
+	armed.Store(true)
+	if _, err := p.Append(newBatch(t, "plain"), AppendOptions{}); err != nil { // its sync is under way when the markers come
+		t.Fatal(err)
+	}
+	<-begun
+	w := NewWatcher()
+	p.Watch(w)
+	defer p.Unwatch(w)
+	var last AppendResult
+	for _, m := range []Marker{commitOf(1, 0), abortOf(2, 0)} {
+		var err error
+		if last, err = p.AppendMarker(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantStable(t, "before the sync", p, 0)
+	gate <- struct{}{}
+	<-w.C()
+	<-begun // the next round: the one before is complete
+	if p.HighWatermark() != 3 {
+		t.Errorf("high watermark is %d, want 3", p.HighWatermark())
+	}
+	wantStable(t, "after a sync that does not cover the markers", p, 0)
+	if _, err := p.Append(txnBatch(t, 3, 0, 0, "c"), AppendOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	if err := p.WaitDurable(t.Context(), last.LastOffset); err != nil {
+		t.Fatal(err)
+	}
+	<-w.C()
+	wantStable(t, "after the sync", p, 5, AbortedTransaction{2, 1})
 }
