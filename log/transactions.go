@@ -85,15 +85,15 @@ type AbortedTransaction struct {
 // AbortedTransactions lists the aborted transactions that have records in [from, upTo), sorted by first offset. upTo must not be above
 // the last stable offset. Errors as of [Partition.Read].
 func (p *Partition) AbortedTransactions(from, upTo int64) ([]AbortedTransaction, error) {
-	segments, err := p.segmentsFrom(from)
+	indexes, err := p.txnIndexes(from)
 	if err != nil {
 		return nil, err
 	}
 	var found []AbortedTransaction
-	for _, s := range segments {
-		complete, err := p.collectAborted(s, from, upTo, &found)
+	for _, x := range indexes {
+		complete, err := p.collectAborted(x.view, from, upTo, &found)
 		if err != nil {
-			return nil, p.readError(s, from, err)
+			return nil, p.readError(x.segment, from, err)
 		}
 		if complete {
 			break
@@ -103,16 +103,36 @@ func (p *Partition) AbortedTransactions(from, upTo int64) ([]AbortedTransaction,
 	return found, nil
 }
 
-// collectAborted appends the transactions of one segment's index. It returns true when those of later segments cannot be in the range.
-func (p *Partition) collectAborted(s *segment, from, upTo int64, found *[]AbortedTransaction) (complete bool, err error) {
+// segmentView is what a reader sees of an index of a segment.
+type segmentView struct {
+	segment *segment
+	view    view
+}
+
+// txnIndexes lists the transaction indexes that have entries, of the segments from the one on that holds the offset.
+func (p *Partition) txnIndexes(offset int64) ([]segmentView, error) {
 	p.state.RLock()
-	v := s.aborted.view()
-	p.state.RUnlock()
+	defer p.state.RUnlock()
+	segments, err := p.segmentsFrom(offset)
+	if err != nil {
+		return nil, err
+	}
+	var views []segmentView
+	for _, s := range segments {
+		if s.aborted.entries() > 0 {
+			views = append(views, segmentView{s, s.aborted.view()})
+		}
+	}
+	return views, nil
+}
+
+// collectAborted appends the transactions of one index. It returns true when those of later segments cannot be in the range.
+func (p *Partition) collectAborted(v view, from, upTo int64, found *[]AbortedTransaction) (complete bool, err error) {
 	skip := func(b []byte) bool { return abortedLastOffset(b) < from }
 	err = v.each(p.log.files, skip, func(b []byte) (bool, error) {
 		e, err := decodeAbortedEntry(b)
 		if err != nil {
-			return false, &damageError{damage{position: -1, offset: -1, reason: err.Error()}}
+			return false, &damageError{damage{file: v.x.path, position: -1, offset: -1, reason: err.Error()}}
 		}
 		if e.firstOffset < upTo {
 			*found = append(*found, AbortedTransaction{e.producerID, e.firstOffset})
