@@ -149,29 +149,28 @@ func TestListOffsetsSpecial(t *testing.T) {
 	transactions(t, s)
 	c := s.raw()
 	for _, tt := range []struct {
-		version     int16
-		isolation   int8
-		timestamp   int64
-		offset, ts  int64
-		code        int16
-		withoutTail bool
+		version    int16
+		isolation  int8
+		timestamp  int64
+		offset, ts int64
+		code       int16
 	}{
-		{1, 0, latestTimestamp, 8, -1, 0, false},
-		{2, readCommitted, latestTimestamp, 6, -1, 0, false},
-		{11, readCommitted, latestTimestamp, 6, -1, 0, false},
-		{1, 0, earliestTimestamp, 0, -1, 0, false},
-		{6, 0, maxTimestamp, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{7, 0, earliestLocalTimestamp, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{8, 0, earliestLocalTimestamp, 0, -1, 0, false},
-		{8, 0, latestTieredTimestamp, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{9, 0, latestTieredTimestamp, -1, -1, 0, false},
-		{10, 0, earliestPendingTimestamp, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{11, 0, earliestPendingTimestamp, -1, -1, 0, false},
-		{11, 0, -7, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{11, 0, math.MinInt64, -1, -1, kerr.UnsupportedVersion.Code, false},
-		{4, 0, 1500, 2, 2000, 0, false},
-		{4, readCommitted, 1500, 2, 2000, 0, false},
-		{4, readCommitted, 8000, 3, 9000, 0, false},
+		{1, 0, latestTimestamp, 8, -1, 0},
+		{2, readCommitted, latestTimestamp, 6, -1, 0},
+		{11, readCommitted, latestTimestamp, 6, -1, 0},
+		{1, 0, earliestTimestamp, 0, -1, 0},
+		{6, 0, maxTimestamp, -1, -1, kerr.UnsupportedVersion.Code},
+		{7, 0, earliestLocalTimestamp, -1, -1, kerr.UnsupportedVersion.Code},
+		{8, 0, earliestLocalTimestamp, 0, -1, 0},
+		{8, 0, latestTieredTimestamp, -1, -1, kerr.UnsupportedVersion.Code},
+		{9, 0, latestTieredTimestamp, -1, -1, 0},
+		{10, 0, earliestPendingTimestamp, -1, -1, kerr.UnsupportedVersion.Code},
+		{11, 0, earliestPendingTimestamp, -1, -1, 0},
+		{11, 0, -7, -1, -1, kerr.UnsupportedVersion.Code},
+		{11, 0, math.MinInt64, -1, -1, kerr.UnsupportedVersion.Code},
+		{4, 0, 1500, 2, 2000, 0},
+		{4, readCommitted, 1500, 2, 2000, 0},
+		{4, readCommitted, 8000, 3, 9000, 0},
 	} {
 		q := kmsg.NewPtrListOffsetsRequest()
 		q.SetVersion(tt.version)
@@ -216,7 +215,7 @@ func TestDescribeProducers(t *testing.T) {
 	}
 	q := kmsg.NewPtrDescribeProducersRequest()
 	q.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "t", Partitions: []int32{1}}, {Topic: "none", Partitions: []int32{0}}, {Topic: "t"}}
-	resp := ask[*kmsg.DescribeProducersResponse](s.raw(), q)
+	resp := s.describeProducers(s.ctx(), nil, q).(*kmsg.DescribeProducersResponse) // the decoder makes empty arrays nil
 	for _, rt := range resp.Topics[:2] {
 		if p := rt.Partitions[0]; p.ErrorCode != kerr.UnknownTopicOrPartition.Code || p.ActiveProducers == nil {
 			t.Errorf("topic %s: %+v", rt.Topic, p)
