@@ -51,21 +51,15 @@ func (p *Partition) AppendMarker(m Marker) (AppendResult, error) {
 	return res, nil
 }
 
-// track takes a batch that is in the log into the producers' state, and the transaction that it aborts into the index of its segment.
-// m is what the batch says when it is a marker. mu is held, or the partition is being opened.
-func (p *Partition) track(s *segment, h *batch.Header, m *Marker, nowMs int64) {
-	if m == nil {
-		p.producers.add(h, nowMs)
+// noteAborted takes an aborted transaction, if there is one, into the index of the segment that holds its marker. mu is held, or the
+// partition is being opened.
+func (p *Partition) noteAborted(s *segment, e *abortedEntry) {
+	if e == nil {
 		return
 	}
-	first := p.producers.end(h, m, nowMs)
-	if first == none || m.Commit {
-		return
-	}
-	e := abortedEntry{m.ProducerID, first, h.BaseOffset, p.producers.lastStable(h.BaseOffset + 1)}
 	p.state.Lock()
-	s.aborted.pending = appendAbortedEntry(s.aborted.pending, e)
-	p.state.Unlock()
+	defer p.state.Unlock()
+	s.aborted.pending = appendAbortedEntry(s.aborted.pending, *e)
 }
 
 // LastStableOffset is the offset below which every transaction has ended, durably (KIP-98): the smallest of the high watermark, the first
