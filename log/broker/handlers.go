@@ -40,6 +40,7 @@ func handlers() []handler {
 		describeClusterHandler(),
 		consumerGroupHeartbeatHandler(),
 		consumerGroupDescribeHandler(),
+		describeProducersHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }
