@@ -19,20 +19,6 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// The partition of a group is the one that Kafka and its tools look in.
-func TestPartitionOf(t *testing.T) {
-	for _, tt := range []struct {
-		group string
-		want  int32 // abs(hashCode) % 50 in Java
-	}{
-		{"g", 3}, {"test", 48}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
-	} {
-		if got := partitionOf(tt.group, 50); got != tt.want {
-			t.Errorf("partitionOf(%q) = %d, want %d", tt.group, got, tt.want)
-		}
-	}
-}
-
 // records returns the text of every record of the offsets topic, in order.
 func (x *fixture) records() string {
 	x.t.Helper()
@@ -43,11 +29,7 @@ func (x *fixture) records() string {
 	var out strings.Builder
 	for i := range int32(topic.Partitions()) {
 		p, _ := topic.Partition(i)
-		b, err := p.Read(nil, 0, 1<<20, p.HighWatermark())
-		if err != nil {
-			x.t.Fatal(err)
-		}
-		for len(b) > 0 {
+		for b := x.readAll(p); len(b) > 0; {
 			h, err := batch.Parse(b)
 			if err != nil {
 				x.t.Fatal(err)
@@ -63,6 +45,27 @@ func (x *fixture) records() string {
 		}
 	}
 	return out.String()
+}
+
+// readAll reads a partition, whatever segments it is in.
+func (x *fixture) readAll(p *log.Partition) (b []byte) {
+	x.t.Helper()
+	for offset := p.LogStartOffset(); offset < p.HighWatermark(); {
+		from := len(b)
+		var err error
+		if b, err = p.Read(b, offset, 1<<20, p.HighWatermark()); err != nil {
+			x.t.Fatal(err)
+		}
+		for from < len(b) {
+			h, err := batch.Parse(b[from:])
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			from += h.Size()
+			offset = h.LastOffset() + 1
+		}
+	}
+	return b
 }
 
 func recordText(t *testing.T, r *batch.Record) string {
@@ -197,11 +200,18 @@ func TestLargeCommit(t *testing.T) {
 // openOn opens log and coordinator outside a bubble.
 func openOn(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
 	t.Helper()
+	l, c := openBare(t, fs)
+	makeTopics(t, l)
+	return l, c
+}
+
+// openBare is openOn without the topics.
+func openBare(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
+	t.Helper()
 	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	makeTopics(t, l)
 	c, err := Open(Config{Log: l, Partitions: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -344,7 +354,7 @@ func TestDamagedPartition(t *testing.T) {
 	}
 	c.Close()
 	l.Close()
-	bad := partitionOf("g0", 3)
+	bad := log.PartitionFor("g0", 3)
 	f, err := fs.OpenFile(fmt.Sprintf("/data/%s-%d/%020d.log", OffsetsTopic, bad, 0), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -360,7 +370,7 @@ func TestDamagedPartition(t *testing.T) {
 	for i := range 6 {
 		id := fmt.Sprint("g", i)
 		offsets, err := fetch(c, id)
-		if partitionOf(id, 3) == bad {
+		if log.PartitionFor(id, 3) == bad {
 			if err != kerr.CoordinatorNotAvailable {
 				t.Errorf("%s: %v, %v, want %v", id, offsets, err, kerr.CoordinatorNotAvailable)
 			}
