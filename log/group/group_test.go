@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -202,7 +203,7 @@ func (c *client) commit(offset int64) error {
 
 func (x *fixture) wantErr(what string, got error, want *kerr.Error) {
 	x.t.Helper()
-	if want == nil && got != nil || want != nil && got != want {
+	if want == nil && got != nil || want != nil && !errors.Is(got, want) {
 		x.t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
