@@ -525,6 +525,7 @@ func TestConsumerDelete(t *testing.T) {
 		}
 		x.wantErr("leave", a.leave(epochLeave), nil)
 		x.wantErr("delete", x.Delete("g"), nil)
+		x.wantLiveKeys()
 		for range 2 {
 			if _, err := x.ConsumerDescribe("g"); !errors.Is(err, kerr.GroupIDNotFound) {
 				t.Errorf("described after it was deleted: %v", err)
