@@ -106,6 +106,9 @@ func (h *heartbeat) run() (*kmsg.ConsumerGroupHeartbeatResponse, error) {
 }
 
 func (h *heartbeat) apply() (*kmsg.ConsumerGroupHeartbeatResponse, error) {
+	if err := h.g.c.admit(h.g.heartbeatBytes(h.q)); err != nil {
+		return nil, err
+	}
 	if err := h.toConsumer(h.q.MemberEpoch == epochJoin); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,9 @@ func (g *group) joinRequest(client Client, q *kmsg.JoinGroupRequest, answer chan
 	if err := g.checkProtocols(q); err != nil {
 		return nil, err
 	}
+	if err := g.c.admit(g.joinBytes(q)); err != nil {
+		return nil, err
+	}
 	if err := g.endConsumer(); err != nil {
 		return nil, err
 	}
@@ -238,6 +241,7 @@ func (g *group) rejoin(m, fresh *member) {
 	m.sessionTimeout, m.rebalanceTimeout = fresh.sessionTimeout, fresh.rebalanceTimeout
 	m.clientID, m.clientHost = fresh.clientID, fresh.clientHost
 	m.join = fresh.join
+	g.weigh()
 	g.touch(m)
 }
 

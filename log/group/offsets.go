@@ -88,6 +88,9 @@ func (g *group) appendOffsets(q CommitRequest, nowMs int64) (write, error) {
 	if err := g.c.checkTopics(q.Offsets); err != nil {
 		return write{}, err
 	}
+	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
+		return write{}, err
+	}
 	w := g.c.store.append(q.Group, offsetRecords(q, nowMs))
 	if w.err == nil {
 		g.committing++
@@ -171,7 +174,7 @@ func (g *group) apply(offsets []Offset, nowMs, logOffset int64, err error) {
 		if old, ok := g.offsets[tp]; ok && old.logOffset > logOffset {
 			continue
 		}
-		g.offsets[tp] = o.committed(nowMs, logOffset)
+		g.setOffset(tp, o.committed(nowMs, logOffset))
 	}
 }
 

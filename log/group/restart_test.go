@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -65,7 +66,9 @@ func (w *workload) step() {
 	}
 }
 
-func (w *workload) did(what string, who any, err error) { w.done = fmt.Sprint(what, " ", who, ": ", err) }
+func (w *workload) did(what string, who any, err error) {
+	w.done = fmt.Sprint(what, " ", who, ": ", err)
+}
 
 // beat heartbeats; who is refused joins again, as another member when it is static.
 func (w *workload) beat(c *consumer) {
@@ -283,15 +286,39 @@ func onlyOffsets(dump string) string {
 	return rest.String()
 }
 
-// consistent reports what contradicts itself in a consumer group.
+// consistent reports what contradicts itself in the groups.
 func (c *Coordinator) consistent() error {
+	var held int64
 	for _, g := range c.all() {
 		g.mu.Lock()
-		err := g.consistent()
+		err := cmp.Or(g.counted(), g.consistent())
+		held += int64(g.offsetBytes + g.memberBytes)
 		g.mu.Unlock()
 		if err != nil {
 			return fmt.Errorf("group %s: %w", g.id, err)
 		}
+	}
+	if got := c.held.Load(); got != held {
+		return fmt.Errorf("%d bytes are held, the groups hold %d", got, held)
+	}
+	return nil
+}
+
+// counted reports whether what the group holds is what it is said to hold.
+func (g *group) counted() error {
+	offsets := 0
+	for tp, o := range g.offsets {
+		offsets += o.size(tp)
+	}
+	for _, pending := range g.txns {
+		for tp, o := range pending {
+			offsets += o.size(tp)
+		}
+	}
+	said, members := g.offsetBytes, g.memberBytes
+	g.weigh()
+	if said != offsets || members != g.memberBytes {
+		return fmt.Errorf("%d bytes of offsets and %d of members are said to be %d and %d", offsets, g.memberBytes, said, members)
 	}
 	return nil
 }
