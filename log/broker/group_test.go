@@ -352,6 +352,9 @@ func TestGroupAdministration(t *testing.T) {
 		if err != nil || left["one"].Err != nil || left["two"].Err != kerr.UnknownMemberID {
 			t.Errorf("left %+v, %v", left, err)
 		}
+		if left, err := adm.LeaveGroup(t.Context(), kadm.LeaveGroup("none").InstanceIDs("one")); err != nil || left["one"].Err != kerr.UnknownMemberID {
+			t.Errorf("left a group that is not there: %+v, %v", left, err)
+		}
 		if r, err := adm.DeleteGroup(t.Context(), "g"); err != nil || r.Err != nil {
 			t.Errorf("delete: %+v, %v", r, err)
 		}
@@ -359,6 +362,12 @@ func TestGroupAdministration(t *testing.T) {
 		offsets.Add("t", 1)
 		if r, err := adm.DeleteOffsets(t.Context(), "simple", offsets); err != nil || r.Error() != nil {
 			t.Errorf("delete offsets: %+v, %v", r, err)
+		}
+		offsets.Add("t", 99)
+		offsets.Add("none", 0)
+		r, err := adm.DeleteOffsets(t.Context(), "simple", offsets)
+		if err != nil || r["t"][99] != kerr.UnknownTopicOrPartition || r["none"][0] != kerr.UnknownTopicOrPartition || r["t"][1] != nil {
+			t.Errorf("delete offsets that cannot be: %+v, %v", r, err)
 		}
 		if got := committedOffset(t, v.server, "simple", "t", 1); got != -1 {
 			t.Errorf("offset %d, want none", got)

@@ -69,6 +69,9 @@ func checkConsumerHeartbeat(q *kmsg.ConsumerGroupHeartbeatRequest) error {
 	case q.MemberEpoch == epochLeaveStatic && q.InstanceID == nil:
 		return withMessage(kerr.InvalidRequest, "InstanceId can't be null.")
 	}
+	if err := checkNames(&q.MemberID, q.InstanceID, q.RackID); err != nil {
+		return err
+	}
 	if q.MemberEpoch == epochJoin {
 		switch {
 		case q.RebalanceTimeoutMillis == -1:

@@ -146,7 +146,7 @@ func (c *Coordinator) all() []*group {
 // lock returns the group, locked, or an error when the group cannot be served
 // here. A group that does not exist is nil without error, unless create is set.
 func (c *Coordinator) lock(id string, create bool) (*group, error) {
-	if id == "" {
+	if id == "" || len(id) > maxNameBytes {
 		return nil, kerr.InvalidGroupID
 	}
 	if err := c.store.check(id); err != nil {

@@ -303,6 +303,8 @@ func TestJoinErrors(t *testing.T) {
 			{"no common protocol", func(c *client) { c.protocols = []string{"sticky"} }, kerr.InconsistentGroupProtocol},
 			{"no protocol", func(c *client) { c.protocols = nil }, kerr.InconsistentGroupProtocol},
 			{"unknown member", func(c *client) { c.memberID = "nobody" }, kerr.UnknownMemberID},
+			{"long protocol name", func(c *client) { c.protocols = []string{strings.Repeat("p", 5000)} }, kerr.InvalidRequest},
+			{"long instance id", func(c *client) { c.instanceID = kmsg.StringPtr(strings.Repeat("i", 5000)) }, kerr.InvalidRequest},
 		} {
 			c := x.client("c")
 			tt.change(c)

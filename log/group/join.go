@@ -22,6 +22,9 @@ func (c *Coordinator) Join(ctx context.Context, client Client, q *kmsg.JoinGroup
 	if session < c.cfg.MinSessionTimeout || session > c.cfg.MaxSessionTimeout {
 		return joinError(q.MemberID, kerr.InvalidSessionTimeout)
 	}
+	if err := checkJoinNames(q); err != nil {
+		return joinError(q.MemberID, err)
+	}
 	if _, err := c.store.topic(); err != nil {
 		return joinError(q.MemberID, kerr.CoordinatorNotAvailable)
 	}
@@ -67,6 +70,15 @@ func joinRefused(memberID string, err error) *kmsg.JoinGroupResponse {
 		memberID = required.id
 	}
 	return joinError(memberID, err)
+}
+
+func checkJoinNames(q *kmsg.JoinGroupRequest) error {
+	for i := range q.Protocols {
+		if err := checkNames(&q.Protocols[i].Name); err != nil {
+			return err
+		}
+	}
+	return checkNames(&q.MemberID, &q.ProtocolType, q.InstanceID)
 }
 
 // joinRequest decides what a JoinGroup means. It either returns an error or

@@ -5,6 +5,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// maxNameBytes of a group's id and of what else names things: records have room
+// for 32,767 bytes, and nobody needs as many.
+const maxNameBytes = 4096
+
+// checkNames refuses names that are too long.
+func checkNames(names ...*string) error {
+	for _, n := range names {
+		if n != nil && len(*n) > maxNameBytes {
+			return withMessage(kerr.InvalidRequest, "a name in the request has %d bytes, more than %d", len(*n), maxNameBytes)
+		}
+	}
+	return nil
+}
+
 // What entries take beside the bytes of their strings, about.
 const (
 	offsetOverhead    = 160

@@ -85,7 +85,7 @@ func (g *group) appendOffsets(q CommitRequest, nowMs int64) (write, error) {
 	if err := g.checkCommit(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
-	if err := g.c.checkTopics(q.Offsets); err != nil {
+	if err := g.c.checkOffsets(q.Offsets); err != nil {
 		return write{}, err
 	}
 	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
@@ -98,13 +98,16 @@ func (g *group) appendOffsets(q CommitRequest, nowMs int64) (write, error) {
 	return w, w.err
 }
 
-// checkTopics refuses offsets of topics that are not there. The group is locked:
-// a topic that is deleted after this has its offsets forgotten after they are
-// written, see ForgetTopic.
-func (c *Coordinator) checkTopics(offsets []Offset) error {
+// checkOffsets refuses offsets of topics that are not there, and notes that are too
+// long. The group is locked: a topic that is deleted after this has its offsets
+// forgotten after they are written, see ForgetTopic.
+func (c *Coordinator) checkOffsets(offsets []Offset) error {
 	for i := range offsets {
 		if !c.hasTopic(offsets[i].Topic) {
 			return kerr.UnknownTopicOrPartition
+		}
+		if err := c.CheckMetadata(offsets[i].Metadata); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -127,11 +130,8 @@ func (g *group) checkCommit(q CommitRequest) error {
 	if g.consumer != nil {
 		return g.checkConsumerCommit(q)
 	}
-	if q.Generation < 0 && q.MemberID == "" && q.InstanceID == nil {
-		if g.state == empty {
-			return nil
-		}
-		return kerr.UnknownMemberID
+	if q.Generation < 0 && g.state == empty {
+		return nil
 	}
 	m, err := g.find(q.MemberID, q.InstanceID)
 	switch {

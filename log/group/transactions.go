@@ -66,7 +66,7 @@ func (g *group) appendTransactional(q CommitRequest, t transaction, producerEpoc
 	if err := g.checkTransactional(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
-	if err := g.c.checkTopics(q.Offsets); err != nil {
+	if err := g.c.checkOffsets(q.Offsets); err != nil {
 		return write{}, err
 	}
 	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
