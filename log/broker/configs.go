@@ -43,7 +43,7 @@ func (b *Broker) brokerConfigs() []config {
 		return brokerConfig(name, strconv.FormatBool(value), log.TypeBoolean, doc)
 	}
 	return []config{
-		str("advertised.listeners", "PLAINTEXT://"+b.cfg.AdvertisedAddr, "Address that clients are told to dial."),
+		str("advertised.listeners", b.describeListeners(func(l *listener) string { return l.Name + "://" + l.AdvertisedAddr }), "Addresses that clients are told to dial."),
 		flag("auto.create.topics.enable", !b.cfg.DisableAutoCreate, "Whether asking for the metadata of an unknown topic creates it."),
 		num("broker.id", int64(b.cfg.NodeID), "Id of this broker."),
 		num("connections.max.idle.ms", b.cfg.IdleTimeout.Milliseconds(), "Time without a request after which a connection is closed."),
@@ -51,6 +51,7 @@ func (b *Broker) brokerConfigs() []config {
 		flag("delete.topic.enable", true, "Whether topics can be deleted."),
 		num("fetch.max.bytes", int64(b.cfg.MaxFetchBytes), "Most bytes of records in one fetch response."),
 		str("inter.broker.protocol.version", "3.9", "Kafka release whose admin features are offered."),
+		str("listener.security.protocol.map", b.describeListeners(func(l *listener) string { return l.Name + ":" + l.protocol() }), "What is spoken at each listener."),
 		num("max.connections", int64(b.cfg.MaxConnections), "Most connections at a time."),
 		num("node.id", int64(b.cfg.NodeID), "Id of this broker."),
 		num("num.partitions", int64(b.cfg.NumPartitions), "Partitions of a topic that does not say."),

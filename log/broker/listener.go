@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/log/security"
@@ -65,6 +67,18 @@ func (b *Broker) newListener(l Listener) (*listener, error) {
 		}
 	}
 	return &listener{Listener: l, host: host, port: int32(port)}, nil
+}
+
+// describeListeners lists the listeners being served, as a broker's config has them.
+func (b *Broker) describeListeners(describe func(*listener) string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []string
+	for _, l := range b.listeners {
+		all = append(all, describe(l))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
 }
 
 // protocol is Kafka's name of what is spoken.
