@@ -93,22 +93,22 @@ func TestBrokerPropertiesAndFlags(t *testing.T) {
 
 func TestBrokerPropertyErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"listeners=OUTSIDE://:9092":                                               "listener.security.protocol.map",
-		"listeners=PLAINTEXT://9092":                                              "NAME://HOST:PORT",
-		"listeners=PLAINTEXT://:1,PLAINTEXT://:2":                                 "twice",
-		"listeners=SSL://:9093":                                                   "ssl.keystore.location",
-		"listeners=SSL://:9093\nssl.keystore.type=JKS":                            "ssl.keystore.type",
+		"listeners=OUTSIDE://:9092":                                                 "listener.security.protocol.map",
+		"listeners=PLAINTEXT://9092":                                                "NAME://HOST:PORT",
+		"listeners=PLAINTEXT://:1,PLAINTEXT://:2":                                   "twice",
+		"listeners=SSL://:9093":                                                     "ssl.keystore.location",
+		"listeners=SSL://:9093\nssl.keystore.type=JKS":                              "ssl.keystore.type",
 		"listeners=SSL://:9093\nssl.keystore.location=x\nssl.key.password=pa55word": "unencrypted",
-		"listeners=SASL_PLAINTEXT://:9092":                                        "sasl.enabled.mechanisms",
-		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":        "sasl.enabled.mechanisms",
+		"listeners=SASL_PLAINTEXT://:9092":                                          "sasl.enabled.mechanisms",
+		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":          "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config=x pa55word": "login module",
-		"listeners=PLAINTEXT://:9092\nadvertised.listeners=SSL://x:1":                                                                   "no listener SSL",
-		"listener.security.protocol.map=A:TLS":                                                                                          "listener.security.protocol.map",
-		"authorizer.class.name=org.example.Mine":                                                                                        "authorizer.class.name",
-		"super.users=alice":                                                                                                             "super.users",
-		"max.connections.per.ip.overrides=host:1":                                                                                       "ADDRESS:NUMBER",
+		"listeners=PLAINTEXT://:9092\nadvertised.listeners=SSL://x:1":                                                                     "no listener SSL",
+		"listener.security.protocol.map=A:TLS":                                                                                            "listener.security.protocol.map",
+		"authorizer.class.name=org.example.Mine":                                                                                          "authorizer.class.name",
+		"super.users=alice":                                                                                                               "super.users",
+		"max.connections.per.ip.overrides=host:1":                                                                                         "ADDRESS:NUMBER",
 		"sluice.add.scram=alice:pa55word":                                                                                                 "SCRAM-SHA-256=[",
-		"max.connections=many":                                                                                                          "max.connections",
+		"max.connections=many":                                                                                                            "max.connections",
 	} {
 		_, err := loadProperties(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "pa55word") { // I6

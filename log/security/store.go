@@ -146,7 +146,7 @@ func (s *Store) write(b []byte) error {
 
 // writeTemp writes and syncs a file; unsynced says that the sync failed.
 func (s *Store) writeTemp(path string, b []byte) (unsynced bool, err error) {
-	f, err := s.fs.OpenFile(path, vfs.Create|vfs.Truncate)
+	f, err := s.fs.OpenFile(path, vfs.Create|vfs.Truncate|vfs.Private)
 	if err != nil {
 		return false, err
 	}

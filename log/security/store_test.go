@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -64,6 +66,9 @@ func TestStoreKeepsEverything(t *testing.T) {
 	}
 	if strings.Contains(contents(s), "secret") {
 		t.Error("the password is in the file")
+	}
+	if fi, err := os.Stat(filepath.Join(s.dir, storeFile)); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want readable by the owner only", fi, err)
 	}
 }
 
