@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,15 @@ func (p *Partition) Read(dst []byte, offset int64, maxBytes int, upTo int64) ([]
 func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	p.state.RLock()
 	defer p.state.RUnlock()
+	segments, err := p.segmentsFrom(offset)
+	if err != nil || len(segments) == 0 {
+		return nil, err
+	}
+	return segments[0], nil
+}
+
+// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet. The caller holds state.
+func (p *Partition) segmentsFrom(offset int64) ([]*segment, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -54,7 +64,7 @@ func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	if i == 0 {
 		return nil, nil
 	}
-	return p.segments[i-1], nil
+	return p.segments[i-1:], nil
 }
 
 // readError explains an error of a read: the files may have been deleted meanwhile.
@@ -64,7 +74,7 @@ func (p *Partition) readError(s *segment, offset int64, err error) error {
 	}
 	var d *damageError
 	if errors.As(err, &d) {
-		return p.quarantine(s.log.path, d.damage)
+		return p.quarantine(cmp.Or(d.file, s.log.path), d.damage)
 	}
 	return fmt.Errorf("read %s: %w", s.log.path, err)
 }

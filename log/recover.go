@@ -100,10 +100,11 @@ func (p *Partition) recoverMissing(point, start int64) error {
 	return nil
 }
 
-// setEnd sets end, high watermark and recovery point of a partition that is being opened.
+// setEnd sets end, high watermark and last stable offset of a partition that is being opened.
 func (p *Partition) setEnd(end int64) {
 	p.end.Store(end)
 	p.durable.Store(end)
+	p.stable.Store(p.producers.lastStable(end))
 }
 
 // cleanFiles deletes temporary files and lists the bases of the segments.
@@ -177,13 +178,19 @@ func (p *Partition) openSegment(s *segment) error {
 	if err := s.offsets.load(p.log.fs); err != nil {
 		return err
 	}
-	return s.times.load(p.log.fs)
+	if err := s.times.load(p.log.fs); err != nil {
+		return err
+	}
+	return s.aborted.load(p.log.fs)
 }
 
 // replay scans from the recovery point, or from the newest usable producer snapshot if that is older, to the end.
 func (p *Partition) replay(point int64, clean bool) error {
 	snapshot, err := p.loadSnapshot()
 	if err != nil {
+		return err
+	}
+	if err := p.repairAborted(snapshot); err != nil || p.Err() != nil {
 		return err
 	}
 	from := max(min(point, snapshot), p.segments[0].base)
@@ -239,7 +246,7 @@ func (p *Partition) loadSnapshot() (int64, error) {
 		}
 		byID, err := decodeSnapshot(b, p.log.cfg.Now().UnixMilli())
 		if err == nil {
-			p.producers.byID = byID
+			p.producers.load(byID)
 			return offsets[i], nil
 		}
 		p.log.cfg.Logger.Warn("producer snapshot is not usable, replaying from an older one", "file", name, "err", err)
@@ -301,7 +308,7 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 		}
 		switch {
 		case err == nil:
-			r.take(s, &sc.h, at, interval)
+			r.take(s, &sc.h, sc.b, at, interval)
 		case err == io.EOF:
 			s.maxLoaded = true
 			return true, r.finish(s, last)
@@ -314,13 +321,13 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 }
 
 // take notes a good batch.
-func (r *replayer) take(s *segment, h *batch.Header, at, interval int64) {
+func (r *replayer) take(s *segment, h *batch.Header, b []byte, at, interval int64) {
 	if s.firstAppend == 0 {
 		s.firstAppend = max(h.MaxTimestamp, 1)
 	}
 	s.note(h, at, interval)
 	if h.BaseOffset >= r.snapshot {
-		r.p.producers.add(h, r.p.log.cfg.Now().UnixMilli())
+		r.p.noteAborted(s, r.p.takeReplayed(&r.p.producers, h, b))
 	}
 	r.end = h.LastOffset() + 1
 }
@@ -367,6 +374,9 @@ func (r *replayer) offline(s *segment, d damage) error {
 // prepare cuts the indexes of a segment to what was durable and returns the position from which to scan.
 func (r *replayer) prepare(s *segment) (int64, error) {
 	p := r.p
+	if err := r.keepAborted(s); err != nil {
+		return 0, err
+	}
 	keep := r.trusted(s)
 	if keep > 0 {
 		pos, err := r.keepIndex(s, keep)
@@ -468,7 +478,7 @@ func (p *Partition) dropOrphans(infos []vfs.Info, bases []int64) error {
 		has[b] = true
 	}
 	for _, info := range infos {
-		for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
+		for _, suffix := range []string{indexSuffix, timeIndexSuffix, txnIndexSuffix} {
 			if base, ok := parseOffsetName(info.Name, suffix); ok && !has[base] {
 				if err := p.log.fs.Remove(join(p.dir, info.Name)); err != nil {
 					return err

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/security"
 )
 
@@ -73,7 +74,7 @@ func (b *Broker) produceTopic(r *request, q *kmsg.ProduceRequest, t *kmsg.Produc
 	case q.TransactionID != nil && !b.allows(r, kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTransactionalId, *q.TransactionID):
 		return nil, kerr.TransactionalIDAuthorizationFailed
 	case q.TransactionID != nil:
-		return nil, log.ErrTransactional
+		return nil, kerr.InvalidTxnState // there is no transaction coordinator
 	}
 	topic, err := b.topicFor(r, kmsg.ACLOperationWrite, t.Topic, t.TopicID, q.Version >= 13)
 	if err == nil && topic.Internal() {
@@ -98,6 +99,10 @@ func (w *produceWait) append(topic *log.Topic, p *kmsg.ProduceRequestTopicPartit
 	partition, ok := topic.Partition(p.Partition)
 	if !ok {
 		w.fail(rp, kerr.UnknownTopicOrPartition)
+		return
+	}
+	if h, err := batch.Parse(p.Records); err == nil && h.Transactional() {
+		w.fail(rp, kerr.InvalidTxnState) // nor can it be asked about this one
 		return
 	}
 	res, err := partition.Append(p.Records, log.AppendOptions{})

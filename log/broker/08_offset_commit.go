@@ -9,8 +9,8 @@ import (
 	"github.com/sluice-data/sluice/log/group"
 )
 
-// offsetCommitHandler is key 8, v2–v10: v7 static members, v8 flexible, v10 topic
-// ids.
+// offsetCommitHandler is key 8, v2–v10: v7 static members, v8 flexible, v9 member
+// epochs (KIP-848), v10 topic ids.
 func offsetCommitHandler() handler {
 	return handler{
 		key: kmsg.OffsetCommit, min: 2, max: 10, advertised: 2, waits: true,
@@ -37,7 +37,10 @@ func offsetCommitHandler() handler {
 func (b *Broker) offsetCommit(_ context.Context, r *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetCommitResponse)
 	allowed := b.allowsGroup(r, kmsg.ACLOperationRead, q.Group)
-	commit := group.CommitRequest{Group: q.Group, Generation: q.Generation, MemberID: q.MemberID, InstanceID: q.InstanceID}
+	commit := group.CommitRequest{
+		Group: q.Group, Version: q.Version,
+		Generation: q.Generation, MemberID: q.MemberID, InstanceID: q.InstanceID,
+	}
 	for i := range q.Topics {
 		t := &q.Topics[i]
 		rt := kmsg.NewOffsetCommitResponseTopic()

@@ -47,7 +47,7 @@ func (b *Broker) describeGroup(r *request, id string, version int16) kmsg.Descri
 		rg.State = "Dead" // all that there was before v6
 		if version >= 6 {
 			rg.ErrorCode = kerr.GroupIDNotFound.Code
-			rg.ErrorMessage = kmsg.StringPtr("group " + id + " not found")
+			rg.ErrorMessage = errorMessage(err)
 		}
 		return rg
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// deleteGroupsHandler is key 42, v0–v2: v2 flexible.
+// deleteGroupsHandler is key 42, v0–v3: v2 flexible, v3 messages.
 func deleteGroupsHandler() handler {
 	return handler{
-		key: kmsg.DeleteGroups, min: 0, max: 2, advertised: 0, waits: true,
+		key: kmsg.DeleteGroups, min: 0, max: 3, advertised: 0, waits: true,
 		shape: shape{list(str())},
 		serve: answer((*Broker).deleteGroups),
 	}
@@ -21,10 +21,11 @@ func (b *Broker) deleteGroups(_ context.Context, r *request, q *kmsg.DeleteGroup
 	resp.Groups = []kmsg.DeleteGroupsResponseGroup{}
 	for _, id := range q.Groups {
 		rg := kmsg.NewDeleteGroupsResponseGroup()
-		rg.Group, rg.ErrorCode = id, kerr.GroupAuthorizationFailed.Code
+		err := error(kerr.GroupAuthorizationFailed)
 		if b.allowsGroup(r, kmsg.ACLOperationDelete, id) {
-			rg.ErrorCode = groupErrorCode(b.cfg.Groups.Delete(id))
+			err = b.cfg.Groups.Delete(id)
 		}
+		rg.Group, rg.ErrorCode, rg.ErrorMessage = id, groupErrorCode(err), errorMessage(err)
 		resp.Groups = append(resp.Groups, rg)
 	}
 	return resp

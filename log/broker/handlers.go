@@ -38,6 +38,9 @@ func handlers() []handler {
 		describeUserSCRAMCredentialsHandler(),
 		alterUserSCRAMCredentialsHandler(),
 		describeClusterHandler(),
+		consumerGroupHeartbeatHandler(),
+		consumerGroupDescribeHandler(),
+		describeProducersHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }
