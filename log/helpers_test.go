@@ -160,3 +160,28 @@ func wantSound(t testing.TB, fsys vfs.FS, dir string) Report {
 	}
 	return r
 }
+
+// txnBatch makes a transactional batch.
+func txnBatch(t testing.TB, id int64, epoch int16, seq int32, values ...string) []byte {
+	t.Helper()
+	return build(t, &batch.Builder{Idempotent: true, Transactional: true, ProducerID: id, ProducerEpoch: epoch, BaseSequence: seq}, values...)
+}
+
+func commitOf(id int64, epoch int16) Marker {
+	return Marker{ProducerID: id, ProducerEpoch: epoch, Commit: true}
+}
+
+func abortOf(id int64, epoch int16) Marker { return Marker{ProducerID: id, ProducerEpoch: epoch} }
+
+// mark ends a transaction and waits until that is durable.
+func mark(t testing.TB, p *Partition, m Marker) AppendResult {
+	t.Helper()
+	r, err := p.AppendMarker(m)
+	if err != nil {
+		t.Fatalf("AppendMarker(%+v): %v", m, err)
+	}
+	if err := p.WaitDurable(context.Background(), r.LastOffset); err != nil {
+		t.Fatalf("WaitDurable(%d): %v", r.LastOffset, err)
+	}
+	return r
+}
