@@ -100,6 +100,11 @@ func (w write) wait() error {
 
 // append writes the records in order to the group's partition.
 func (s *store) append(group string, records []record) write {
+	return s.appendAs(group, records, batch.Builder{})
+}
+
+// appendAs is append by a producer: b says which, and whether in a transaction.
+func (s *store) appendAs(group string, records []record, b batch.Builder) write {
 	t, err := s.topic()
 	if err != nil {
 		return write{err: fmt.Errorf("create %s: %w", OffsetsTopic, err)}
@@ -111,16 +116,16 @@ func (s *store) append(group string, records []record) write {
 	w := write{partition: p, last: -1}
 	for len(records) > 0 && w.err == nil {
 		var n int
-		n, w.last, w.err = appendBatch(p, records)
+		b.Reset()
+		n, w.last, w.err = appendBatch(p, records, &b)
 		records = records[n:]
 	}
 	return w
 }
 
 // appendBatch writes as many records as one batch takes, at least one.
-func appendBatch(p *log.Partition, records []record) (n int, last int64, err error) {
+func appendBatch(p *log.Partition, records []record, b *batch.Builder) (n int, last int64, err error) {
 	now := time.Now().UnixMilli()
-	var b batch.Builder
 	size := 0
 	for _, r := range records {
 		if n > 0 && size+len(r.key)+len(r.value) > maxStoreBatch {

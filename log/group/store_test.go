@@ -133,7 +133,7 @@ func TestDelete(t *testing.T) {
 		x.wantErr("leave", a.leave(), nil)
 		x.wantErr("delete", x.Delete("g"), nil)
 		for range 2 {
-			if got, err := x.Fetch("g"); err != nil || len(got) != 0 {
+			if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 0 {
 				t.Errorf("offsets %v, %v, want none", got, err)
 			}
 			if _, err := x.Describe("g"); err != kerr.GroupIDNotFound {
@@ -164,7 +164,7 @@ func TestDeleteOffsets(t *testing.T) {
 		x.wantErr("forget v", x.ForgetTopic("v"), nil)
 		for range 2 {
 			var left []string
-			got, err := x.Fetch("g")
+			got, err := fetch(x.Coordinator, "g")
 			for _, o := range got {
 				left = append(left, fmt.Sprintf("%s-%d", o.Topic, o.Partition))
 			}
@@ -185,7 +185,7 @@ func TestLargeCommit(t *testing.T) {
 		}
 		x.wantErr("commit", x.Commit(CommitRequest{Group: "g", Generation: -1, Offsets: offsets}), nil)
 		for range 2 {
-			if got, err := x.Fetch("g"); err != nil || !slices.Equal(got, offsets) {
+			if got, err := fetch(x.Coordinator, "g"); err != nil || !slices.Equal(got, offsets) {
 				t.Errorf("%d offsets (%v), want %d", len(got), err, len(offsets))
 			}
 			x.reopen()
@@ -280,7 +280,7 @@ func commitOf(i int, offset int64) CommitRequest {
 // onlyOffset is the committed offset of a group of commitOf, 0 when there is none.
 func onlyOffset(t *testing.T, c *Coordinator, i int) int64 {
 	t.Helper()
-	got, err := c.Fetch(fmt.Sprint("g", i))
+	got, err := fetch(c, fmt.Sprint("g", i))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func TestDamagedPartition(t *testing.T) {
 	defer c.Close()
 	for i := range 6 {
 		id := fmt.Sprint("g", i)
-		offsets, err := c.Fetch(id)
+		offsets, err := fetch(c, id)
 		if partitionOf(id, 3) == bad {
 			if err != kerr.CoordinatorNotAvailable {
 				t.Errorf("%s: %v, %v, want %v", id, offsets, err, kerr.CoordinatorNotAvailable)
@@ -377,7 +377,7 @@ func TestLaterRecordWins(t *testing.T) {
 		g.committing = 2
 		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 9, nil)
 		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 8, nil)
-		if got, err := x.Fetch("g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
+		if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
 			t.Errorf("offsets %v, %v, want that of the later record, 100", got, err)
 		}
 	})
