@@ -68,22 +68,19 @@ func (s *store) topic() (*log.Topic, error) {
 	return t, nil
 }
 
-// partition returns the partition of an id, or an error when it could not be
-// read.
-func (s *store) partition(id string) (*log.Partition, error) {
-	t, err := s.topic()
-	if err != nil {
-		return nil, err
-	}
-	i := log.PartitionFor(id, t.Partitions())
+// check returns an error when the partition of an id could not be read.
+func (s *store) check(id string) error {
 	s.mu.Lock()
-	_, bad := s.broken[i]
-	s.mu.Unlock()
-	p, ok := t.Partition(i)
-	if bad || !ok {
-		return nil, kerr.CoordinatorNotAvailable
+	defer s.mu.Unlock()
+	if len(s.broken) == 0 {
+		return nil
 	}
-	return p, nil
+	if t, ok := s.log.Topic(StateTopic); ok {
+		if _, bad := s.broken[log.PartitionFor(id, t.Partitions())]; bad {
+			return kerr.CoordinatorNotAvailable
+		}
+	}
+	return nil
 }
 
 func (s *store) setBroken(partition int32) {
@@ -98,9 +95,16 @@ func (s *store) setBroken(partition int32) {
 // append writes the record of an id; a nil value is a tombstone. It goes with the
 // next sync round, and waiting for it starts one.
 func (s *store) append(id string, value []byte) (place, error) {
-	p, err := s.partition(id)
+	t, err := s.topic()
+	if err == nil {
+		err = s.check(id)
+	}
 	if err != nil {
 		return place{}, err
+	}
+	p, ok := t.Partition(log.PartitionFor(id, t.Partitions()))
+	if !ok {
+		return place{}, kerr.CoordinatorNotAvailable
 	}
 	var b batch.Builder
 	b.Append(time.Now().UnixMilli(), encodeKey(id), value)
@@ -113,4 +117,11 @@ func (s *store) append(id string, value []byte) (place, error) {
 		return place{}, fmt.Errorf("append to %s: %w", StateTopic, err)
 	}
 	return place{p, res.LastOffset}, nil
+}
+
+// incomplete reports whether there are ids of which nothing is known.
+func (s *store) incomplete() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.broken) > 0
 }
