@@ -22,6 +22,11 @@ func handlers() []handler {
 		deleteRecordsHandler(),
 		initProducerIDHandler(),
 		offsetForLeaderEpochHandler(),
+		addPartitionsToTxnHandler(),
+		addOffsetsToTxnHandler(),
+		endTxnHandler(),
+		writeTxnMarkersHandler(),
+		txnOffsetCommitHandler(),
 		describeConfigsHandler(),
 		describeLogDirsHandler(),
 		createPartitionsHandler(),
@@ -29,6 +34,8 @@ func handlers() []handler {
 		incrementalAlterConfigsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		describeTransactionsHandler(),
+		listTransactionsHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-	"unicode/utf16"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -57,7 +56,7 @@ func (s *store) check(group string) error {
 	if !ok {
 		return nil
 	}
-	if _, bad := s.broken[partitionOf(group, t.Partitions())]; bad {
+	if _, bad := s.broken[log.PartitionFor(group, t.Partitions())]; bad {
 		return kerr.CoordinatorNotAvailable
 	}
 	return nil
@@ -70,16 +69,6 @@ func (s *store) setBroken(partition int32, err error) {
 		s.broken = map[int32]error{}
 	}
 	s.broken[partition] = err
-}
-
-// partitionOf is Kafka's choice of partition: the hash of the group id as a Java
-// string, without its sign, modulo the number of partitions.
-func partitionOf(group string, partitions int) int32 {
-	var h int32
-	for _, c := range utf16.Encode([]rune(group)) {
-		h = 31*h + int32(c)
-	}
-	return (h & 0x7fffffff) % int32(partitions)
 }
 
 // write is records on their way to the disk.
@@ -109,7 +98,7 @@ func (s *store) appendAs(group string, records []record, b batch.Builder) write 
 	if err != nil {
 		return write{err: fmt.Errorf("create %s: %w", OffsetsTopic, err)}
 	}
-	p, ok := t.Partition(partitionOf(group, t.Partitions()))
+	p, ok := t.Partition(log.PartitionFor(group, t.Partitions()))
 	if !ok {
 		return write{err: kerr.CoordinatorNotAvailable}
 	}

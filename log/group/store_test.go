@@ -18,20 +18,6 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// The partition of a group is the one that Kafka and its tools look in.
-func TestPartitionOf(t *testing.T) {
-	for _, tt := range []struct {
-		group string
-		want  int32 // abs(hashCode) % 50 in Java
-	}{
-		{"g", 3}, {"test", 48}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
-	} {
-		if got := partitionOf(tt.group, 50); got != tt.want {
-			t.Errorf("partitionOf(%q) = %d, want %d", tt.group, got, tt.want)
-		}
-	}
-}
-
 // records returns the text of every record of the offsets topic, in order.
 func (x *fixture) records() string {
 	x.t.Helper()
@@ -342,7 +328,7 @@ func TestDamagedPartition(t *testing.T) {
 	}
 	c.Close()
 	l.Close()
-	bad := partitionOf("g0", 3)
+	bad := log.PartitionFor("g0", 3)
 	f, err := fs.OpenFile(fmt.Sprintf("/data/%s-%d/%020d.log", OffsetsTopic, bad, 0), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +344,7 @@ func TestDamagedPartition(t *testing.T) {
 	for i := range 6 {
 		id := fmt.Sprint("g", i)
 		offsets, err := fetch(c, id)
-		if partitionOf(id, 3) == bad {
+		if log.PartitionFor(id, 3) == bad {
 			if err != kerr.CoordinatorNotAvailable {
 				t.Errorf("%s: %v, %v, want %v", id, offsets, err, kerr.CoordinatorNotAvailable)
 			}

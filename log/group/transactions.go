@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
 )
 
@@ -23,7 +24,7 @@ func (c *Coordinator) Partition(group string) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return partitionOf(group, t.Partitions()), nil
+	return log.PartitionFor(group, t.Partitions()), nil
 }
 
 // CommitTransaction stores offsets as part of the producer's transaction

@@ -4,13 +4,13 @@
 //
 // A transactional id moves between these states:
 //
-//	        InitProducerId
-//	              │
-//	              ▼      partitions added                      markers durable
-//	            Empty ──────────────────► Ongoing ──► PrepareCommit ──► CompleteCommit ─┐
-//	              ▲                        ▲   └─────► PrepareAbort ──► CompleteAbort ──┤
-//	              │                        └────────────────────────────────────────────┤
-//	              └──── InitProducerId ─────────────────────────────────────────────────┘
+//	InitProducerId
+//	      │
+//	      ▼      partitions added                      markers durable
+//	    Empty ──────────────────► Ongoing ──► PrepareCommit ──► CompleteCommit ─┐
+//	      ▲                        ▲   └─────► PrepareAbort ──► CompleteAbort ──┤
+//	      │                        └────────────────────────────────────────────┤
+//	      └──── InitProducerId ─────────────────────────────────────────────────┘
 //
 // InitProducerId of another producer and the timeout end an Ongoing one as
 // PrepareAbort, with a higher epoch. There are two generations of the protocol,
