@@ -13,10 +13,17 @@ func (c *partitionChecker) data(file string, h *batch.Header, at int64) {
 		c.problem(file, h.BaseOffset, at, "producer %d epoch %d sequence %d is in the log twice", h.ProducerID, h.ProducerEpoch, h.BaseSequence)
 	case errors.Is(err, ErrInvalidTxnState):
 		c.problem(file, h.BaseOffset, at, "producer %d epoch %d: %v", h.ProducerID, h.ProducerEpoch, err)
+	case err != nil && c.begins(h): // a marker came first, the data in front of it is gone
 	case err != nil: // allowed when the producer had expired in between
 		c.note(file, h.BaseOffset, at, "producer %d epoch %d sequence %d: %v", h.ProducerID, h.ProducerEpoch, h.BaseSequence, err)
 	}
 	c.producers.add(h, 0)
+}
+
+// begins reports whether a batch is the first one of its producer's epoch that is left.
+func (c *partitionChecker) begins(h *batch.Header) bool {
+	p := c.producers.byID[h.ProducerID]
+	return p.epoch == h.ProducerEpoch && p.n == 0
 }
 
 // control replays a control batch and compares what the transaction index says of it.

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -102,6 +103,7 @@ type record struct {
 	offset int64
 	value  string
 	header batch.Header
+	raw    []byte // the batch
 }
 
 // readAll reads the partition from the offset to the high watermark, in pieces of maxBytes.
@@ -128,7 +130,7 @@ func readAll(p *Partition, offset int64, maxBytes int) ([]record, error) {
 			}
 			for r.Next() {
 				if o := r.Record().Offset; o >= offset {
-					out = append(out, record{o, string(r.Record().Value), h})
+					out = append(out, record{o, string(r.Record().Value), h, bytes.Clone(b[:h.Size()])})
 				}
 			}
 			if r.Err() != nil {
