@@ -31,7 +31,7 @@ func TestCrash(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(uint64(seed), 1))
-			c := &crashRun{t: t, rnd: rnd, fs: vfs.NewMem(), sent: map[string]sent{}}
+			c := &crashRun{t: t, rnd: rnd, fs: vfs.NewMem(), sent: map[string]sent{}, granted: map[string]Producer{}}
 			for range 6 {
 				c.cycle()
 				if t.Failed() {
@@ -58,12 +58,14 @@ type crashRun struct {
 	fs  *vfs.Mem
 	n   int64 // transactions made
 
-	mu   sync.Mutex // guards the fields below
-	sent map[string]sent
-	ops  int // operations until the power cut
-	cut  *vfs.Mem
-	seen map[string]sent // sent as of the cut
-	dice *rand.Rand
+	mu      sync.Mutex // guards the fields below
+	sent    map[string]sent
+	granted map[string]Producer // the last one that each transactional id was given
+	ops     int                 // operations until the power cut
+	cut     *vfs.Mem
+	seen    map[string]sent     // sent as of the cut
+	fenced  map[string]Producer // granted as of the cut
+	dice    *rand.Rand
 }
 
 // inject takes a copy of the disk at the chosen operation.
@@ -83,7 +85,7 @@ func (c *crashRun) inject(op vfs.Op, _ string) error {
 func (c *crashRun) takeCut() {
 	keep := []float64{0, 0.2, 0.5, 0.9, 1}[c.dice.IntN(5)]
 	c.cut = c.fs.CrashClone(rand.New(rand.NewPCG(c.dice.Uint64(), 2)), keep)
-	c.seen = maps.Clone(c.sent)
+	c.seen, c.fenced = maps.Clone(c.sent), maps.Clone(c.granted)
 }
 
 func (c *crashRun) update(name string, change func(s *sent)) {
@@ -92,6 +94,13 @@ func (c *crashRun) update(name string, change func(s *sent)) {
 	s := c.sent[name]
 	change(&s)
 	c.sent[name] = s
+}
+
+// grant notes that a client knows that it is p.
+func (c *crashRun) grant(p Producer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.granted[p.TransactionalID] = p
 }
 
 // node is a log with its coordinators.
@@ -146,7 +155,7 @@ func (c *crashRun) cycle() {
 	if c.cut == nil {
 		c.takeCut()
 	}
-	c.fs, c.sent = c.cut, c.seen
+	c.fs, c.sent, c.granted = c.cut, c.seen, c.fenced
 	c.mu.Unlock()
 	c.verify()
 }
@@ -165,6 +174,7 @@ type crashProducer struct {
 func (p *crashProducer) run() {
 	var err error
 	p.p, err = p.n.txns.Init(context.Background(), InitRequest{TransactionalID: p.name, TimeoutMs: 60_000})
+	p.c.grant(p.p)
 	for range 2 + p.rnd.IntN(8) {
 		if err != nil {
 			p.c.t.Errorf("%s: %v", p.name, err)
@@ -203,6 +213,7 @@ func (p *crashProducer) transaction() error {
 	}
 	p.c.update(name, func(s *sent) { s.answered = true })
 	p.p = next
+	p.c.grant(next)
 	return nil
 }
 
@@ -260,9 +271,11 @@ func (p *crashProducer) commitOffset(n int64) error {
 func (c *crashRun) verify() {
 	n := c.open(c.fs)
 	for _, t := range n.txns.all() { // fences, and waits for what has been decided
-		if _, err := n.txns.Init(context.Background(), InitRequest{TransactionalID: t.id, TimeoutMs: 60_000}); err != nil {
-			c.t.Errorf("init %s: %v", t.id, err)
+		p, err := n.txns.Init(context.Background(), InitRequest{TransactionalID: t.id, TimeoutMs: 60_000})
+		if old := c.granted[t.id]; err != nil || old.TransactionalID != "" && (p.ID != old.ID || p.Epoch <= old.Epoch) {
+			c.t.Errorf("init: %v, %v, does not fence %v", p, err, old)
 		}
+		c.grant(p)
 	}
 	visible := c.visible(n)
 	last := map[string]int64{}

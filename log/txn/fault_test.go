@@ -148,6 +148,24 @@ func TestOrderOfDurability(t *testing.T) {
 	})
 }
 
+// A write is answered when it is durable that its partition is part of the
+// transaction. Records and that share a sync round: nothing waits for two.
+func TestWritesWaitForTheirPartition(t *testing.T) {
+	onDisk(t, func(t *testing.T, x *fixture, d *disk) {
+		p := x.init("x")
+		tp := TopicPartition{"t", 0}
+		release := d.hold(stateDir("x"))
+		written := make(chan error, 1)
+		go func() { written <- x.write(p, tp, 0, "a", true) }()
+		synctest.Wait()
+		if len(written) > 0 || x.partition(tp).HighWatermark() != 1 {
+			t.Errorf("answered %v, high watermark %d, want no answer and 1", len(written) > 0, x.partition(tp).HighWatermark())
+		}
+		release()
+		x.wantErr("write", <-written, nil)
+	})
+}
+
 // A full disk makes the decision fail without a trace, and markers wait.
 func TestFullDisk(t *testing.T) {
 	onDisk(t, func(t *testing.T, x *fixture, d *disk) {
