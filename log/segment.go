@@ -1,6 +1,7 @@
 package log
 
 import (
+	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type segment struct {
 	maxTime     timeEntry // largest batch timestamp and the last offset of its batch
 	lastTime    int64     // timestamp of the last time index entry
 	firstAppend int64     // ms, when the first batch came; 0 while empty
+	firstTime   int64     // ms, largest timestamp of the first batch; 0 while not known, -1 for none. Guarded by state
 	sinceEntry  int64     // bytes of log since the last index entry
 }
 
@@ -38,10 +40,17 @@ func newSegment(dir string, base int64) *segment {
 	}
 }
 
+// indexes are the segment's indexes; handles those of all its files, the .log first.
+func (s *segment) indexes() []*index { return []*index{&s.offsets, &s.times} }
+
+func (s *segment) handles() []*handle {
+	return []*handle{&s.log, &s.offsets.handle, &s.times.handle}
+}
+
 // note takes a batch at pos into the indexes, as Kafka does: an entry in front of the batch that comes after more than
 // interval bytes without one. The caller holds mu and the state lock.
 func (s *segment) note(h *batch.Header, pos, interval int64) {
-	if h.MaxTimestamp > s.maxTime.timestamp {
+	if h.Count > 0 && h.MaxTimestamp > s.maxTime.timestamp { // the time of a batch that compaction has emptied is that of no record
 		s.maxTime = timeEntry{h.MaxTimestamp, h.LastOffset()}
 	}
 	if s.sinceEntry > interval {
@@ -103,7 +112,7 @@ func (p *Partition) syncIndexes(s *segment) error {
 func (p *Partition) syncLog(s *segment) error {
 	f, err := p.log.files.acquire(&s.log, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open segment: %w", err)
 	}
 	defer p.log.files.release(&s.log)
 	s.syncing.Lock()
@@ -142,11 +151,11 @@ func (p *Partition) lookupTime(s *segment, ts int64) (int64, error) {
 // dropSegment closes and deletes the files of a segment. What cannot be deleted now is below the log start offset and
 // goes when the log is opened next.
 func (p *Partition) dropSegment(s *segment) error {
-	for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles() {
 		p.log.files.drop(h)
 	}
 	err := p.log.fs.Remove(s.log.path)
-	for _, h := range []*handle{&s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles()[1:] {
 		_ = p.log.fs.Remove(h.path) // missing when nothing was indexed; an orphan is deleted on open
 	}
 	return err
