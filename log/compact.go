@@ -16,8 +16,21 @@ type pass struct {
 	c    *TopicConfig
 	now  int64 // ms
 	keys *keyOffsets
-	// last is where the last batch of each active producer is: it stays, if empty, for the sequence number and the epoch.
-	last map[int64]int64
+	last map[int64]lastBatch // of each active producer
+	txns *cleanedTxns
+}
+
+// lastBatch tells the batch of a producer that stays, if empty, for its sequence number and epoch.
+type lastBatch struct {
+	offset int64 // of its last record; none when the producer has only written markers in its epoch, which stay instead
+	epoch  int16
+}
+
+func (l lastBatch) is(h *batch.Header) bool {
+	if l.offset == none {
+		return h.Control() && h.ProducerEpoch == l.epoch
+	}
+	return h.LastOffset() == l.offset
 }
 
 // clean removes the records of the partition that a later one of the same key has replaced, as far as the keys fit into memory. The
@@ -54,6 +67,7 @@ func (c *cleaner) cleanSegments(d *dirt) error {
 	if err := p.allowHoles(d.upTo); err != nil {
 		return err
 	}
+	n.txns = newCleanedTxns(p)
 	for _, g := range groups(d, n.keys.end, n.c) {
 		if err := n.cleanGroup(&g); err != nil {
 			return err
@@ -86,13 +100,13 @@ func (p *Partition) allowHoles(upTo int64) error {
 	return err
 }
 
-// lastOfProducers returns the offset of the last batch of every producer that is remembered.
-func (p *Partition) lastOfProducers() map[int64]int64 {
+// lastOfProducers returns the last batch of every producer that is remembered.
+func (p *Partition) lastOfProducers() map[int64]lastBatch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := make(map[int64]int64, len(p.producers.byID))
+	m := make(map[int64]lastBatch, len(p.producers.byID))
 	for id, pr := range p.producers.byID {
-		m[id] = pr.last().lastOffset
+		m[id] = lastBatch{pr.newest().lastOffset, pr.epoch}
 	}
 	return m
 }
@@ -149,15 +163,16 @@ var errKeysFull = errors.New("no room for more keys")
 // readKeys reads the keys of the dirty segments, until there is no room for more.
 func (n *pass) readKeys(d *dirt) error {
 	n.keys.end = d.from
+	n.txns = newCleanedTxns(n.p)
 	for i, s := range d.segments {
 		end := d.endOf(i)
 		if end <= d.from {
 			continue
 		}
+		if err := n.txns.enter(s, end); err != nil {
+			return err
+		}
 		err := n.walk(s, end, func(sc *scanner) error {
-			if sc.h.LastOffset() < d.from {
-				return nil
-			}
 			return n.readBatchKeys(sc, d.from)
 		})
 		if errors.Is(err, errKeysFull) {
@@ -179,25 +194,35 @@ func (d *dirt) endOf(i int) int64 {
 	return d.upTo
 }
 
-// readBatchKeys notes the keys of one batch.
+// readBatchKeys notes the keys of one batch, from an offset on. Those of an aborted transaction replace nothing.
 func (n *pass) readBatchKeys(sc *scanner, from int64) error {
-	if !sc.h.Control() {
-		r, err := batch.NewReader(sc.b, n.dec)
-		if err != nil {
-			return nil // filter keeps it whole
+	h := &sc.h
+	if h.Control() {
+		if m, err := batch.ReadMarker(sc.b); err == nil {
+			n.txns.marker(h, &m)
 		}
-		for r.Next() {
-			rec := r.Record()
-			if rec.Key == nil || rec.Offset < from {
-				continue
-			}
-			if !n.keys.put(rec.Key, rec.Offset) {
-				n.keys.end = rec.Offset
-				return errKeysFull
-			}
+	} else if aborted := n.txns.data(h); !aborted && h.Count > 0 && h.LastOffset() >= from {
+		if err := n.putKeys(sc.b, from); err != nil {
+			return err
 		}
 	}
-	n.keys.end = sc.h.LastOffset() + 1
+	n.keys.end = max(n.keys.end, h.LastOffset()+1)
+	return nil
+}
+
+// putKeys notes the keys of the records of a batch.
+func (n *pass) putKeys(b []byte, from int64) error {
+	r, err := batch.NewReader(b, n.dec)
+	if err != nil {
+		return nil // filterRecords keeps it whole
+	}
+	for r.Next() {
+		rec := r.Record()
+		if rec.Key != nil && rec.Offset >= from && !n.keys.put(rec.Key, rec.Offset) {
+			n.keys.end = rec.Offset
+			return errKeysFull
+		}
+	}
 	return nil
 }
 
@@ -241,8 +266,11 @@ func (n *pass) cleanGroup(g *group) error {
 		if !last {
 			end = g.segments[i+1].base
 		}
+		if err := n.txns.enter(s, end); err != nil {
+			return errors.Join(err, w.discard())
+		}
 		err := n.walk(s, end, func(sc *scanner) error {
-			b, err := n.filter(w.batch[:0], &sc.h, sc.b, last && sc.pos == sc.end)
+			b, err := n.filter(w, &sc.h, sc.b, last && sc.pos == sc.end)
 			if err != nil || len(b) == 0 {
 				return err
 			}
@@ -262,24 +290,73 @@ func (n *pass) cleanGroup(g *group) error {
 	return n.p.swap(g, w)
 }
 
-// filter appends to dst what is left of a batch, which may be nothing. The last batch of a group stays even when it is empty: it says
-// where the segment ends, so that a segment that lost its end is told from one that was cleaned.
-func (n *pass) filter(dst []byte, h *batch.Header, b []byte, last bool) ([]byte, error) {
-	out, err := n.filterRecords(dst, h, b)
+// filter returns what is left of a batch, which may be nothing. The last batch of a group stays even when it is empty: it says where
+// the segment ends, so that a segment that lost its end is told from one that was cleaned.
+func (n *pass) filter(w *cleanedSegment, h *batch.Header, b []byte, last bool) (out []byte, err error) {
+	w.batch = w.batch[:0]
+	switch {
+	case h.Control():
+		out, err = n.filterControl(w, h, b)
+	case n.txns.data(h): // aborted: nothing is left
+	default:
+		out, err = n.filterRecords(w.batch, h, b)
+	}
 	if err != nil || len(out) > 0 {
 		return out, err
 	}
-	if at, active := n.last[h.ProducerID]; last || active && at == h.LastOffset() {
-		return batch.AppendEmpty(dst, *h), nil
+	if at, active := n.last[h.ProducerID]; last || active && at.is(h) {
+		return batch.AppendEmpty(w.batch, *h), nil
 	}
-	return dst, nil
+	return nil, nil
+}
+
+// filterControl is filter for a control batch. A marker is needed as long as there is data of its transaction, for readers of
+// uncommitted data too; then it goes like a tombstone. That this pass has just removed the data does not count: a reader may still
+// have it, and needs the entry of the transaction index.
+func (n *pass) filterControl(w *cleanedSegment, h *batch.Header, b []byte) ([]byte, error) {
+	m, err := batch.ReadMarker(b)
+	if err != nil && h.Count == 0 {
+		return nil, nil
+	}
+	if err != nil { // about something else
+		return append(w.batch, b...), nil
+	}
+	dataLeft, entry := n.txns.marker(h, &m)
+	switch {
+	case dataLeft:
+		if entry != nil {
+			w.s.aborted.pending = appendAbortedEntry(w.s.aborted.pending, *entry)
+		}
+		return append(w.batch, b...), nil
+	case !h.DeleteHorizon():
+		return n.rewrite(w.batch, h, b, n.deleteHorizon())
+	case n.now >= h.BaseTimestamp:
+		return nil, nil
+	}
+	return append(w.batch, b...), nil
+}
+
+// rewrite appends to dst the batch with all its records and a delete horizon.
+func (n *pass) rewrite(dst []byte, h *batch.Header, b []byte, horizon int64) ([]byte, error) {
+	r, err := batch.NewReader(b, n.dec)
+	if err != nil {
+		return nil, err
+	}
+	n.kept = n.kept[:0]
+	for r.Next() {
+		n.kept = append(n.kept, *r.Record())
+	}
+	if r.Err() != nil {
+		return nil, r.Err()
+	}
+	return n.rewriter.Rewrite(dst, *h, n.kept, horizon)
 }
 
 // filterRecords appends to dst the batch with the records that stay, nothing when there are none. Records that cannot be read,
 // although their batch is as it was sent, stay.
 func (n *pass) filterRecords(dst []byte, h *batch.Header, b []byte) ([]byte, error) {
 	if h.Count == 0 {
-		return dst, nil
+		return nil, nil
 	}
 	r, err := batch.NewReader(b, n.dec)
 	if err != nil {
@@ -302,7 +379,7 @@ func (n *pass) filterRecords(dst []byte, h *batch.Header, b []byte) ([]byte, err
 	}
 	switch {
 	case len(n.kept) == 0:
-		return dst, nil
+		return nil, nil
 	case len(n.kept) == int(h.Count) && horizon < 0:
 		return append(dst, b...), nil
 	}

@@ -30,6 +30,7 @@ const (
 	logSuffix       = ".log"
 	indexSuffix     = ".index"
 	timeIndexSuffix = ".timeindex"
+	txnIndexSuffix  = ".txnindex"
 	snapshotSuffix  = ".snapshot"
 	tempSuffix      = ".tmp"
 	cleanedSuffix   = ".cleaned"

@@ -55,6 +55,15 @@ func (p *Partition) awaitSwap() {
 
 // segmentAt returns the segment that holds the offset, nil when there is none yet.
 func (p *Partition) segmentAt(offset int64) (*segment, error) {
+	segments, err := p.segmentsFrom(offset)
+	if err != nil || len(segments) == 0 {
+		return nil, err
+	}
+	return segments[0], nil
+}
+
+// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet.
+func (p *Partition) segmentsFrom(offset int64) ([]*segment, error) {
 	p.state.RLock()
 	defer p.state.RUnlock()
 	if p.err != nil {
@@ -67,7 +76,7 @@ func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	if i == 0 {
 		return nil, nil
 	}
-	return p.segments[i-1], nil
+	return p.segments[i-1:], nil
 }
 
 // readError explains an error of a read: the files may have been deleted meanwhile.
@@ -199,7 +208,11 @@ type cutting struct {
 // follows returns an error unless a batch may come where the offset next is expected: it has that offset, or the cleaner may have
 // removed what was there. What is not cleaned has no holes.
 func (p *Partition) follows(h *batch.Header, next int64) error {
-	if h.BaseOffset == next || h.BaseOffset > next && h.BaseOffset < p.holes.Load() {
+	return follows(h, next, p.holes.Load())
+}
+
+func follows(h *batch.Header, next, holes int64) error {
+	if h.BaseOffset == next || h.BaseOffset > next && h.BaseOffset < holes {
 		return nil
 	}
 	return fmt.Errorf("%w: base offset is %d, want %d", batch.ErrCorrupt, h.BaseOffset, next)

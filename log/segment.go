@@ -9,12 +9,13 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// segment is a .log file and its two indexes.
+// segment is a .log file and its indexes.
 type segment struct {
 	base    int64
 	log     handle
 	offsets index
 	times   index
+	aborted index        // .txnindex, there from the first aborted transaction on
 	size    atomic.Int64 // bytes of good batches in the .log file
 	syncing sync.Mutex   // serialises the syncs of the .log file
 
@@ -35,16 +36,10 @@ func newSegment(dir string, base int64) *segment {
 		log:      handle{path: path(logSuffix)},
 		offsets:  index{handle: handle{path: path(indexSuffix)}, entrySize: offsetEntrySize},
 		times:    index{handle: handle{path: path(timeIndexSuffix)}, entrySize: timeEntrySize},
+		aborted:  index{handle: handle{path: path(txnIndexSuffix)}, entrySize: abortedEntrySize},
 		maxTime:  timeEntry{timestamp: -1, offset: base},
 		lastTime: -1,
 	}
-}
-
-// indexes are the segment's indexes; handles those of all its files, the .log first.
-func (s *segment) indexes() []*index { return []*index{&s.offsets, &s.times} }
-
-func (s *segment) handles() []*handle {
-	return []*handle{&s.log, &s.offsets.handle, &s.times.handle}
 }
 
 // note takes a batch at pos into the indexes, as Kafka does: an entry in front of the batch that comes after more than
@@ -96,7 +91,10 @@ func (p *Partition) flushIndexes(s *segment) error {
 	if err := s.offsets.flush(p.log.files, publish); err != nil {
 		return err
 	}
-	return s.times.flush(p.log.files, publish)
+	if err := s.times.flush(p.log.files, publish); err != nil {
+		return err
+	}
+	return s.aborted.flush(p.log.files, publish)
 }
 
 // syncIndexes makes the written index entries durable.
@@ -104,7 +102,10 @@ func (p *Partition) syncIndexes(s *segment) error {
 	if err := s.offsets.sync(p.log.files); err != nil {
 		return err
 	}
-	return s.times.sync(p.log.files)
+	if err := s.times.sync(p.log.files); err != nil || s.aborted.flushed == 0 {
+		return err
+	}
+	return s.aborted.sync(p.log.files)
 }
 
 // syncLog makes the .log file durable. Linux reports a write-back error to one fsync of a descriptor only, so the syncs of a
@@ -159,4 +160,12 @@ func (p *Partition) dropSegment(s *segment) error {
 		_ = p.log.fs.Remove(h.path) // missing when nothing was indexed; an orphan is deleted on open
 	}
 	return err
+}
+
+// indexes lists the indexes of a segment.
+func (s *segment) indexes() []*index { return []*index{&s.offsets, &s.times, &s.aborted} }
+
+// handles lists the files of a segment, the .log first.
+func (s *segment) handles() []*handle {
+	return []*handle{&s.log, &s.offsets.handle, &s.times.handle, &s.aborted.handle}
 }

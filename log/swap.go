@@ -22,7 +22,7 @@ import (
 //     all that is durable, the .log. There is always a file for each index, so that a missing one is one that has its name already.
 
 // cleanedSuffixes are the files of a cleaned segment beside the .log.
-var cleanedSuffixes = []string{indexSuffix, timeIndexSuffix}
+var cleanedSuffixes = []string{indexSuffix, timeIndexSuffix, txnIndexSuffix}
 
 // syncEvery is after how many bytes a cleaned segment is synced, so that the disk is not flooded at its end and appends wait.
 const syncEvery = 8 << 20
@@ -136,7 +136,7 @@ func (w *cleanedSegment) discard() error {
 func (w *cleanedSegment) segment() *segment {
 	s := newSegment(w.p.dir, w.s.base)
 	s.size.Store(w.s.size.Load())
-	s.offsets.flushed, s.times.flushed = w.s.offsets.flushed, w.s.times.flushed
+	s.offsets.flushed, s.times.flushed, s.aborted.flushed = w.s.offsets.flushed, w.s.times.flushed, w.s.aborted.flushed
 	s.maxLoaded, s.maxTime, s.lastTime = true, w.s.maxTime, w.s.lastTime
 	return s
 }

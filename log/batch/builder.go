@@ -15,7 +15,10 @@ type Builder struct {
 	ProducerEpoch int16
 	BaseSequence  int32
 	Idempotent    bool
+	// Transactional makes the batch part of the producer's transaction; it needs Idempotent.
+	Transactional bool
 
+	control    bool // of Marker
 	records    []byte
 	scratch    []byte
 	count      int32
@@ -83,11 +86,22 @@ func (b *Builder) Build(dst []byte) ([]byte, error) {
 // header fills the first HeaderSize bytes of a batch whose records are in place.
 func (b *Builder) header(out []byte) {
 	h := Header{
-		LeaderEpoch: -1, Attributes: int16(b.Codec), LastOffsetDelta: b.count - 1, BaseTimestamp: b.baseTime, MaxTimestamp: b.maxTime,
+		LeaderEpoch: -1, Attributes: b.attributes(), LastOffsetDelta: b.count - 1, BaseTimestamp: b.baseTime, MaxTimestamp: b.maxTime,
 		ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Count: b.count,
 	}
 	if b.Idempotent {
 		h.ProducerID, h.ProducerEpoch, h.BaseSequence = b.ProducerID, b.ProducerEpoch, b.BaseSequence
 	}
 	h.put(out)
+}
+
+func (b *Builder) attributes() int16 {
+	a := int16(b.Codec)
+	if b.Transactional {
+		a |= transactionalBit
+	}
+	if b.control {
+		a |= controlBit
+	}
+	return a
 }
