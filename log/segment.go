@@ -17,7 +17,9 @@ type segment struct {
 	times   index
 	aborted index        // .txnindex, there from the first aborted transaction on
 	size    atomic.Int64 // bytes of good batches in the .log file
-	syncing sync.Mutex   // serialises the syncs of the .log file
+
+	abortedNamed atomic.Bool // the name of the .txnindex is durable
+	syncing      sync.Mutex  // serialises the syncs of the .log file
 
 	// The fields below belong to the partition's mu.
 
@@ -105,7 +107,15 @@ func (p *Partition) syncIndexes(s *segment) error {
 	if err := s.times.sync(p.log.files); err != nil || s.aborted.flushed == 0 {
 		return err
 	}
-	return s.aborted.sync(p.log.files)
+	if err := s.aborted.sync(p.log.files); err != nil || s.abortedNamed.Load() {
+		return err
+	}
+	// A snapshot that is written next may survive a power cut that takes a name which was made before it.
+	if err := syncDir(p.log.fs, p.dir); err != nil {
+		return err
+	}
+	s.abortedNamed.Store(true)
+	return nil
 }
 
 // syncLog makes the .log file durable. Linux reports a write-back error to one fsync of a descriptor only, so the syncs of a
