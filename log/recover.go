@@ -302,7 +302,7 @@ func (p *Partition) loadSnapshot() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		byID, err := decodeSnapshot(b, p.log.cfg.Now().UnixMilli())
+		byID, err := decodeSnapshot(b, offsets[i], p.log.cfg.Now().UnixMilli())
 		if err == nil {
 			p.producers.load(byID)
 			return offsets[i], nil
