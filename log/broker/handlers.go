@@ -34,6 +34,7 @@ func handlers() []handler {
 		incrementalAlterConfigsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		describeProducersHandler(),
 		describeTransactionsHandler(),
 		listTransactionsHandler(),
 		describeTopicPartitionsHandler(),
