@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // logDir is the folder of the log in the data directory.
@@ -32,6 +33,7 @@ const groupRebalanceDelay = 100 * time.Millisecond
 type embedded struct {
 	log      *log.Log
 	groups   *group.Coordinator
+	txns     *txn.Coordinator
 	security *security.Store
 	broker   *broker.Broker
 	logger   *slog.Logger
@@ -55,9 +57,13 @@ func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, logger *slog.Lo
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start group coordinator: %w", err), l.Close())
 	}
-	e := &embedded{log: l, groups: groups, logger: logger, ended: make(chan struct{})}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Logger: logger})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start transaction coordinator: %w", err), groups.Close(), l.Close())
+	}
+	e := &embedded{log: l, groups: groups, txns: txns, logger: logger, ended: make(chan struct{})}
 	if err := e.serve(c, cfg.FS, lns); err != nil {
-		return nil, errors.Join(fmt.Errorf("start broker: %w", err), groups.Close(), l.Close())
+		return nil, errors.Join(fmt.Errorf("start broker: %w", err), txns.Close(), groups.Close(), l.Close())
 	}
 	return e, nil
 }
@@ -80,7 +86,7 @@ func (e *embedded) serve(c *Config, fsys vfs.FS, lns []net.Listener) error {
 		return err
 	}
 	cfg := c.broker.config(e.security)
-	cfg.Log, cfg.Groups, cfg.Dir, cfg.FS, cfg.Logger, cfg.AdvertisedAddr = e.log, e.groups, dir, fsys, e.logger, served[0].AdvertisedAddr
+	cfg.Log, cfg.Groups, cfg.Txns, cfg.Dir, cfg.Logger, cfg.AdvertisedAddr = e.log, e.groups, e.txns, dir, e.logger, served[0].AdvertisedAddr
 	if e.broker, err = broker.New(cfg); err != nil {
 		return err
 	}
@@ -202,6 +208,9 @@ func (e *embedded) close() error {
 	}
 	e.serving.Wait()
 	e.logger.Info("broker has stopped")
+	if err := e.txns.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close transactions: %w", err))
+	}
 	if err := e.groups.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close groups: %w", err))
 	}

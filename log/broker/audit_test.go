@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -17,11 +18,18 @@ type audit struct {
 	request kmsg.Request
 	// allow are the ACLs, without principal, that it takes: "OPERATION TYPE name".
 	allow []string
-	// denied is the error without each of them; nil: nothing is said about secretTopic and secretGroup.
+	// denied is the error without each of them; nil: some such error, or nothing is said about what is secret.
 	denied *kerr.Error
 }
 
-const secretTopic, secretGroup = "secret-topic", "secret-group"
+const (
+	secretTopic, secretGroup, secretTxn = "secret-topic", "secret-group", "secret-transactional-id"
+
+	onTopic   = "TOPIC " + secretTopic
+	onGroup   = "GROUP " + secretGroup
+	onTxn     = "TRANSACTIONAL_ID " + secretTxn
+	onCluster = "CLUSTER kafka-cluster"
+)
 
 // auditRequest fills in a request of a version that knows topics by their names.
 func auditRequest[Q kmsg.Request](q Q, version int16, fill func(Q)) kmsg.Request {
@@ -32,86 +40,9 @@ func auditRequest[Q kmsg.Request](q Q, version int16, fill func(Q)) kmsg.Request
 
 // audits has one entry for each API key; open ones are for everybody.
 func audits(t *testing.T) (all map[kmsg.Key]audit, open []kmsg.Key) {
-	topic := "TOPIC " + secretTopic
-	group := "GROUP " + secretGroup
-	const cluster = "CLUSTER kafka-cluster"
-	name := kmsg.StringPtr
-	all = map[kmsg.Key]audit{
-		kmsg.Produce: {produceRequest(secretTopic, 1, oneBatch(t, 1, 10)), []string{"WRITE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.Fetch:   {fetchRequest(secretTopic, 0, 0, 0, 1000), []string{"READ " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.ListOffsets: {auditRequest(kmsg.NewPtrListOffsetsRequest(), 7, func(q *kmsg.ListOffsetsRequest) {
-			q.Topics = []kmsg.ListOffsetsRequestTopic{{Topic: secretTopic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Timestamp: -1, CurrentLeaderEpoch: -1}}}}
-		}), []string{"DESCRIBE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.Metadata: {auditRequest(kmsg.NewPtrMetadataRequest(), 12, func(q *kmsg.MetadataRequest) {
-			q.Topics = []kmsg.MetadataRequestTopic{{Topic: name(secretTopic)}}
-		}), []string{"DESCRIBE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.OffsetCommit: {commitRequest(secretTopic, 1), []string{"READ GROUP g", "READ " + topic}, nil},
-		kmsg.OffsetFetch: {auditRequest(kmsg.NewPtrOffsetFetchRequest(), 8, func(q *kmsg.OffsetFetchRequest) {
-			q.Groups = []kmsg.OffsetFetchRequestGroup{{Group: secretGroup, Topics: []kmsg.OffsetFetchRequestGroupTopic{{Topic: secretTopic, Partitions: []int32{0}}}}}
-		}), []string{"DESCRIBE " + group, "DESCRIBE " + topic}, nil},
-		kmsg.FindCoordinator: {auditRequest(kmsg.NewPtrFindCoordinatorRequest(), 4, func(q *kmsg.FindCoordinatorRequest) {
-			q.CoordinatorKeys = []string{secretGroup}
-		}), []string{"DESCRIBE " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.JoinGroup: {auditRequest(kmsg.NewPtrJoinGroupRequest(), 9, func(q *kmsg.JoinGroupRequest) { q.Group, q.SessionTimeoutMillis = secretGroup, 10_000 }),
-			[]string{"READ " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.Heartbeat:  {auditRequest(kmsg.NewPtrHeartbeatRequest(), 4, func(q *kmsg.HeartbeatRequest) { q.Group = secretGroup }), []string{"READ " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.LeaveGroup: {auditRequest(kmsg.NewPtrLeaveGroupRequest(), 2, func(q *kmsg.LeaveGroupRequest) { q.Group = secretGroup }), []string{"READ " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.SyncGroup:  {auditRequest(kmsg.NewPtrSyncGroupRequest(), 5, func(q *kmsg.SyncGroupRequest) { q.Group = secretGroup }), []string{"READ " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.DescribeGroups: {auditRequest(kmsg.NewPtrDescribeGroupsRequest(), 6, func(q *kmsg.DescribeGroupsRequest) { q.Groups = []string{secretGroup} }),
-			[]string{"DESCRIBE " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.ListGroups: {auditRequest(kmsg.NewPtrListGroupsRequest(), 4, func(q *kmsg.ListGroupsRequest) {}), []string{"DESCRIBE " + group}, nil},
-		kmsg.CreateTopics: {auditRequest(kmsg.NewPtrCreateTopicsRequest(), 7, func(q *kmsg.CreateTopicsRequest) {
-			q.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: secretTopic, NumPartitions: -1, ReplicationFactor: -1}}
-		}), []string{"CREATE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.DeleteTopics: {auditRequest(kmsg.NewPtrDeleteTopicsRequest(), 5, func(q *kmsg.DeleteTopicsRequest) { q.TopicNames = []string{secretTopic} }),
-			[]string{"DELETE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.DeleteRecords: {auditRequest(kmsg.NewPtrDeleteRecordsRequest(), 2, func(q *kmsg.DeleteRecordsRequest) {
-			q.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: secretTopic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{}}}}
-		}), []string{"DELETE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.InitProducerID: {auditRequest(kmsg.NewPtrInitProducerIDRequest(), 5, func(q *kmsg.InitProducerIDRequest) { q.ProducerID, q.ProducerEpoch = -1, -1 }),
-			[]string{"IDEMPOTENT_WRITE " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.OffsetForLeaderEpoch: {auditRequest(kmsg.NewPtrOffsetForLeaderEpochRequest(), 4, func(q *kmsg.OffsetForLeaderEpochRequest) {
-			q.Topics = []kmsg.OffsetForLeaderEpochRequestTopic{{Topic: secretTopic, Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{{CurrentLeaderEpoch: -1}}}}
-		}), []string{"DESCRIBE " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.DescribeACLs: {auditRequest(kmsg.NewPtrDescribeACLsRequest(), 3, func(q *kmsg.DescribeACLsRequest) {
-			q.ResourceType, q.ResourcePatternType, q.Operation, q.PermissionType = 1, 1, 1, 1
-		}), []string{"DESCRIBE " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.CreateACLs: {auditRequest(kmsg.NewPtrCreateACLsRequest(), 3, func(q *kmsg.CreateACLsRequest) {
-			q.Creations = []kmsg.CreateACLsRequestCreation{{ResourceType: 2, ResourceName: "t", ResourcePatternType: 3, Principal: "User:x", Host: "*", Operation: 3, PermissionType: 3}}
-		}), []string{"ALTER " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.DeleteACLs: {auditRequest(kmsg.NewPtrDeleteACLsRequest(), 3, func(q *kmsg.DeleteACLsRequest) {
-			q.Filters = []kmsg.DeleteACLsRequestFilter{{ResourceType: 6, ResourcePatternType: 1, Operation: 1, PermissionType: 1}}
-		}), []string{"ALTER " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.DescribeConfigs: {auditRequest(kmsg.NewPtrDescribeConfigsRequest(), 4, func(q *kmsg.DescribeConfigsRequest) {
-			q.Resources = []kmsg.DescribeConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: secretTopic}}
-		}), []string{"DESCRIBE_CONFIGS " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.DescribeLogDirs: {auditRequest(kmsg.NewPtrDescribeLogDirsRequest(), 4, func(q *kmsg.DescribeLogDirsRequest) {}), []string{"DESCRIBE " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.CreatePartitions: {auditRequest(kmsg.NewPtrCreatePartitionsRequest(), 3, func(q *kmsg.CreatePartitionsRequest) {
-			q.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: secretTopic, Count: 2}}
-		}), []string{"ALTER " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.DeleteGroups: {auditRequest(kmsg.NewPtrDeleteGroupsRequest(), 2, func(q *kmsg.DeleteGroupsRequest) { q.Groups = []string{secretGroup} }),
-			[]string{"DELETE " + group}, kerr.GroupAuthorizationFailed},
-		kmsg.IncrementalAlterConfigs: {auditRequest(kmsg.NewPtrIncrementalAlterConfigsRequest(), 1, func(q *kmsg.IncrementalAlterConfigsRequest) {
-			q.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: secretTopic}}
-		}), []string{"ALTER_CONFIGS " + topic}, kerr.TopicAuthorizationFailed},
-		kmsg.OffsetDelete: {auditRequest(kmsg.NewPtrOffsetDeleteRequest(), 0, func(q *kmsg.OffsetDeleteRequest) {
-			q.Group = secretGroup
-			q.Topics = []kmsg.OffsetDeleteRequestTopic{{Topic: secretTopic, Partitions: []kmsg.OffsetDeleteRequestTopicPartition{{}}}}
-		}), []string{"DELETE " + group, "READ " + topic}, nil},
-		kmsg.DescribeClientQuotas: {auditRequest(kmsg.NewPtrDescribeClientQuotasRequest(), 1, func(q *kmsg.DescribeClientQuotasRequest) {}),
-			[]string{"DESCRIBE_CONFIGS " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.AlterClientQuotas: {auditRequest(kmsg.NewPtrAlterClientQuotasRequest(), 1, func(q *kmsg.AlterClientQuotasRequest) {
-			q.Entries = []kmsg.AlterClientQuotasRequestEntry{{Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: name("x")}}}}
-		}), []string{"ALTER_CONFIGS " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.DescribeUserSCRAMCredentials: {auditRequest(kmsg.NewPtrDescribeUserSCRAMCredentialsRequest(), 0, func(q *kmsg.DescribeUserSCRAMCredentialsRequest) {}),
-			[]string{"DESCRIBE " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.AlterUserSCRAMCredentials: {auditRequest(kmsg.NewPtrAlterUserSCRAMCredentialsRequest(), 0, func(q *kmsg.AlterUserSCRAMCredentialsRequest) {
-			q.Deletions = []kmsg.AlterUserSCRAMCredentialsRequestDeletion{{Name: "x", Mechanism: 1}}
-		}), []string{"ALTER " + cluster}, kerr.ClusterAuthorizationFailed},
-		kmsg.DescribeTopicPartitions: {auditRequest(kmsg.NewPtrDescribeTopicPartitionsRequest(), 0, func(q *kmsg.DescribeTopicPartitionsRequest) {
-			q.Topics = []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: secretTopic}}
-		}), []string{"DESCRIBE " + topic}, kerr.TopicAuthorizationFailed},
-	}
+	all = topicAudits(t)
+	maps.Copy(all, groupAudits())
+	maps.Copy(all, clusterAudits())
 	return all, []kmsg.Key{kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate, kmsg.DescribeCluster}
 }
 
@@ -181,6 +112,9 @@ func auditAPI(t *testing.T, a audit) {
 	commit := commitRequest(secretTopic, 1)
 	commit.Group = secretGroup
 	ask[*kmsg.OffsetCommitResponse](s.raw(), commit)
+	init := kmsg.NewPtrInitProducerIDRequest()
+	init.TransactionalID, init.TransactionTimeoutMillis = kmsg.StringPtr(secretTxn), 10_000
+	ask[*kmsg.InitProducerIDResponse](s.raw(), init)
 	ln := s.listen(plainListener(nil))
 	s.authorize()
 	answer := func() kmsg.Response {
@@ -202,7 +136,8 @@ func auditAPI(t *testing.T, a audit) {
 	if denied, codes := isDenied(answer()); denied {
 		t.Errorf("with %v: still denied: error codes %v", a.allow, codes)
 	}
-	if !bytes.Contains(answer().AppendTo(nil), []byte("secret")) && kmsg.Key(a.request.Key()) == kmsg.ListGroups {
-		t.Errorf("with %v the group is not listed", a.allow)
+	isList := kmsg.Key(a.request.Key()) == kmsg.ListGroups || kmsg.Key(a.request.Key()) == kmsg.ListTransactions
+	if isList && !bytes.Contains(answer().AppendTo(nil), []byte("secret")) {
+		t.Errorf("with %v nothing is listed", a.allow)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // ErrClosed is returned by calls on a broker that was shut down.
@@ -26,10 +26,10 @@ type Config struct {
 	Log *log.Log
 	// Groups coordinates consumer groups. Required; closed by its owner, after the broker.
 	Groups *group.Coordinator
-	// Dir is where producer id blocks are recorded. Required: usually the log's directory.
+	// Txns coordinates transactions. Required; closed by its owner, after the broker.
+	Txns *txn.Coordinator
+	// Dir is the log's directory, which DescribeLogDirs tells. Required.
 	Dir string
-	// FS is the file system of Dir. Default: the operating system's.
-	FS vfs.FS
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
 	// AdvertisedAddr is the host:port that clients are told to dial, where their listener does not say. Default 127.0.0.1:9092.
@@ -80,7 +80,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	def(&c.FS, vfs.FS(vfs.OS))
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.AdvertisedAddr, "127.0.0.1:9092")
 	def(&c.NumPartitions, 1)
@@ -114,9 +113,8 @@ type Broker struct {
 	buffers     bufferPool
 	inFlight    *semaphore.Weighted // request bytes
 	fetchMemory *semaphore.Weighted // response bytes
-	producerIDs producerIDs
-	tasks       sync.WaitGroup // connections
-	alterMu     sync.Mutex     // serialises changes of topic configs
+	tasks       sync.WaitGroup      // connections
+	alterMu     sync.Mutex          // serialises changes of topic configs
 
 	memory   *listener         // of connections in this process
 	limiter  *security.Limiter // nil: there are no quotas
@@ -140,7 +138,6 @@ func New(cfg Config) (*Broker, error) {
 		handlers:    map[kmsg.Key]*handler{},
 		inFlight:    semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		fetchMemory: semaphore.NewWeighted(cfg.MaxFetchMemory),
-		producerIDs: producerIDs{dir: cfg.Dir, fs: cfg.FS},
 		conns:       map[*conn]struct{}{},
 		perHost:     map[string]int{},
 		listeners:   map[net.Listener]*listener{},

@@ -45,9 +45,5 @@
 // # API keys
 //
 // One file per key, named NN_name.go; the file states the versions and is listed
-// once in handlers.go. Keys whose place is kept for later work, and which are
-// not advertised until then:
-//
-//	24–28   transactions (AddPartitionsToTxn … TxnOffsetCommit)
-//	68, 69  the consumer group protocol of KIP-848
+// once in handlers.go.
 package broker

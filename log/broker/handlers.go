@@ -23,6 +23,11 @@ func handlers() []handler {
 		deleteRecordsHandler(),
 		initProducerIDHandler(),
 		offsetForLeaderEpochHandler(),
+		addPartitionsToTxnHandler(),
+		addOffsetsToTxnHandler(),
+		endTxnHandler(),
+		writeTxnMarkersHandler(),
+		txnOffsetCommitHandler(),
 		describeACLsHandler(),
 		createACLsHandler(),
 		deleteACLsHandler(),
@@ -41,6 +46,8 @@ func handlers() []handler {
 		consumerGroupHeartbeatHandler(),
 		consumerGroupDescribeHandler(),
 		describeProducersHandler(),
+		describeTransactionsHandler(),
+		listTransactionsHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }
