@@ -330,6 +330,9 @@ func (c currentChange) apply(g *consumerGroup) change {
 			g.owners[tp] = c.member
 		}
 	}
+	if !ok {
+		return infoChange{member: c.member}
+	}
 	return currentChange{c.member, old}
 }
 
