@@ -6,13 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-data/sluice/log/batch"
 )
 
 // TopicConfig is what a topic's configuration means to the log. Sizes are bytes, times milliseconds, -1 is no limit
 // where Kafka says so. The names are those of Kafka's topic configs.
 type TopicConfig struct {
-	CleanupDelete     bool  // cleanup.policy contains "delete"
-	CleanupCompact    bool  // cleanup.policy contains "compact"
+	CleanupDelete     bool // cleanup.policy contains "delete"
+	CleanupCompact    bool // cleanup.policy contains "compact"
+	Recompress        bool // compression.type is not "producer" but
+	Codec             batch.Codec
 	SegmentBytes      int64 // segment.bytes
 	SegmentMs         int64 // segment.ms
 	SegmentIndexBytes int64 // segment.index.bytes
@@ -68,8 +72,9 @@ func TopicConfigKeys() []ConfigKey {
 			set: func(c *TopicConfig, v string) {
 				c.CleanupDelete, c.CleanupCompact = listHas(v, "delete"), listHas(v, "compact")
 			}},
-		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"producer"},
-			Doc: "Codec of stored batches. Only producer (keep what was sent) is supported."},
+		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"},
+			Doc: "Codec of stored batches: producer keeps what was sent, any other has the broker compress again what came otherwise.",
+			set: func(c *TopicConfig, v string) { c.Codec, c.Recompress = batch.ParseCodec(v) }},
 		{Name: "delete.retention.ms", Type: TypeLong, Default: "86400000", max: math.MaxInt64,
 			Doc: "How long tombstones of compacted topics are kept. Recorded for compaction."},
 		{Name: "file.delete.delay.ms", Type: TypeLong, Default: "60000", max: math.MaxInt64,

@@ -16,6 +16,7 @@ type Builder struct {
 	BaseSequence  int32
 	Idempotent    bool
 
+	z        Compressor
 	records  []byte
 	scratch  []byte
 	count    int32
@@ -68,7 +69,7 @@ func (b *Builder) Build(dst []byte) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)
-	dst, err := compress(dst, b.Codec, b.records)
+	dst, err := b.z.compress(dst, b.Codec, b.records)
 	if err != nil {
 		return dst, fmt.Errorf("build batch: %w", err)
 	}

@@ -193,28 +193,58 @@ func (d *Decompressor) snappyBlock(src []byte) error {
 	return nil
 }
 
+// ParseCodec returns the codec with a name of the config compression.type, where no compression is called uncompressed.
+func ParseCodec(name string) (Codec, bool) {
+	if name == "uncompressed" {
+		return None, true
+	}
+	for c := Gzip; c <= Zstd; c++ {
+		if c.String() == name {
+			return c, true
+		}
+	}
+	return None, false
+}
+
+// Compressor compresses batches, one at a time, and keeps what that takes. The zero value is ready. Not for concurrent use.
+type Compressor struct {
+	gzip *gzip.Writer
+	lz4  *lz4.Writer
+	zstd *zstd.Encoder
+}
+
 // compress returns src compressed, appended to dst, as Kafka's producers do (snappy without framing, which every client reads).
-func compress(dst []byte, c Codec, src []byte) ([]byte, error) {
-	switch c {
+func (c *Compressor) compress(dst []byte, codec Codec, src []byte) ([]byte, error) {
+	switch codec {
 	case None:
 		return append(dst, src...), nil
 	case Gzip:
+		if c.gzip == nil {
+			c.gzip = gzip.NewWriter(nil)
+		}
 		w := bytes.NewBuffer(dst)
-		return finish(w, gzip.NewWriter(w), src)
+		c.gzip.Reset(w)
+		return finish(w, c.gzip, src)
 	case Snappy:
 		return append(dst, s2.EncodeSnappy(nil, src)...), nil
 	case LZ4:
-		w := bytes.NewBuffer(dst)
-		return finish(w, lz4.NewWriter(w), src)
-	case Zstd:
-		w := bytes.NewBuffer(dst)
-		zw, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-		if err != nil {
-			return dst, err
+		if c.lz4 == nil {
+			c.lz4 = lz4.NewWriter(nil)
 		}
-		return finish(w, zw, src)
+		w := bytes.NewBuffer(dst)
+		c.lz4.Reset(w)
+		return finish(w, c.lz4, src)
+	case Zstd:
+		if c.zstd == nil {
+			zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+			if err != nil {
+				return dst, err
+			}
+			c.zstd = zw
+		}
+		return c.zstd.EncodeAll(src, dst), nil
 	}
-	return dst, fmt.Errorf("compress: unknown %s", c)
+	return dst, fmt.Errorf("compress: unknown %s", codec)
 }
 
 // finish writes src through w, which writes to buf.
