@@ -1,6 +1,9 @@
 package log
 
-import "maps"
+import (
+	"maps"
+	"strconv"
+)
 
 // BrokerOverrides are the dynamic broker configs (KIP-226) by name. Those of the node win over those of the cluster.
 type BrokerOverrides struct {
@@ -101,4 +104,9 @@ func (l *Log) defaultsWith(o BrokerOverrides) (TopicConfig, error) {
 		}
 	}
 	return l.cfg.Topic.with(overrides)
+}
+
+// NumberKey is the key of a broker config that is a whole number from low to high.
+func NumberKey(name string, typ ConfigType, def, low, high int64, doc string) ConfigKey {
+	return ConfigKey{Name: name, Type: typ, Default: strconv.FormatInt(def, 10), Doc: doc, min: low, max: high}
 }

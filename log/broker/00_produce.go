@@ -13,16 +13,16 @@ import (
 	"github.com/sluice-data/sluice/log"
 )
 
-// produceHandler is key 0, v3–v13. Versions 0–2 are advertised but not served:
-// librdkafka before 2.8 stops compressing when the advertised minimum is above 0
-// (KAFKA-18659), and no client that sends them exists.
+// produceHandler is key 0, v3–v13. Versions 0–2 are advertised but, as from Kafka,
+// not served: librdkafka before 2.8 stops compressing when the advertised minimum
+// is above 0 (KAFKA-18659), and no client that sends them exists.
 func produceHandler() handler {
 	return handler{
 		key: kmsg.Produce, min: 3, max: 13, advertised: 0,
 		shape: shape{
-			str().from(3), // transactional id
-			fixed(2),      // acks
-			fixed(4),      // timeout
+			str(),    // transactional id
+			fixed(2), // acks
+			fixed(4), // timeout
 			arr(str().to(12), fixed(16).from(13), arr(fixed(4), blob())),
 		},
 		serve: (*Broker).produce,
@@ -61,8 +61,6 @@ func (b *Broker) produce(_ context.Context, r *request) {
 // produceTopic finds the topic and refuses what no partition of it may take.
 func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
 	switch {
-	case q.Version < 3:
-		return nil, kerr.UnsupportedVersion
 	case q.Acks < -1 || q.Acks > 1:
 		return nil, kerr.InvalidRequiredAcks
 	case q.TransactionID != nil:

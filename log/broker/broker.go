@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -102,7 +103,8 @@ type Broker struct {
 	fetchMemory *semaphore.Weighted // response bytes
 	producerIDs producerIDs
 	tasks       sync.WaitGroup // connections
-	alterMu     sync.Mutex     // serialises changes of topic configs
+	alterMu     sync.Mutex     // serialises changes of configs
+	dynamic     atomic.Pointer[dynamic]
 
 	mu        sync.Mutex // guards the fields below
 	conns     map[*conn]struct{}
@@ -137,6 +139,7 @@ func New(cfg Config) (*Broker, error) {
 	for _, h := range handlers() {
 		b.handlers[h.key] = &h
 	}
+	b.loadDynamic(cfg.Log.BrokerOverrides())
 	return b, nil
 }
 
@@ -233,10 +236,10 @@ func (b *Broker) addConn(c *conn) error {
 	if b.closed {
 		return ErrClosed
 	}
-	if len(b.conns) >= b.cfg.MaxConnections { // I5
+	if limit := b.dynamic.Load().maxConnections; len(b.conns) >= limit { // I5
 		if !b.refusing {
 			b.refusing = true
-			b.cfg.Logger.Warn("connection refused: too many are open", "limit", b.cfg.MaxConnections)
+			b.cfg.Logger.Warn("connection refused: too many are open", "limit", limit)
 		}
 		return errTooManyConnections
 	}

@@ -23,12 +23,17 @@ func handlers() []handler {
 		initProducerIDHandler(),
 		offsetForLeaderEpochHandler(),
 		describeConfigsHandler(),
+		alterConfigsHandler(),
 		describeLogDirsHandler(),
 		createPartitionsHandler(),
 		deleteGroupsHandler(),
+		electLeadersHandler(),
 		incrementalAlterConfigsHandler(),
+		alterPartitionReassignmentsHandler(),
+		listPartitionReassignmentsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		listConfigResourcesHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }

@@ -82,7 +82,7 @@ func parseRequest(handlers map[kmsg.Key]*handler, frame []byte) (*request, error
 		return nil, fmt.Errorf("read request with key %d: %w", r.key, errNotServed)
 	}
 	r.handler = h
-	if r.version < h.advertised || r.version > h.max {
+	if r.version < h.min || r.version > h.max {
 		if r.key == kmsg.ApiVersions {
 			return r, nil
 		}
