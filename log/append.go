@@ -23,12 +23,15 @@ type AppendResult struct {
 }
 
 // Append writes one record batch v2 to the log. It sets base offset, leader epoch and, for LogAppendTime, timestamp in b,
-// and does not keep b; with a codec of the topic's own (compression.type) it works on a copy. The batch is neither durable nor readable on return: nothing may be acknowledged before
-// [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
+// and does not keep b; where compression.type asks for another codec it works on a copy. The batch is neither durable nor
+// readable on return: nothing may be acknowledged before [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
 //
-// Errors: ErrCorruptBatch, ErrBatchTooLarge, ErrInvalidRecord (*RecordError), ErrInvalidTimestamp, ErrTransactional,
-// ErrOutOfOrderSequence, ErrInvalidProducerEpoch, ErrPartitionOffline (*OfflineError), ErrPartitionDeleted,
-// ErrFull (nothing was written), ErrFailed, ErrClosed.
+// A transactional batch opens its producer's transaction here or goes on with it. Whether the producer may do so is for the caller
+// to ask the transaction coordinator; [Partition.AppendMarker] ends the transaction.
+//
+// Errors: ErrCorruptBatch, ErrBatchTooLarge, ErrInvalidRecord (*RecordError), ErrInvalidTimestamp,
+// ErrOutOfOrderSequence, ErrInvalidProducerEpoch, ErrInvalidTxnState, ErrTooManyProducers, ErrPartitionOffline (*OfflineError),
+// ErrPartitionDeleted, ErrFull (nothing was written), ErrFailed, ErrClosed.
 func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	c := p.topic.config.Load()
 	now := p.log.cfg.Now().UnixMilli()
@@ -64,7 +67,7 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 		return res, nil
 	}
 	h.BaseOffset = p.end.Load()
-	if err := p.write(b, &h, c, now); err != nil {
+	if err := p.write(b, &h, nil, c, now); err != nil {
 		return AppendResult{}, p.writeError(err)
 	}
 	res.BaseOffset, res.LastOffset = h.BaseOffset, h.LastOffset()
@@ -79,8 +82,8 @@ func (p *Partition) writable() error {
 	return p.log.Err()
 }
 
-// write puts a batch that has been accepted at the end of the active segment. mu is held.
-func (p *Partition) write(b []byte, h *batch.Header, c *TopicConfig, now int64) error {
+// write puts a batch that has been accepted at the end of the active segment; m is what it says when it is a marker. mu is held.
+func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, now int64) error {
 	s, err := p.segmentFor(c, h, now)
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (p *Partition) write(b []byte, h *batch.Header, c *TopicConfig, now int64) 
 	s.note(h, pos, c.IndexInterval)
 	s.size.Store(pos + int64(len(b)))
 	p.state.Unlock()
-	p.producers.add(h, now)
+	p.track(s, h, m, now)
 	p.recovery.grow(int64(len(b)))
 	p.end.Store(h.LastOffset() + 1)
 	p.log.syncer.add(p)
@@ -150,7 +153,7 @@ func (p *Partition) segmentFor(c *TopicConfig, h *batch.Header, now int64) (*seg
 	if !s.fits(c, h, now) {
 		return p.roll()
 	}
-	if len(s.offsets.pending) >= indexFlushBytes {
+	if len(s.offsets.pending) >= indexFlushBytes || len(s.aborted.pending) >= indexFlushBytes {
 		return s, p.flushIndexes(s)
 	}
 	return s, nil
@@ -268,14 +271,15 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 	if int64(len(b)) > c.SegmentBytes || (!o.Internal && int64(len(b)) > c.MaxMessageBytes) {
 		return h, fmt.Errorf("%w: %d bytes, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(b), c.MaxMessageBytes, c.SegmentBytes)
 	}
-	if h.Transactional() || h.Control() {
-		return h, ErrTransactional
-	}
 	switch {
 	case h.Count == 0:
 		err = &RecordError{-1, "no records"}
 	case h.LastOffsetDelta != h.Count-1:
 		err = &RecordError{-1, fmt.Sprintf("%d records, but the last offset delta is %d", h.Count, h.LastOffsetDelta)}
+	case h.Control():
+		err = &RecordError{-1, "control batch from a producer"}
+	case h.Transactional() && h.ProducerID < 0:
+		err = &RecordError{-1, "transactional batch without a producer id"}
 	case h.DeleteHorizon():
 		err = &RecordError{-1, "delete horizon set by a producer"}
 	case h.ProducerID >= 0 && h.BaseSequence < 0:

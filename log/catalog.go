@@ -330,7 +330,7 @@ func (p *Partition) remove() error {
 	p.segments = nil
 	p.state.Unlock()
 	for _, s := range segments {
-		for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+		for _, h := range s.handles() {
 			p.log.files.drop(h)
 		}
 	}

@@ -40,7 +40,7 @@ func (p Problem) String() string {
 func (r *Report) OK() bool { return len(r.Problems) == 0 }
 
 // Check reads the whole data directory, without changing it, and compares everything with everything: batch CRCs, offsets
-// without gaps, segment names, both indexes, producer snapshots, checkpoints and the catalogue. fs nil means the operating
+// without gaps, segment names, indexes, transactions, producer snapshots, checkpoints and the catalogue. fs nil means the operating
 // system's. The error is one of reading; damage is in the report. On a directory that a running log is appending to, the
 // newest batches may be noted as a torn end.
 func Check(dir string, fsys vfs.FS) (Report, error) {
@@ -254,13 +254,11 @@ func (c *partitionChecker) batch(s *segment, sc *scanner, at int64, marks *index
 	c.r.Records += int64(h.Count)
 	c.r.Bytes += int64(h.Size())
 	marks.batch(c, s, h, at)
-	switch dup, err := c.producers.check(h, false); {
-	case dup != nil:
-		c.problem(s.log.path, h.BaseOffset, at, "producer %d epoch %d sequence %d is in the log twice", h.ProducerID, h.ProducerEpoch, h.BaseSequence)
-	case err != nil: // allowed when the producer had expired in between
-		c.note(s.log.path, h.BaseOffset, at, "producer %d epoch %d sequence %d: %v", h.ProducerID, h.ProducerEpoch, h.BaseSequence, err)
+	if h.Control() {
+		c.control(s, h, sc.b, at, marks)
+	} else {
+		c.data(s.log.path, h, at)
 	}
-	c.producers.add(h, 0)
 	c.end = h.LastOffset() + 1
 }
 
@@ -307,22 +305,7 @@ func (c *partitionChecker) compareSnapshots(offset int64) {
 		for id, p := range s.byID {
 			c.compareProducer(s, id, p)
 		}
-	}
-}
-
-// compareProducer compares one producer's window; batches that retention has deleted cannot be compared. Producers missing
-// in the snapshot have expired.
-func (c *partitionChecker) compareProducer(s checkedSnapshot, id int64, p *producer) {
-	got := c.producers.byID[id]
-	for i := int8(1); i <= p.n; i++ {
-		want := p.window[p.n-i]
-		if want.lastOffset-int64(want.offsetDelta) < c.first {
-			return
-		}
-		if got == nil || got.epoch != p.epoch || i > got.n || got.window[got.n-i] != want {
-			c.problem(s.file, want.lastOffset, -1, "producer %d: the batch that ends at this offset is not in the log like that", id)
-			return
-		}
+		c.compareOpen(s)
 	}
 }
 
@@ -339,10 +322,11 @@ func (c *partitionChecker) indexProblem(file string, offset, position int64, for
 type indexMarks struct {
 	offsets []offsetEntry
 	times   []timeEntry
+	aborted []abortedEntry
 	maxTime timeEntry
 }
 
-// indexes reads both indexes of a segment.
+// indexes reads the indexes of a segment.
 func (c *partitionChecker) indexes(s *segment) (*indexMarks, error) {
 	m := &indexMarks{maxTime: timeEntry{timestamp: -1}}
 	b, err := c.indexFile(s.offsets.path, offsetEntrySize)
@@ -364,7 +348,7 @@ func (c *partitionChecker) indexes(s *segment) (*indexMarks, error) {
 		prev = e.timestamp
 		m.times = append(m.times, e)
 	}
-	return m, nil
+	return m, c.loadAborted(s, m)
 }
 
 func (c *partitionChecker) indexFile(name string, entrySize int) ([]byte, error) {
@@ -401,6 +385,10 @@ func (m *indexMarks) batch(c *partitionChecker, s *segment, h *batch.Header, at 
 func (m *indexMarks) finish(c *partitionChecker, s *segment) {
 	if len(m.offsets) > 0 {
 		c.indexProblem(s.offsets.path, m.offsets[0].offset, m.offsets[0].position, "%d index entries are beyond the end of the segment", len(m.offsets))
+	}
+	m.skipAborted(c, s, c.end)
+	if len(m.aborted) > 0 {
+		c.indexProblem(s.aborted.path, m.aborted[0].lastOffset, -1, "%d transaction index entries are beyond the end of the segment", len(m.aborted))
 	}
 	if len(m.times) > 0 {
 		c.indexProblem(s.times.path, m.times[0].offset, -1, "%d time index entries are beyond the end of the segment", len(m.times))

@@ -28,6 +28,7 @@ const (
 	logSuffix       = ".log"
 	indexSuffix     = ".index"
 	timeIndexSuffix = ".timeindex"
+	txnIndexSuffix  = ".txnindex"
 	snapshotSuffix  = ".snapshot"
 	tempSuffix      = ".tmp"
 	deletedSuffix   = "-delete"

@@ -54,7 +54,7 @@ func dump(t *testing.T, fsys vfs.FS, dir string, ids *strings.Replacer) string {
 		}
 		fmt.Fprintf(&out, "-- %s --\n", name)
 		switch filepath.Ext(name) {
-		case logSuffix, indexSuffix, timeIndexSuffix, snapshotSuffix:
+		case logSuffix, indexSuffix, timeIndexSuffix, txnIndexSuffix, snapshotSuffix:
 			out.WriteString(hex.Dump(b))
 		default:
 			out.WriteString(strings.TrimSuffix(ids.Replace(string(b)), "\n") + "\n")
@@ -75,6 +75,10 @@ func TestFiles(t *testing.T) {
 	if _, err := p.DeleteRecords(3); err != nil {
 		t.Fatal(err)
 	}
+	other := mustPartition(t, l, "readings", 0)
+	produceBatch(t, other, txnBatch(t, 6, 2, 0, "aborted"))
+	produceBatch(t, other, txnBatch(t, 7, 0, 0, "open"))
+	mark(t, other, Marker{ProducerID: 6, ProducerEpoch: 3, CoordinatorEpoch: 9})
 	id, cluster := topicID(topic.ID()).String(), l.ClusterID()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -199,7 +199,7 @@ func (p *Partition) rollExpired(c *TopicConfig, now int64) error {
 func (p *Partition) retainFrom(c *TopicConfig, now int64) (int64, error) {
 	start, total := p.logStart.Load(), p.Size()
 	for i, s := range p.segments {
-		if i+1 == len(p.segments) || p.segments[i+1].base > p.durable.Load() {
+		if i+1 == len(p.segments) || p.segments[i+1].base > p.LastStableOffset() {
 			break
 		}
 		old, err := p.expired(s, c, now)

@@ -43,6 +43,7 @@ type Partition struct {
 	logStart atomic.Int64
 	end      atomic.Int64 // log end offset
 	durable  atomic.Int64 // high watermark: everything below is synced (I1, I7)
+	stable   atomic.Int64 // last stable offset, as far as the log was not cut at its start
 	queued   atomic.Bool  // waits for a sync round
 
 	recovery  recoveryPoint
@@ -85,10 +86,6 @@ func (p *Partition) HighWatermark() int64 { return p.durable.Load() }
 
 // EndOffset is the offset that the next record gets. Records from HighWatermark on are not durable yet.
 func (p *Partition) EndOffset() int64 { return p.end.Load() }
-
-// LastStableOffset is the offset below which every transaction has ended (KIP-98). No transaction is accepted yet, so it
-// is the high watermark.
-func (p *Partition) LastStableOffset() int64 { return p.HighWatermark() }
 
 // Size is the bytes of all .log files.
 func (p *Partition) Size() int64 {

@@ -42,6 +42,15 @@ func (p *Partition) Read(dst []byte, offset int64, maxBytes int, upTo int64) ([]
 
 // segmentAt returns the segment that holds the offset, nil when there is none yet.
 func (p *Partition) segmentAt(offset int64) (*segment, error) {
+	segments, err := p.segmentsFrom(offset)
+	if err != nil || len(segments) == 0 {
+		return nil, err
+	}
+	return segments[0], nil
+}
+
+// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet.
+func (p *Partition) segmentsFrom(offset int64) ([]*segment, error) {
 	p.state.RLock()
 	defer p.state.RUnlock()
 	if p.err != nil {
@@ -54,7 +63,7 @@ func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	if i == 0 {
 		return nil, nil
 	}
-	return p.segments[i-1], nil
+	return p.segments[i-1:], nil
 }
 
 // readError explains an error of a read: the files may have been deleted meanwhile.

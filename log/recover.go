@@ -100,10 +100,11 @@ func (p *Partition) recoverMissing(point, start int64) error {
 	return nil
 }
 
-// setEnd sets end, high watermark and recovery point of a partition that is being opened.
+// setEnd sets end, high watermark and last stable offset of a partition that is being opened.
 func (p *Partition) setEnd(end int64) {
 	p.end.Store(end)
 	p.durable.Store(end)
+	p.stable.Store(p.producers.lastStable(end))
 }
 
 // cleanFiles deletes temporary files and lists the bases of the segments.
@@ -177,7 +178,10 @@ func (p *Partition) openSegment(s *segment) error {
 	if err := s.offsets.load(p.log.fs); err != nil {
 		return err
 	}
-	return s.times.load(p.log.fs)
+	if err := s.times.load(p.log.fs); err != nil {
+		return err
+	}
+	return s.aborted.load(p.log.fs)
 }
 
 // replay scans from the recovery point, or from the newest usable producer snapshot if that is older, to the end.
@@ -239,7 +243,7 @@ func (p *Partition) loadSnapshot() (int64, error) {
 		}
 		byID, err := decodeSnapshot(b, p.log.cfg.Now().UnixMilli())
 		if err == nil {
-			p.producers.byID = byID
+			p.producers.load(byID)
 			return offsets[i], nil
 		}
 		p.log.cfg.Logger.Warn("producer snapshot is not usable, replaying from an older one", "file", name, "err", err)
@@ -301,7 +305,7 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 		}
 		switch {
 		case err == nil:
-			r.take(s, &sc.h, at, interval)
+			r.take(s, &sc.h, sc.b, at, interval)
 		case err == io.EOF:
 			s.maxLoaded = true
 			return true, r.finish(s, last)
@@ -314,15 +318,32 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 }
 
 // take notes a good batch.
-func (r *replayer) take(s *segment, h *batch.Header, at, interval int64) {
+func (r *replayer) take(s *segment, h *batch.Header, b []byte, at, interval int64) {
 	if s.firstAppend == 0 {
 		s.firstAppend = max(h.MaxTimestamp, 1)
 	}
 	s.note(h, at, interval)
 	if h.BaseOffset >= r.snapshot {
-		r.p.producers.add(h, r.p.log.cfg.Now().UnixMilli())
+		r.track(s, h, b)
 	}
 	r.end = h.LastOffset() + 1
+}
+
+// track takes a batch into the producers' state and the transaction index.
+func (r *replayer) track(s *segment, h *batch.Header, b []byte) {
+	now := r.p.log.cfg.Now().UnixMilli()
+	if !h.Control() {
+		r.p.track(s, h, nil, now)
+		return
+	}
+	m, err := batch.ReadMarker(b)
+	switch {
+	case err == nil:
+		r.p.track(s, h, &m, now)
+	case !errors.Is(err, batch.ErrNoMarker): // whole, so it was written like that: not by us
+		r.p.log.cfg.Logger.Warn("control batch is not readable, it ends no transaction", keyTopic, r.p.topic.name,
+			keyPartition, r.p.index, keyOffset, h.BaseOffset, "err", err)
+	}
 }
 
 // finish ends the replay of a segment. The index of an older one is completed as roll did.
@@ -367,6 +388,9 @@ func (r *replayer) offline(s *segment, d damage) error {
 // prepare cuts the indexes of a segment to what was durable and returns the position from which to scan.
 func (r *replayer) prepare(s *segment) (int64, error) {
 	p := r.p
+	if err := r.keepAborted(s); err != nil {
+		return 0, err
+	}
 	keep := r.trusted(s)
 	if keep > 0 {
 		pos, err := r.keepIndex(s, keep)
@@ -443,6 +467,27 @@ func (r *replayer) keepIndex(s *segment, entries int) (int64, error) {
 	return e.position, s.times.truncate(files, int64(n*timeEntrySize))
 }
 
+// keepAborted cuts the transaction index to the transactions that ended before the producer snapshot: they were durable before it was
+// written. The others are added again by the replay, which starts there.
+func (r *replayer) keepAborted(s *segment) error {
+	if _, err := r.p.log.fs.Stat(s.aborted.path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	b, err := s.aborted.readAll(r.p.log.files)
+	if err != nil {
+		return err
+	}
+	kept, last := 0, s.base-1
+	for ; kept+abortedEntrySize <= len(b); kept += abortedEntrySize {
+		e, err := decodeAbortedEntry(b[kept:])
+		if err != nil || e.lastOffset <= last || e.lastOffset >= r.snapshot {
+			break
+		}
+		last = e.lastOffset
+	}
+	return s.aborted.truncate(r.p.log.files, int64(kept))
+}
+
 // timeEntryHolds reports whether a time index entry is about a batch of the log. Entries of a sector that was lost are zero, and
 // none after them rises: so the last one that rises tells about all.
 func timeEntryHolds(f io.ReaderAt, offsets []byte, s *segment, e timeEntry) bool {
@@ -468,7 +513,7 @@ func (p *Partition) dropOrphans(infos []vfs.Info, bases []int64) error {
 		has[b] = true
 	}
 	for _, info := range infos {
-		for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
+		for _, suffix := range []string{indexSuffix, timeIndexSuffix, txnIndexSuffix} {
 			if base, ok := parseOffsetName(info.Name, suffix); ok && !has[base] {
 				if err := p.log.fs.Remove(join(p.dir, info.Name)); err != nil {
 					return err

@@ -8,12 +8,13 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// segment is a .log file and its two indexes.
+// segment is a .log file and its indexes.
 type segment struct {
 	base    int64
 	log     handle
 	offsets index
 	times   index
+	aborted index        // .txnindex, there from the first aborted transaction on
 	size    atomic.Int64 // bytes of good batches in the .log file
 	syncing sync.Mutex   // serialises the syncs of the .log file
 
@@ -33,6 +34,7 @@ func newSegment(dir string, base int64) *segment {
 		log:      handle{path: path(logSuffix)},
 		offsets:  index{handle: handle{path: path(indexSuffix)}, entrySize: offsetEntrySize},
 		times:    index{handle: handle{path: path(timeIndexSuffix)}, entrySize: timeEntrySize},
+		aborted:  index{handle: handle{path: path(txnIndexSuffix)}, entrySize: abortedEntrySize},
 		maxTime:  timeEntry{timestamp: -1, offset: base},
 		lastTime: -1,
 	}
@@ -87,7 +89,10 @@ func (p *Partition) flushIndexes(s *segment) error {
 	if err := s.offsets.flush(p.log.files, publish); err != nil {
 		return err
 	}
-	return s.times.flush(p.log.files, publish)
+	if err := s.times.flush(p.log.files, publish); err != nil {
+		return err
+	}
+	return s.aborted.flush(p.log.files, publish)
 }
 
 // syncIndexes makes the written index entries durable.
@@ -95,7 +100,10 @@ func (p *Partition) syncIndexes(s *segment) error {
 	if err := s.offsets.sync(p.log.files); err != nil {
 		return err
 	}
-	return s.times.sync(p.log.files)
+	if err := s.times.sync(p.log.files); err != nil || s.aborted.flushed == 0 {
+		return err
+	}
+	return s.aborted.sync(p.log.files)
 }
 
 // syncLog makes the .log file durable. Linux reports a write-back error to one fsync of a descriptor only, so the syncs of a
@@ -142,12 +150,17 @@ func (p *Partition) lookupTime(s *segment, ts int64) (int64, error) {
 // dropSegment closes and deletes the files of a segment. What cannot be deleted now is below the log start offset and
 // goes when the log is opened next.
 func (p *Partition) dropSegment(s *segment) error {
-	for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles() {
 		p.log.files.drop(h)
 	}
 	err := p.log.fs.Remove(s.log.path)
-	for _, h := range []*handle{&s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles()[1:] {
 		_ = p.log.fs.Remove(h.path) // missing when nothing was indexed; an orphan is deleted on open
 	}
 	return err
+}
+
+// handles lists the files of a segment, the .log first.
+func (s *segment) handles() []*handle {
+	return []*handle{&s.log, &s.offsets.handle, &s.times.handle, &s.aborted.handle}
 }

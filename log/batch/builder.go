@@ -15,8 +15,11 @@ type Builder struct {
 	ProducerEpoch int16
 	BaseSequence  int32
 	Idempotent    bool
+	// Transactional makes the batch part of the producer's transaction; it needs Idempotent.
+	Transactional bool
 
 	z        Compressor
+	control  bool // of Marker
 	records  []byte
 	scratch  []byte
 	count    int32
@@ -90,7 +93,7 @@ func (b *Builder) header(out []byte) {
 	be.PutUint32(out[posLength:], uint32(len(out)-overhead))
 	be.PutUint32(out[posLeaderEpoch:], math.MaxUint32)
 	out[posMagic] = magicV2
-	be.PutUint16(out[posAttributes:], uint16(b.Codec))
+	be.PutUint16(out[posAttributes:], b.attributes())
 	be.PutUint32(out[posLastOffsetDelta:], uint32(b.count-1))
 	be.PutUint64(out[posBaseTimestamp:], uint64(b.baseTime))
 	be.PutUint64(out[posMaxTimestamp:], uint64(b.maxTime))
@@ -99,4 +102,15 @@ func (b *Builder) header(out []byte) {
 	be.PutUint32(out[posBaseSequence:], uint32(seq))
 	be.PutUint32(out[posCount:], uint32(b.count))
 	be.PutUint32(out[posCRC:], Checksum(out))
+}
+
+func (b *Builder) attributes() uint16 {
+	a := uint16(b.Codec)
+	if b.Transactional {
+		a |= transactionalBit
+	}
+	if b.control {
+		a |= controlBit
+	}
+	return a
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
 )
 
 // produceHandler is key 0, v3–v13. Versions 0–2 are advertised but, as from Kafka,
@@ -64,7 +65,7 @@ func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopi
 	case q.Acks < -1 || q.Acks > 1:
 		return nil, kerr.InvalidRequiredAcks
 	case q.TransactionID != nil:
-		return nil, log.ErrTransactional
+		return nil, kerr.InvalidTxnState // there is no transaction coordinator
 	}
 	topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 13)
 	if err == nil && topic.Internal() {
@@ -89,6 +90,10 @@ func (w *produceWait) append(topic *log.Topic, p *kmsg.ProduceRequestTopicPartit
 	partition, ok := topic.Partition(p.Partition)
 	if !ok {
 		w.fail(rp, kerr.UnknownTopicOrPartition)
+		return
+	}
+	if h, err := batch.Parse(p.Records); err == nil && h.Transactional() {
+		w.fail(rp, kerr.InvalidTxnState) // nor can it be asked about this one
 		return
 	}
 	res, err := partition.Append(p.Records, log.AppendOptions{})
