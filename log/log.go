@@ -52,6 +52,7 @@ type Log struct {
 	checkpoints sync.Mutex // serialises the writing of checkpoint files
 
 	recompressors sync.Pool // of *batch.Recompressor
+	stats         Stats
 
 	failed   chan struct{}
 	failOnce sync.Once

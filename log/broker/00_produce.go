@@ -35,7 +35,7 @@ func produceHandler() handler {
 func (b *Broker) produce(_ context.Context, r *request) {
 	q := r.body.(*kmsg.ProduceRequest)
 	resp := q.ResponseKind().(*kmsg.ProduceResponse)
-	w := &produceWait{request: r, response: resp, acks: q.Acks}
+	w := &produceWait{request: r, response: resp, traffic: &b.traffic, acks: q.Acks}
 	w.left.Store(1)
 	resp.Topics = make([]kmsg.ProduceResponseTopic, len(q.Topics))
 	for i := range q.Topics {
@@ -49,11 +49,14 @@ func (b *Broker) produce(_ context.Context, r *request) {
 			rp.Default()
 			rp.Partition = p.Partition
 			rp.LogStartOffset = -1
-			if err != nil {
-				w.fail(rp, err)
-				continue
+			refusal := err
+			if refusal == nil {
+				refusal = w.append(topic, p, rp)
 			}
-			w.append(topic, p, rp)
+			if refusal != nil {
+				w.fail(rp, refusal)
+				b.traffic.refused(topic, int64(len(p.Records)))
+			}
 		}
 	}
 	w.done()
@@ -78,6 +81,7 @@ func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopi
 type produceWait struct {
 	request  *request
 	response *kmsg.ProduceResponse
+	traffic  *traffic
 	acks     int16
 	left     atomic.Int32 // partitions not durable yet, plus one for the handler
 
@@ -85,27 +89,27 @@ type produceWait struct {
 	firstErr error
 }
 
-// append writes one partition's batch; the outcome lands in rp.
-func (w *produceWait) append(topic *log.Topic, p *kmsg.ProduceRequestTopicPartition, rp *kmsg.ProduceResponseTopicPartition) {
+// append writes one partition's batch, or returns why it did not; the outcome lands in rp.
+func (w *produceWait) append(topic *log.Topic, p *kmsg.ProduceRequestTopicPartition, rp *kmsg.ProduceResponseTopicPartition) error {
 	partition, ok := topic.Partition(p.Partition)
 	if !ok {
-		w.fail(rp, kerr.UnknownTopicOrPartition)
-		return
+		return kerr.UnknownTopicOrPartition
 	}
 	if h, err := batch.Parse(p.Records); err == nil && h.Transactional() {
-		w.fail(rp, kerr.InvalidTxnState) // nor can it be asked about this one
-		return
+		return kerr.InvalidTxnState // nor can it be asked about this one
 	}
 	res, err := partition.Append(p.Records, log.AppendOptions{})
 	if err != nil {
-		w.fail(rp, err)
-		return
+		return err
+	}
+	if !res.Duplicate {
+		w.traffic.produced(topic, res.LastOffset-res.BaseOffset+1, int64(len(p.Records)))
 	}
 	rp.BaseOffset = res.BaseOffset
 	rp.LogAppendTime = res.LogAppendTimeMs
 	rp.LogStartOffset = partition.LogStartOffset()
 	if w.acks == 0 {
-		return
+		return nil
 	}
 	w.left.Add(1)
 	partition.OnDurable(res.LastOffset, func(err error) { // I1
@@ -114,6 +118,7 @@ func (w *produceWait) append(topic *log.Topic, p *kmsg.ProduceRequestTopicPartit
 		}
 		w.done()
 	})
+	return nil
 }
 
 func (w *produceWait) fail(rp *kmsg.ProduceResponseTopicPartition, err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
@@ -34,6 +35,8 @@ type Config struct {
 	FS vfs.FS
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
+	// Metrics gets the broker's metrics. Default: nobody does.
+	Metrics *metrics.Registry
 	// AdvertisedAddr is the host:port that clients are told to dial. Default 127.0.0.1:9092.
 	AdvertisedAddr string
 	// NodeID of this broker (node.id).
@@ -105,6 +108,10 @@ type Broker struct {
 	tasks       sync.WaitGroup // connections
 	alterMu     sync.Mutex     // serialises changes of configs
 	dynamic     atomic.Pointer[dynamic]
+	traffic     traffic
+	sessions    fetchSessions
+
+	connsCreated, connsRefused atomic.Int64
 
 	mu        sync.Mutex // guards the fields below
 	conns     map[*conn]struct{}
@@ -137,9 +144,13 @@ func New(cfg Config) (*Broker, error) {
 		listeners:   map[net.Listener]struct{}{},
 	}
 	for _, h := range handlers() {
+		h.metrics = newAPIMetrics(&h)
 		b.handlers[h.key] = &h
 	}
 	b.loadDynamic(cfg.Log.BrokerOverrides())
+	if cfg.Metrics != nil {
+		b.registerMetrics(cfg.Metrics)
+	}
 	return b, nil
 }
 
@@ -237,6 +248,7 @@ func (b *Broker) addConn(c *conn) error {
 		return ErrClosed
 	}
 	if limit := b.dynamic.Load().maxConnections; len(b.conns) >= limit { // I5
+		b.connsRefused.Add(1)
 		if !b.refusing {
 			b.refusing = true
 			b.cfg.Logger.Warn("connection refused: too many are open", "limit", limit)
@@ -245,6 +257,7 @@ func (b *Broker) addConn(c *conn) error {
 	}
 	b.refusing = false
 	b.conns[c] = struct{}{}
+	b.connsCreated.Add(1)
 	b.tasks.Add(1)
 	return nil
 }

@@ -95,7 +95,7 @@ func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error 
 	if err != nil {
 		return err
 	}
-	req.clientHost = c.host
+	req.clientHost, req.received = c.host, time.Now()
 	c.pending <- req
 	c.serve(ctx, req)
 	return nil
@@ -122,10 +122,11 @@ func (c *conn) write() {
 	for r := range c.pending {
 		<-r.ready
 		if failed == nil {
-			failed = c.send(r)
-			if failed != nil {
+			if failed = c.send(r); failed != nil {
 				c.cancel()
 				c.nc.Close()
+			} else {
+				r.handler.metrics.observe(r)
 			}
 		}
 		if r.after != nil {

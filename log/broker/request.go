@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -19,6 +20,7 @@ type handler struct {
 	// min only for Produce.
 	advertised int16
 	shape      shape
+	metrics    *apiMetrics
 	// serve must call reply, noReply or hangUp of the request once, now or later. It must not keep anything that refers to the request's bytes.
 	serve func(b *Broker, ctx context.Context, r *request)
 }
@@ -41,6 +43,7 @@ type request struct {
 	clientHost    string
 	body          kmsg.Request
 	handler       *handler
+	received      time.Time // when its last byte came
 
 	// Written before ready is closed, read after.
 	response kmsg.Response
