@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
@@ -36,7 +37,7 @@ type embedded struct {
 }
 
 // openEmbedded recovers the log in a data directory and serves it on ln.
-func openEmbedded(dataDir string, cfg log.Config, ln net.Listener, logger *slog.Logger) (*embedded, error) {
+func openEmbedded(dataDir string, cfg log.Config, ln net.Listener, registry *metrics.Registry, logger *slog.Logger) (*embedded, error) {
 	dir := filepath.Join(dataDir, logDir)
 	cfg.Dir, cfg.Logger = dir, logger
 	l, err := log.Open(cfg)
@@ -48,7 +49,7 @@ func openEmbedded(dataDir string, cfg log.Config, ln net.Listener, logger *slog.
 		return nil, errors.Join(fmt.Errorf("start group coordinator: %w", err), l.Close())
 	}
 	b, err := broker.New(broker.Config{
-		Log: l, Groups: groups, Dir: dir, Logger: logger, AdvertisedAddr: advertised(ln.Addr()),
+		Log: l, Groups: groups, Dir: dir, Logger: logger, Metrics: registry, AdvertisedAddr: advertised(ln.Addr()),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start broker: %w", err), groups.Close(), l.Close())
