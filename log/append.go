@@ -10,8 +10,12 @@ import (
 
 // AppendOptions of [Partition.Append].
 type AppendOptions struct {
-	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply.
+	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply, and it may be
+	// without a sequence number though it has a producer id.
 	Internal bool
+	// Lazy starts no sync round: the batch goes with the next one, which is soon after a wait for it ([Partition.OnDurable],
+	// [Partition.WaitDurable]) or any append that is not lazy. So what is to be durable at the same time shares a round.
+	Lazy bool
 }
 
 // AppendResult says where a batch is.
@@ -70,6 +74,9 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	if err := p.write(b, &h, nil, c, now); err != nil {
 		return AppendResult{}, p.writeError(err)
 	}
+	if !o.Lazy {
+		p.log.syncer.poke()
+	}
 	res.BaseOffset, res.LastOffset = h.BaseOffset, h.LastOffset()
 	return res, nil
 }
@@ -82,7 +89,8 @@ func (p *Partition) writable() error {
 	return p.log.Err()
 }
 
-// write puts a batch that has been accepted at the end of the active segment; m is what it says when it is a marker. mu is held.
+// write puts a batch that has been accepted at the end of the active segment, for the next sync round; m is what it says when it is a
+// marker. mu is held.
 func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, now int64) error {
 	s, err := p.segmentFor(c, h, now)
 	if err != nil {
@@ -103,10 +111,10 @@ func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, 
 	s.note(h, pos, c.IndexInterval)
 	s.size.Store(pos + int64(len(b)))
 	p.state.Unlock()
-	p.track(s, h, m, now)
+	p.noteAborted(s, p.producers.take(h, m, now))
 	p.recovery.grow(int64(len(b)))
 	p.end.Store(h.LastOffset() + 1)
-	p.log.syncer.add(p)
+	p.log.syncer.queue(p)
 	return nil
 }
 
@@ -282,7 +290,7 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		err = &RecordError{-1, "transactional batch without a producer id"}
 	case h.DeleteHorizon():
 		err = &RecordError{-1, "delete horizon set by a producer"}
-	case h.ProducerID >= 0 && h.BaseSequence < 0:
+	case h.ProducerID >= 0 && h.BaseSequence < 0 && !o.Internal:
 		err = &RecordError{-1, "producer id without a sequence number"}
 	}
 	if err != nil {

@@ -107,6 +107,7 @@ func (ps *producers) check(h *batch.Header, untouched bool) (*producerBatch, err
 		return nil, ps.checkNew(h, untouched)
 	case h.ProducerEpoch < p.epoch:
 		return nil, ErrInvalidProducerEpoch
+	case h.BaseSequence < 0: // of a coordinator
 	case h.ProducerEpoch > p.epoch:
 		if h.BaseSequence != 0 {
 			return nil, ErrOutOfOrderSequence
@@ -130,7 +131,7 @@ func (ps *producers) check(h *batch.Header, untouched bool) (*producerBatch, err
 // checkNew tests the first batch of a producer.
 func (ps *producers) checkNew(h *batch.Header, untouched bool) error {
 	// Any sequence may come first when older records are gone, but not when there never were any (KAFKA-15591).
-	if untouched && h.BaseSequence != 0 {
+	if untouched && h.BaseSequence > 0 {
 		return ErrOutOfOrderSequence
 	}
 	if len(ps.byID) >= ps.max && len(ps.open) >= len(ps.byID) {
@@ -153,6 +154,19 @@ func (ps *producers) checkMarker(m *Marker) error {
 	return nil
 }
 
+// take takes an appended batch into the state; m is what it says when it is a marker. It returns the transaction that it aborts, if any.
+func (ps *producers) take(h *batch.Header, m *Marker, nowMs int64) *abortedEntry {
+	if m == nil {
+		ps.add(h, nowMs)
+		return nil
+	}
+	first := ps.end(h, m, nowMs)
+	if first == none || m.Commit {
+		return nil
+	}
+	return &abortedEntry{m.ProducerID, first, h.BaseOffset, ps.lastStable(h.BaseOffset + 1)}
+}
+
 // add takes an appended batch of data into the state.
 func (ps *producers) add(h *batch.Header, nowMs int64) {
 	if h.ProducerID < 0 {
@@ -160,7 +174,9 @@ func (ps *producers) add(h *batch.Header, nowMs int64) {
 	}
 	p := ps.of(h)
 	p.wrote(h, nowMs)
-	p.add(producerBatch{h.LastSequence(), h.LastOffset(), h.LastOffsetDelta, h.MaxTimestamp})
+	if h.BaseSequence >= 0 {
+		p.add(producerBatch{h.LastSequence(), h.LastOffset(), h.LastOffsetDelta, h.MaxTimestamp})
+	}
 	if h.Transactional() && p.txnFirst < 0 {
 		p.txnFirst = h.BaseOffset
 		ps.open = append(ps.open, h.BaseOffset) // above all others: the log only grows

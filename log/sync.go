@@ -21,18 +21,23 @@ func newSyncer(parallel int) *syncer {
 	return &syncer{parallel: parallel, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-// add puts a partition into the next round.
+// add puts a partition into the next round and asks for one.
 func (s *syncer) add(p *Partition) {
+	s.queue(p)
+	s.poke()
+}
+
+// queue puts a partition into the next round.
+func (s *syncer) queue(p *Partition) {
 	if !p.queued.CompareAndSwap(false, true) {
 		return
 	}
 	s.mu.Lock()
 	s.dirty = append(s.dirty, p)
 	s.mu.Unlock()
-	s.poke()
 }
 
-// poke wakes the goroutine.
+// poke asks for a round.
 func (s *syncer) poke() {
 	select {
 	case s.wake <- struct{}{}:

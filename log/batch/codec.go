@@ -206,45 +206,45 @@ func ParseCodec(name string) (Codec, bool) {
 	return None, false
 }
 
-// Compressor compresses batches, one at a time, and keeps what that takes. The zero value is ready. Not for concurrent use.
-type Compressor struct {
+// compressor compresses batches, one at a time, with encoders that it keeps. The zero value is ready. Not for concurrent use.
+type compressor struct {
 	gzip *gzip.Writer
 	lz4  *lz4.Writer
 	zstd *zstd.Encoder
 }
 
 // compress returns src compressed, appended to dst, as Kafka's producers do (snappy without framing, which every client reads).
-func (c *Compressor) compress(dst []byte, codec Codec, src []byte) ([]byte, error) {
-	switch codec {
+func (z *compressor) compress(dst []byte, c Codec, src []byte) ([]byte, error) {
+	w := bytes.NewBuffer(dst)
+	switch c {
 	case None:
 		return append(dst, src...), nil
 	case Gzip:
-		if c.gzip == nil {
-			c.gzip = gzip.NewWriter(nil)
+		if z.gzip == nil {
+			z.gzip = gzip.NewWriter(nil)
 		}
-		w := bytes.NewBuffer(dst)
-		c.gzip.Reset(w)
-		return finish(w, c.gzip, src)
+		z.gzip.Reset(w)
+		return finish(w, z.gzip, src)
 	case Snappy:
 		return append(dst, s2.EncodeSnappy(nil, src)...), nil
 	case LZ4:
-		if c.lz4 == nil {
-			c.lz4 = lz4.NewWriter(nil)
+		if z.lz4 == nil {
+			z.lz4 = lz4.NewWriter(nil)
 		}
-		w := bytes.NewBuffer(dst)
-		c.lz4.Reset(w)
-		return finish(w, c.lz4, src)
+		z.lz4.Reset(w)
+		return finish(w, z.lz4, src)
 	case Zstd:
-		if c.zstd == nil {
+		if z.zstd == nil {
 			zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 			if err != nil {
 				return dst, err
 			}
-			c.zstd = zw
+			z.zstd = zw
 		}
-		return c.zstd.EncodeAll(src, dst), nil
+		z.zstd.Reset(w)
+		return finish(w, z.zstd, src)
 	}
-	return dst, fmt.Errorf("compress: unknown %s", codec)
+	return dst, fmt.Errorf("compress: unknown %s", c)
 }
 
 // finish writes src through w, which writes to buf.

@@ -9,7 +9,7 @@ import (
 // Recompressor gives batches another codec. Not for concurrent use.
 type Recompressor struct {
 	dec *Decompressor
-	enc Compressor
+	enc compressor
 }
 
 // NewRecompressor returns one that refuses batches with more than limit bytes of records (I5).

@@ -26,7 +26,7 @@ func (b *Broker) describeLogDirs(_ context.Context, r *request, q *kmsg.Describe
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = b.cfg.Dir
 	var err error
-	if dir.TotalBytes, dir.UsableBytes, err = b.cfg.FS.Usage(b.cfg.Dir); err != nil {
+	if dir.TotalBytes, dir.UsableBytes, err = b.cfg.Log.Usage(); err != nil {
 		dir.TotalBytes, dir.UsableBytes = -1, -1 // unknown
 	}
 	dir.Topics = []kmsg.DescribeLogDirsResponseDirTopic{}

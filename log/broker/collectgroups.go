@@ -52,12 +52,12 @@ func (c *collection) sampleGroup(id string) groupSample {
 	if d, err := c.b.cfg.Groups.Describe(id); err == nil {
 		s.members = len(d.Members)
 	}
-	offsets, err := c.b.cfg.Groups.Fetch(id)
+	offsets, err := c.b.cfg.Groups.Fetch(id, false)
 	if err != nil {
 		return s
 	}
 	for _, o := range offsets {
-		s.offsets = append(s.offsets, groupOffset{o.Topic, strconv.Itoa(int(o.Partition)), o.Offset, c.lag(o)})
+		s.offsets = append(s.offsets, groupOffset{o.Topic, strconv.Itoa(int(o.Partition)), o.Offset.Offset, c.lag(o.Offset)})
 	}
 	return s
 }

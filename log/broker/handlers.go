@@ -22,6 +22,11 @@ func handlers() []handler {
 		deleteRecordsHandler(),
 		initProducerIDHandler(),
 		offsetForLeaderEpochHandler(),
+		addPartitionsToTxnHandler(),
+		addOffsetsToTxnHandler(),
+		endTxnHandler(),
+		writeTxnMarkersHandler(),
+		txnOffsetCommitHandler(),
 		describeConfigsHandler(),
 		alterConfigsHandler(),
 		describeLogDirsHandler(),
@@ -34,6 +39,9 @@ func handlers() []handler {
 		offsetDeleteHandler(),
 		describeClusterHandler(),
 		listConfigResourcesHandler(),
+		describeProducersHandler(),
+		describeTransactionsHandler(),
+		listTransactionsHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }

@@ -133,21 +133,21 @@ func (t *traffic) of(topic *log.Topic) *topicMetrics {
 }
 
 // produced counts a batch that was appended.
-func (t *traffic) produced(topic *log.Topic, records, size int64) {
-	for _, m := range [...]*topicMetrics{&t.all, t.of(topic)} {
+func (t *traffic) produced(p *log.Partition, records, size int64) {
+	for _, m := range [...]*topicMetrics{&t.all, t.of(p.Topic())} {
 		m.produceRequests.Add(1)
 		m.messagesIn.Add(records)
 		m.bytesIn.Add(size)
 	}
 }
 
-// refused counts a batch that was not; topic may be nil.
-func (t *traffic) refused(topic *log.Topic, size int64) {
+// refused counts a batch that was not; p is nil when there is no such partition.
+func (t *traffic) refused(p *log.Partition, size int64) {
 	t.all.produceRequests.Add(1)
 	t.all.failedProduces.Add(1)
 	t.all.bytesRejected.Add(size)
-	if topic != nil {
-		m := t.of(topic)
+	if p != nil {
+		m := t.of(p.Topic())
 		m.produceRequests.Add(1)
 		m.failedProduces.Add(1)
 		m.bytesRejected.Add(size)
