@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/broker"
@@ -46,7 +47,7 @@ type embedded struct {
 
 // openEmbedded recovers the log in a data directory and serves it on the open
 // listeners, one for each of c.
-func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, logger *slog.Logger) (*embedded, error) {
+func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, registry *metrics.Registry, logger *slog.Logger) (*embedded, error) {
 	dir := filepath.Join(c.DataDir, logDir)
 	cfg.Dir, cfg.Logger = dir, logger
 	l, err := log.Open(cfg)
@@ -62,14 +63,14 @@ func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, logger *slog.Lo
 		return nil, errors.Join(fmt.Errorf("start transaction coordinator: %w", err), groups.Close(), l.Close())
 	}
 	e := &embedded{log: l, groups: groups, txns: txns, logger: logger, ended: make(chan struct{})}
-	if err := e.serve(c, cfg.FS, lns); err != nil {
+	if err := e.serve(c, cfg.FS, lns, registry); err != nil {
 		return nil, errors.Join(fmt.Errorf("start broker: %w", err), txns.Close(), groups.Close(), l.Close())
 	}
 	return e, nil
 }
 
 // serve starts the broker.
-func (e *embedded) serve(c *Config, fsys vfs.FS, lns []net.Listener) error {
+func (e *embedded) serve(c *Config, fsys vfs.FS, lns []net.Listener, registry *metrics.Registry) error {
 	if fsys == nil {
 		fsys = vfs.OS
 	}
@@ -87,6 +88,7 @@ func (e *embedded) serve(c *Config, fsys vfs.FS, lns []net.Listener) error {
 	}
 	cfg := c.broker.config(e.security)
 	cfg.Log, cfg.Groups, cfg.Txns, cfg.Dir, cfg.Logger, cfg.AdvertisedAddr = e.log, e.groups, e.txns, dir, e.logger, served[0].AdvertisedAddr
+	cfg.Metrics = registry
 	if e.broker, err = broker.New(cfg); err != nil {
 		return err
 	}

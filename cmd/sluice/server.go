@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-data/sluice/connectors"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/rest"
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/security"
 )
@@ -47,11 +48,13 @@ type Main struct {
 	logger *slog.Logger
 	ready  chan Addresses
 	log    log.Config // of the embedded log; tests put a file system in
+
+	metrics *metrics.Registry
 }
 
 // NewMain returns a server that does nothing until it is run.
 func NewMain(cfg Config, logger *slog.Logger) *Main {
-	return &Main{cfg: cfg, logger: logger, ready: make(chan Addresses, 1)}
+	return &Main{cfg: cfg, logger: logger, ready: make(chan Addresses, 1), metrics: newMetrics()}
 }
 
 // Ready returns a channel that gets the addresses once the worker answers.
@@ -80,7 +83,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
 	}
-	e, err := openEmbedded(&m.cfg, m.log, l.kafka, m.logger)
+	e, err := openEmbedded(&m.cfg, m.log, l.kafka, m.metrics, m.logger)
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	r := &running{embedded: e, workerDone: make(chan struct{})}
 	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
 	defer r.registry.shutdown()
-	r.rest = serveHTTP(l.rest, api, m.logger)
+	r.rest = serveHTTP(l.rest, withMetrics(api, m.metrics), m.logger)
 	defer r.rest.shutdown()
 
 	// The worker's own context, so that everything stops in the order below.

@@ -46,24 +46,24 @@ func audits(t *testing.T) (all map[kmsg.Key]audit, open []kmsg.Key) {
 	return all, []kmsg.Key{kmsg.ApiVersions, kmsg.SASLHandshake, kmsg.SASLAuthenticate, kmsg.DescribeCluster}
 }
 
-// errorCodes collects every ErrorCode in a response.
-func errorCodes(v reflect.Value) []int16 {
+// allErrorCodes collects every ErrorCode in a response.
+func allErrorCodes(v reflect.Value) []int16 {
 	var codes []int16
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			codes = errorCodes(v.Elem())
+			codes = allErrorCodes(v.Elem())
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			codes = append(codes, errorCodes(v.Index(i))...)
+			codes = append(codes, allErrorCodes(v.Index(i))...)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).Name == "ErrorCode" {
 				codes = append(codes, int16(v.Field(i).Int()))
 			} else {
-				codes = append(codes, errorCodes(v.Field(i))...)
+				codes = append(codes, allErrorCodes(v.Field(i))...)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ var authorizationErrors = map[int16]bool{
 
 // isDenied reports whether any part of a response is refused for lack of a right.
 func isDenied(resp kmsg.Response) (denied bool, codes []int16) {
-	codes = errorCodes(reflect.ValueOf(resp))
+	codes = allErrorCodes(reflect.ValueOf(resp))
 	for _, code := range codes {
 		denied = denied || authorizationErrors[code]
 	}

@@ -38,6 +38,9 @@ func topicAudits(t *testing.T) map[kmsg.Key]audit {
 		kmsg.CreatePartitions: {auditRequest(kmsg.NewPtrCreatePartitionsRequest(), 3, func(q *kmsg.CreatePartitionsRequest) {
 			q.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: secretTopic, Count: 2}}
 		}), []string{"ALTER " + onTopic}, kerr.TopicAuthorizationFailed},
+		kmsg.AlterConfigs: {auditRequest(kmsg.NewPtrAlterConfigsRequest(), 2, func(q *kmsg.AlterConfigsRequest) {
+			q.Resources = []kmsg.AlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: secretTopic}}
+		}), []string{"ALTER_CONFIGS " + onTopic}, kerr.TopicAuthorizationFailed},
 		kmsg.IncrementalAlterConfigs: {auditRequest(kmsg.NewPtrIncrementalAlterConfigsRequest(), 1, func(q *kmsg.IncrementalAlterConfigsRequest) {
 			q.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: secretTopic}}
 		}), []string{"ALTER_CONFIGS " + onTopic}, kerr.TopicAuthorizationFailed},
@@ -111,6 +114,15 @@ func clusterAudits() map[kmsg.Key]audit {
 		kmsg.DeleteACLs: {auditRequest(kmsg.NewPtrDeleteACLsRequest(), 3, func(q *kmsg.DeleteACLsRequest) {
 			q.Filters = []kmsg.DeleteACLsRequestFilter{{ResourceType: 6, ResourcePatternType: 1, Operation: 1, PermissionType: 1}}
 		}), []string{"ALTER " + onCluster}, kerr.ClusterAuthorizationFailed},
+		kmsg.ElectLeaders: {auditRequest(kmsg.NewPtrElectLeadersRequest(), 2, func(q *kmsg.ElectLeadersRequest) {
+			q.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: secretTopic, Partitions: []int32{0}}}
+		}), []string{"ALTER " + onCluster}, kerr.ClusterAuthorizationFailed},
+		kmsg.AlterPartitionAssignments: {auditRequest(kmsg.NewPtrAlterPartitionAssignmentsRequest(), 1, func(q *kmsg.AlterPartitionAssignmentsRequest) {}),
+			[]string{"ALTER " + onCluster}, kerr.ClusterAuthorizationFailed},
+		kmsg.ListPartitionReassignments: {auditRequest(kmsg.NewPtrListPartitionReassignmentsRequest(), 0, func(q *kmsg.ListPartitionReassignmentsRequest) {}),
+			[]string{"DESCRIBE " + onCluster}, kerr.ClusterAuthorizationFailed},
+		kmsg.ListConfigResources: {auditRequest(kmsg.NewPtrListConfigResourcesRequest(), 1, func(q *kmsg.ListConfigResourcesRequest) {}),
+			[]string{"DESCRIBE_CONFIGS " + onCluster}, kerr.ClusterAuthorizationFailed},
 		kmsg.DescribeLogDirs: {auditRequest(kmsg.NewPtrDescribeLogDirsRequest(), 4, func(q *kmsg.DescribeLogDirsRequest) {}), []string{"DESCRIBE " + onCluster}, kerr.ClusterAuthorizationFailed},
 		kmsg.DescribeClientQuotas: {auditRequest(kmsg.NewPtrDescribeClientQuotasRequest(), 1, func(q *kmsg.DescribeClientQuotasRequest) {}),
 			[]string{"DESCRIBE_CONFIGS " + onCluster}, kerr.ClusterAuthorizationFailed},

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
@@ -32,6 +34,8 @@ type Config struct {
 	Dir string
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
+	// Metrics gets the broker's metrics. Default: nobody does.
+	Metrics *metrics.Registry
 	// AdvertisedAddr is the host:port that clients are told to dial, where their listener does not say. Default 127.0.0.1:9092.
 	AdvertisedAddr string
 	// Security has SCRAM credentials, ACLs and quotas. Default: there are none, and requests about them are refused.
@@ -114,7 +118,12 @@ type Broker struct {
 	inFlight    *semaphore.Weighted // request bytes
 	fetchMemory *semaphore.Weighted // response bytes
 	tasks       sync.WaitGroup      // connections
-	alterMu     sync.Mutex          // serialises changes of topic configs
+	alterMu     sync.Mutex          // serialises changes of configs
+	dynamic     atomic.Pointer[dynamic]
+	traffic     traffic
+	sessions    fetchSessions
+
+	connsCreated, connsRefused atomic.Int64
 
 	memory   *listener         // of connections in this process
 	limiter  *security.Limiter // nil: there are no quotas
@@ -151,7 +160,12 @@ func New(cfg Config) (*Broker, error) {
 		b.limiter = security.NewLimiter(cfg.Security)
 	}
 	for _, h := range handlers() {
+		h.metrics = newAPIMetrics(&h)
 		b.handlers[h.key] = &h
+	}
+	b.loadDynamic(cfg.Log.BrokerOverrides())
+	if cfg.Metrics != nil {
+		b.registerMetrics(cfg.Metrics)
 	}
 	return b, nil
 }

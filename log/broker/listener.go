@@ -193,10 +193,12 @@ func (b *Broker) addConn(c *conn) error {
 		return ErrClosed
 	}
 	if limit, n := b.exceeded(c); limit != "" { // I5
+		b.connsRefused.Add(1)
 		b.refusals.warn(b.cfg.Logger, "connection refused: too many are open", "limit", limit, "value", n, "listener", c.listener.Name, "client", c.host)
 		return errRefused
 	}
 	b.conns[c] = struct{}{}
+	b.connsCreated.Add(1)
 	c.listener.open++
 	if !c.listener.trusted {
 		b.perHost[c.host]++
@@ -215,8 +217,8 @@ func (b *Broker) exceeded(c *conn) (string, int) {
 		perHost = b.cfg.MaxConnectionsPerIP
 	}
 	switch {
-	case len(b.conns)-b.memory.open >= b.cfg.MaxConnections:
-		return "max.connections", b.cfg.MaxConnections
+	case len(b.conns)-b.memory.open >= b.dynamic.Load().maxConnections:
+		return maxConnectionsConfig, b.dynamic.Load().maxConnections
 	case c.listener.MaxConnections > 0 && c.listener.open >= c.listener.MaxConnections:
 		return "listener.name." + c.listener.Name + ".max.connections", c.listener.MaxConnections
 	case (ok || perHost > 0) && b.perHost[c.host] >= perHost:

@@ -153,7 +153,7 @@ func TestRequestQuota(t *testing.T) {
 				t.Errorf("a long poll is throttled by %d ms", got.ThrottleMillis)
 			}
 		}
-		busy := &request{conn: &conn{b: s.Broker, listener: &listener{}}, principal: security.Anonymous, handler: &handler{}, started: time.Now()}
+		busy := &request{conn: &conn{b: s.Broker, listener: &listener{}}, principal: security.Anonymous, handler: &handler{}, received: time.Now()}
 		<-time.After(50 * time.Millisecond)
 		s.chargeTime(busy)
 		if busy.throttled < 3900*time.Millisecond || busy.throttled > 4100*time.Millisecond {

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -86,10 +88,11 @@ func (b *Broker) autoCreate(name string) (*log.Topic, error) {
 	case txn.StateTopic:
 		return b.cfg.Txns.EnsureTopic()
 	}
-	if err := b.checkRoom(b.cfg.NumPartitions); err != nil {
+	n := b.dynamic.Load().numPartitions
+	if err := b.checkRoom(n); err != nil {
 		return nil, err
 	}
-	return b.cfg.Log.CreateTopic(name, b.cfg.NumPartitions, nil)
+	return b.cfg.Log.CreateTopic(name, n, nil)
 }
 
 // checkRoom refuses more partitions than the broker may have (I5). Requests that
@@ -126,6 +129,13 @@ func unique[E any, K comparable](all []E, key func(*E) K) []E {
 func isReserved(name string) bool {
 	return name == group.OffsetsTopic || name == txn.StateTopic
 }
+
+// isOffline reports whether the files of a partition are damaged. It is described as Kafka describes one whose log
+// directory is offline: without a leader, while requests to it get KAFKA_STORAGE_ERROR.
+func isOffline(p *log.Partition) bool { return errors.Is(p.Err(), log.ErrPartitionOffline) }
+
+// noLeader is the leader of a partition that has none.
+const noLeader = -1
 
 // replicas is the replica list of every partition: this node.
 func (b *Broker) replicas() []int32 { return []int32{b.cfg.NodeID} }
