@@ -14,6 +14,7 @@ func (c *partitionChecker) data(file string, h *batch.Header, at int64) {
 	case errors.Is(err, ErrInvalidTxnState):
 		c.problem(file, h.BaseOffset, at, "producer %d epoch %d: %v", h.ProducerID, h.ProducerEpoch, err)
 	case err != nil && c.begins(h): // a marker came first, the data in front of it is gone
+	case err != nil && h.BaseOffset < c.holes: // so is what was between
 	case err != nil: // allowed when the producer had expired in between
 		c.note(file, h.BaseOffset, at, "producer %d epoch %d sequence %d: %v", h.ProducerID, h.ProducerEpoch, h.BaseSequence, err)
 	}
@@ -63,12 +64,15 @@ func (m *indexMarks) marker(c *partitionChecker, s *segment, commit bool, want a
 	}
 }
 
-// sameAborted compares an entry with the log. Of what began before the first segment the log does not know.
+// known is the offset from which on everything is there that ever was.
+func (c *partitionChecker) known() int64 { return max(c.first, c.holes) }
+
+// sameAborted compares an entry with the log. Of what began before the first segment the log does not know, nor of what was cleaned.
 func (c *partitionChecker) sameAborted(got, want abortedEntry) bool {
-	if got.firstOffset < c.first {
+	if got.firstOffset < c.known() {
 		want.firstOffset = got.firstOffset
 	}
-	if got.lastStable < c.first {
+	if got.lastStable < c.known() {
 		want.lastStable = got.lastStable
 	}
 	return got == want
@@ -104,12 +108,12 @@ func (c *partitionChecker) loadAborted(s *segment, m *indexMarks) error {
 	return nil
 }
 
-// compareProducer compares one producer of a snapshot with the log; what retention has deleted cannot be compared.
+// compareProducer compares one producer of a snapshot with the log; what retention and compaction have deleted cannot be compared.
 func (c *partitionChecker) compareProducer(s checkedSnapshot, id int64, p *producer) {
 	got := c.producers.byID[id]
 	for i := int8(1); i <= p.n; i++ {
 		want := p.window[p.n-i]
-		if want.lastOffset-int64(want.offsetDelta) < c.first {
+		if want.lastOffset-int64(want.offsetDelta) < c.known() {
 			break
 		}
 		if got == nil || got.epoch != p.epoch || i > got.n || got.window[got.n-i] != want {
@@ -117,7 +121,7 @@ func (c *partitionChecker) compareProducer(s checkedSnapshot, id int64, p *produ
 			return
 		}
 	}
-	if p.txnFirst >= c.first && (got == nil || got.txnFirst != p.txnFirst) {
+	if p.txnFirst >= c.known() && (got == nil || got.txnFirst != p.txnFirst) {
 		c.problem(s.file, p.txnFirst, -1, "producer %d: no open transaction begins at this offset", id)
 	}
 }

@@ -22,6 +22,8 @@ const (
 	cleanShutdownFile = ".kafka_cleanshutdown"
 	recoveryPointFile = "recovery-point-offset-checkpoint"
 	logStartFile      = "log-start-offset-checkpoint"
+	cleanerFile       = "cleaner-offset-checkpoint"
+	holesFile         = "offset-holes-checkpoint"
 	partitionFile     = "partition.metadata"
 	epochFile         = "leader-epoch-checkpoint"
 
@@ -31,6 +33,8 @@ const (
 	txnIndexSuffix  = ".txnindex"
 	snapshotSuffix  = ".snapshot"
 	tempSuffix      = ".tmp"
+	cleanedSuffix   = ".cleaned"
+	swapSuffix      = ".swap"
 	deletedSuffix   = "-delete"
 	straySuffix     = "-stray"
 )

@@ -14,11 +14,11 @@ import (
 // testTime is the clock of tests that do not move it.
 var testTime = time.UnixMilli(1_700_000_000_000)
 
-// testConfig has a fixed clock and a janitor that never does anything by itself.
+// testConfig has a fixed clock and a janitor and a cleaner that never do anything by themselves.
 func testConfig(fsys vfs.FS) Config {
 	return Config{
 		Dir: "data", FS: fsys, Now: func() time.Time { return testTime },
-		CheckpointInterval: 24 * time.Hour, RetentionInterval: 24 * time.Hour,
+		CheckpointInterval: 24 * time.Hour, RetentionInterval: 24 * time.Hour, CompactionInterval: 24 * time.Hour,
 		SyncVolumeAt: 2, // so that crash tests meet both ways
 	}
 }

@@ -2,6 +2,7 @@ package log
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/sluice-data/sluice/log/batch"
@@ -80,13 +81,27 @@ type AbortedTransaction struct {
 // AbortedTransactions lists the aborted transactions that have records in [from, upTo), sorted by first offset. upTo must not be above
 // the last stable offset. Errors as of [Partition.Read].
 func (p *Partition) AbortedTransactions(from, upTo int64) ([]AbortedTransaction, error) {
-	indexes, err := p.txnIndexes(from)
-	if err != nil {
-		return nil, err
+	for {
+		indexes, err := p.txnIndexes(from)
+		if err != nil {
+			return nil, err
+		}
+		found, err := p.abortedIn(indexes, from, upTo)
+		if !errors.Is(err, errGone) {
+			return found, err
+		}
+		p.awaitSwap()
 	}
+}
+
+// abortedIn lists the aborted transactions of transaction indexes that have records in [from, upTo).
+func (p *Partition) abortedIn(indexes []segmentView, from, upTo int64) ([]AbortedTransaction, error) {
 	var found []AbortedTransaction
 	for _, x := range indexes {
 		complete, err := p.collectAborted(x.view, from, upTo, &found)
+		if errors.Is(err, errGone) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, p.readError(x.segment, from, err)
 		}
@@ -112,13 +127,18 @@ func (p *Partition) txnIndexes(offset int64) ([]segmentView, error) {
 	if err != nil {
 		return nil, err
 	}
+	return withAborted(segments), nil
+}
+
+// withAborted lists the transaction indexes of segments that have entries. The caller holds state.
+func withAborted(segments []*segment) []segmentView {
 	var views []segmentView
 	for _, s := range segments {
 		if s.aborted.entries() > 0 {
 			views = append(views, segmentView{s, s.aborted.view()})
 		}
 	}
-	return views, nil
+	return views
 }
 
 // collectAborted appends the transactions of one index. It returns true when those of later segments cannot be in the range.

@@ -309,7 +309,7 @@ func TestKafkaSnapshot(t *testing.T) {
 	}
 	binary.BigEndian.PutUint32(b[2:], crc32.Checksum(b[6:], crc32.MakeTable(crc32.Castagnoli)))
 	var p Partition
-	byID, err := decodeSnapshot(b, 0)
+	byID, err := decodeSnapshot(b, 0x65, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -265,7 +265,7 @@ func TestXerialSnappy(t *testing.T) {
 // TestBomb checks the limit that keeps a small batch from growing without bound (I5).
 func TestBomb(t *testing.T) {
 	for c := Gzip; c <= Zstd; c++ {
-		z, err := compress(nil, c, make([]byte, 10<<20))
+		z, err := new(compressor).compress(nil, c, make([]byte, 10<<20))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +311,7 @@ func FuzzBatch(f *testing.F) {
 
 func FuzzDecompress(f *testing.F) {
 	for c := Gzip; c <= Zstd; c++ {
-		z, err := compress(nil, c, []byte("hello hello hello"))
+		z, err := new(compressor).compress(nil, c, []byte("hello hello hello"))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -45,13 +45,12 @@ func fetchHandler() handler {
 }
 
 // fetch answers with what is there, or waits for min bytes at most max wait.
-// Sessions (KIP-227) are never opened: the answer's session id is 0, so clients
-// send full requests.
 func (b *Broker) fetch(ctx context.Context, r *request) {
 	q := r.body.(*kmsg.FetchRequest)
 	resp := q.ResponseKind().(*kmsg.FetchResponse)
-	if q.SessionID != 0 || q.SessionEpoch > 0 {
-		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+	session, err := b.sessions.begin(q)
+	if err != nil {
+		resp.ErrorCode = errorCode(err)
 		r.reply(resp)
 		return
 	}
@@ -59,6 +58,7 @@ func (b *Broker) fetch(ctx context.Context, r *request) {
 	f.run(ctx)
 	r.after = f.release
 	f.finish()
+	b.sessions.end(session, f)
 	b.charge(r, security.ConsumerByteRate, len(f.buf))
 	b.chargeTime(r)
 	r.reply(resp)
@@ -79,6 +79,7 @@ type fetchOp struct {
 
 type fetchPart struct {
 	log        *log.Partition // nil: the response has an error
+	topic      *log.Topic     // nil: there is no such partition
 	q          *kmsg.FetchRequestTopicPartition
 	resp       *kmsg.FetchResponseTopicPartition
 	start, end int // of its records in fetchOp.buf
@@ -105,6 +106,9 @@ func (f *fetchOp) add(t *kmsg.FetchRequestTopic, p *kmsg.FetchRequestTopicPartit
 	rp.PreferredReadReplica = -1
 	part := fetchPart{q: p, resp: rp}
 	l, err := f.b.partitionFor(f.r, kmsg.ACLOperationRead, t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	if l != nil {
+		part.topic = l.Topic()
+	}
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}
@@ -222,6 +226,9 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 		return
 	}
 	f.buf, p.end = buf, len(buf)
+	if over := int64(len(buf)) - f.heldBytes; over > 0 && f.b.fetchMemory.TryAcquire(over) {
+		f.heldBytes += over // a first batch larger than the limits
+	}
 	f.settle()
 }
 
@@ -257,8 +264,8 @@ func (f *fetchOp) giveBack() {
 	}
 }
 
-// finish points the partition responses at their records. Empty is empty, not
-// null: librdkafka refuses null.
+// finish points the partition responses at their records, and counts them. Empty
+// is empty, not null: librdkafka refuses null.
 func (f *fetchOp) finish() {
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -266,6 +273,7 @@ func (f *fetchOp) finish() {
 			f.listAborted(p)
 		}
 		p.resp.RecordBatches = f.buf[p.start:p.end:p.end]
+		f.b.traffic.fetched(p.topic, int64(p.end-p.start), p.resp.ErrorCode != 0)
 	}
 }
 

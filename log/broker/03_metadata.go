@@ -120,6 +120,9 @@ func (b *Broker) describeTopic(r *request, q *kmsg.MetadataRequest, t *log.Topic
 		p.Partition = i
 		p.Leader, p.LeaderEpoch = b.cfg.NodeID, l.LeaderEpoch()
 		p.Replicas, p.ISR, p.OfflineReplicas = b.replicas(), b.replicas(), []int32{}
+		if isOffline(l) {
+			p.ErrorCode, p.Leader, p.OfflineReplicas = kerr.LeaderNotAvailable.Code, noLeader, b.replicas()
+		}
 		rt.Partitions = append(rt.Partitions, p)
 	}
 	return rt

@@ -80,9 +80,9 @@ func (b *Broker) createTopic(r *request, q *kmsg.CreateTopicsRequest, t *kmsg.Cr
 		return rt
 	}
 	rt.NumPartitions, rt.ReplicationFactor = int32(partitions), 1
-	for _, c := range topicConfigs(overrides) {
+	for _, c := range b.topicConfigs(overrides) {
 		k := kmsg.NewCreateTopicsResponseTopicConfig()
-		k.Name, k.Value, k.Source = c.key.Name, &c.value, int8(c.source)
+		k.Name, k.Value, k.Source = c.key.Name, &c.values[0].value, int8(c.values[0].source)
 		rt.Configs = append(rt.Configs, k)
 	}
 	return rt
@@ -120,7 +120,7 @@ func (b *Broker) newPartitions(t *kmsg.CreateTopicsRequestTopic) (int, error) {
 	}
 	switch {
 	case t.NumPartitions == -1:
-		return b.cfg.NumPartitions, nil
+		return b.dynamic.Load().numPartitions, nil
 	case t.NumPartitions < 1:
 		return 0, withCode(kerr.InvalidPartitions, "topic %q needs at least 1 partition, or -1 for the default", t.Topic)
 	}

@@ -118,5 +118,8 @@ func (b *Broker) describePartition(l *log.Partition) kmsg.DescribeTopicPartition
 	p.LeaderID, p.LeaderEpoch = b.cfg.NodeID, l.LeaderEpoch()
 	p.Replicas, p.ISR, p.OfflineReplicas = b.replicas(), b.replicas(), []int32{}
 	p.EligibleLeaderReplicas, p.LastKnownELR = []int32{}, []int32{}
+	if isOffline(l) {
+		p.ErrorCode, p.LeaderID, p.OfflineReplicas = kerr.LeaderNotAvailable.Code, noLeader, b.replicas()
+	}
 	return p
 }

@@ -6,15 +6,17 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // ErrClosed is returned by calls on a broker that was shut down.
@@ -26,12 +28,14 @@ type Config struct {
 	Log *log.Log
 	// Groups coordinates consumer groups. Required; closed by its owner, after the broker.
 	Groups *group.Coordinator
-	// Dir is where producer id blocks are recorded. Required: usually the log's directory.
+	// Txns coordinates transactions. Required; closed by its owner, after the broker.
+	Txns *txn.Coordinator
+	// Dir is the log's directory, which DescribeLogDirs tells. Required.
 	Dir string
-	// FS is the file system of Dir. Default: the operating system's.
-	FS vfs.FS
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
+	// Metrics gets the broker's metrics. Default: nobody does.
+	Metrics *metrics.Registry
 	// AdvertisedAddr is the host:port that clients are told to dial, where their listener does not say. Default 127.0.0.1:9092.
 	AdvertisedAddr string
 	// Security has SCRAM credentials, ACLs and quotas. Default: there are none, and requests about them are refused.
@@ -69,7 +73,8 @@ type Config struct {
 	// FrameTimeout closes a connection that begins a frame and then takes longer than this for its first 64 KiB, for
 	// each doubling after that, or waiting for room in MaxInFlightBytes. Default 30 s.
 	FrameTimeout time.Duration
-	// MaxUnauthenticatedFrameBytes of one request before the client has authenticated (sasl.server.max.receive.size). Default 512 KiB.
+	// MaxUnauthenticatedFrameBytes of one request before the client has authenticated (sasl.server.max.receive.size). Default 64 KiB, which
+	// is what a frame may have without a share of MaxInFlightBytes: strangers cannot use that up.
 	MaxUnauthenticatedFrameBytes int
 	// AuthTimeout closes a connection that has not authenticated, its TLS handshake included. Default 30 s.
 	AuthTimeout time.Duration
@@ -80,7 +85,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	def(&c.FS, vfs.FS(vfs.OS))
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.AdvertisedAddr, "127.0.0.1:9092")
 	def(&c.NumPartitions, 1)
@@ -93,7 +97,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxFetchMemory, 256<<20)
 	def(&c.IdleTimeout, 10*time.Minute)
 	def(&c.FrameTimeout, 30*time.Second)
-	def(&c.MaxUnauthenticatedFrameBytes, 512<<10)
+	def(&c.MaxUnauthenticatedFrameBytes, firstGrowBytes)
 	def(&c.AuthTimeout, 30*time.Second)
 	def(&c.FailedAuthDelay, 100*time.Millisecond)
 	def(&c.WriteTimeout, 30*time.Second)
@@ -114,9 +118,13 @@ type Broker struct {
 	buffers     bufferPool
 	inFlight    *semaphore.Weighted // request bytes
 	fetchMemory *semaphore.Weighted // response bytes
-	producerIDs producerIDs
-	tasks       sync.WaitGroup // connections
-	alterMu     sync.Mutex     // serialises changes of topic configs
+	tasks       sync.WaitGroup      // connections
+	alterMu     sync.Mutex          // serialises changes of configs
+	dynamic     atomic.Pointer[dynamic]
+	traffic     traffic
+	sessions    fetchSessions
+
+	connsCreated, connsRefused atomic.Int64
 
 	memory   *listener         // of connections in this process
 	limiter  *security.Limiter // nil: there are no quotas
@@ -140,7 +148,6 @@ func New(cfg Config) (*Broker, error) {
 		handlers:    map[kmsg.Key]*handler{},
 		inFlight:    semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		fetchMemory: semaphore.NewWeighted(cfg.MaxFetchMemory),
-		producerIDs: producerIDs{dir: cfg.Dir, fs: cfg.FS},
 		conns:       map[*conn]struct{}{},
 		perHost:     map[string]int{},
 		listeners:   map[net.Listener]*listener{},
@@ -154,7 +161,12 @@ func New(cfg Config) (*Broker, error) {
 		b.limiter = security.NewLimiter(cfg.Security)
 	}
 	for _, h := range handlers() {
+		h.metrics = newAPIMetrics(&h)
 		b.handlers[h.key] = &h
+	}
+	b.loadDynamic(cfg.Log.BrokerOverrides())
+	if cfg.Metrics != nil {
+		b.registerMetrics(cfg.Metrics)
 	}
 	return b, nil
 }

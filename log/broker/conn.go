@@ -150,7 +150,7 @@ func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error 
 	if c.sasl != nil && c.sasl.rawTokens {
 		return c.serveToken(ctx, frame.bytes)
 	}
-	started := time.Now()
+	received := time.Now()
 	if err := c.admit(frame.bytes); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error 
 	if err != nil {
 		return err
 	}
-	req.conn, req.clientHost, req.principal, req.started = c, c.host, c.principal, started
+	req.conn, req.clientHost, req.principal, req.received = c, c.host, c.principal, received
 	c.pending <- req
 	c.serve(ctx, req)
 	if req.throttled > 0 { // the answer goes out meanwhile (KIP-219)
@@ -191,10 +191,11 @@ func (c *conn) write() {
 	for r := range c.pending {
 		<-r.ready
 		if failed == nil {
-			failed = c.send(r)
-			if failed != nil {
+			if failed = c.send(r); failed != nil {
 				c.cancel()
 				c.socket.Close()
+			} else {
+				r.handler.metrics.observe(r)
 			}
 		}
 		if r.after != nil {

@@ -68,7 +68,7 @@ func errorMessage(err error) *string {
 	return &text
 }
 
-// groupErrorCode is errorCode for the group APIs: their clients do not expect
+// groupErrorCode is errorCode for the APIs of the coordinators: their clients do not expect
 // the log's errors, and look for the coordinator again when it is not available.
 func groupErrorCode(err error) int16 {
 	var kafka *kerr.Error

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/log/security"
@@ -65,6 +67,18 @@ func (b *Broker) newListener(l Listener) (*listener, error) {
 		}
 	}
 	return &listener{Listener: l, host: host, port: int32(port)}, nil
+}
+
+// describeListeners lists the listeners being served, as a broker's config has them.
+func (b *Broker) describeListeners(describe func(*listener) string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []string
+	for _, l := range b.listeners {
+		all = append(all, describe(l))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
 }
 
 // protocol is Kafka's name of what is spoken.
@@ -179,10 +193,12 @@ func (b *Broker) addConn(c *conn) error {
 		return ErrClosed
 	}
 	if limit, n := b.exceeded(c); limit != "" { // I5
+		b.connsRefused.Add(1)
 		b.refusals.warn(b.cfg.Logger, "connection refused: too many are open", "limit", limit, "value", n, "listener", c.listener.Name, "client", c.host)
 		return errRefused
 	}
 	b.conns[c] = struct{}{}
+	b.connsCreated.Add(1)
 	c.listener.open++
 	if !c.listener.trusted {
 		b.perHost[c.host]++
@@ -201,8 +217,8 @@ func (b *Broker) exceeded(c *conn) (string, int) {
 		perHost = b.cfg.MaxConnectionsPerIP
 	}
 	switch {
-	case len(b.conns)-b.memory.open >= b.cfg.MaxConnections:
-		return "max.connections", b.cfg.MaxConnections
+	case len(b.conns)-b.memory.open >= b.dynamic.Load().maxConnections:
+		return maxConnectionsConfig, b.dynamic.Load().maxConnections
 	case c.listener.MaxConnections > 0 && c.listener.open >= c.listener.MaxConnections:
 		return "listener.name." + c.listener.Name + ".max.connections", c.listener.MaxConnections
 	case (ok || perHost > 0) && b.perHost[c.host] >= perHost:

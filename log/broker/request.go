@@ -22,6 +22,7 @@ type handler struct {
 	// min only for Produce.
 	advertised int16
 	shape      shape
+	metrics    *apiMetrics
 	// waits says that the handler waits for the disk or for other clients, which is not the client's use of the broker (request_percentage).
 	waits bool
 	// serve must call reply, noReply or hangUp of the request once, now or later. It must not keep anything that refers to the request's bytes.
@@ -50,8 +51,8 @@ type request struct {
 	conn          *conn
 	body          kmsg.Request
 	handler       *handler
-	started       time.Time     // when its bytes were there
-	waited        time.Duration // of that, what is not the client's use of the broker
+	received      time.Time     // when its last byte came
+	waited        time.Duration // since then, what is not the client's use of the broker
 	throttled     time.Duration // how long the connection is muted for it
 	last          bool          // the connection ends with its answer
 
@@ -101,7 +102,7 @@ func parseRequest(handlers map[kmsg.Key]*handler, frame []byte) (*request, error
 		return nil, fmt.Errorf("read request with key %d: %w", r.key, errNotServed)
 	}
 	r.handler = h
-	if r.version < h.advertised || r.version > h.max {
+	if r.version < h.min || r.version > h.max {
 		if r.key == kmsg.ApiVersions {
 			return r, nil
 		}

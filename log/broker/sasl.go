@@ -127,7 +127,7 @@ func (c *conn) authenticated(p security.Principal) error {
 
 // serveToken takes a token without a header, as it follows a handshake of v0.
 func (c *conn) serveToken(ctx context.Context, token []byte) error {
-	req := &request{key: kmsg.SASLAuthenticate, conn: c, ready: make(chan struct{})}
+	req := &request{key: kmsg.SASLAuthenticate, handler: c.b.handlers[kmsg.SASLAuthenticate], conn: c, received: time.Now(), ready: make(chan struct{})}
 	c.pending <- req
 	answer, err := c.next(ctx, token)
 	if err != nil {

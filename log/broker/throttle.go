@@ -35,7 +35,7 @@ func (b *Broker) chargeTime(r *request) {
 	if !limited || r.handler.waits {
 		return
 	}
-	seconds := (time.Since(r.started) - r.waited).Seconds()
+	seconds := (time.Since(r.received) - r.waited).Seconds()
 	r.throttle(b.limiter.Charge(c, security.RequestPercentage, 100*max(seconds, 0)))
 }
 

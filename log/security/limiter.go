@@ -132,8 +132,8 @@ func (l *Limiter) bucket(key bucketKey, rate float64) *bucket {
 	return b
 }
 
-// evict drops the buckets that are full, which are as good as none; when nobody's
-// is, somebody starts anew.
+// evict drops the buckets that are full, which are as good as none, and as many of
+// the others as it takes to be worth having looked at all.
 func (l *Limiter) evict(now time.Time) {
 	for key, b := range l.buckets {
 		if b.fill(now); b.tokens >= b.burst {
@@ -141,7 +141,7 @@ func (l *Limiter) evict(now time.Time) {
 		}
 	}
 	for key := range l.buckets {
-		if len(l.buckets) < maxBuckets {
+		if len(l.buckets) <= maxBuckets/2 {
 			return
 		}
 		delete(l.buckets, key)

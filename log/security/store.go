@@ -146,7 +146,7 @@ func (s *Store) write(b []byte) error {
 
 // writeTemp writes and syncs a file; unsynced says that the sync failed.
 func (s *Store) writeTemp(path string, b []byte) (unsynced bool, err error) {
-	f, err := s.fs.OpenFile(path, vfs.Create|vfs.Truncate)
+	f, err := s.fs.OpenFile(path, vfs.Create|vfs.Truncate|vfs.Private)
 	if err != nil {
 		return false, err
 	}
@@ -211,8 +211,8 @@ func (s *Store) DeleteACLs(filters []ACLFilter) (deleted [][]ACL, err error) {
 		n := 0
 		next.acls = slices.DeleteFunc(next.acls, func(a ACL) bool {
 			gone := false
-			for i := range filters {
-				if filters[i].Matches(&a) && n <= maxDeleted {
+			for i := 0; i < len(filters) && n <= maxDeleted; i++ {
+				if filters[i].Matches(&a) {
 					n++
 					deleted[i] = append(deleted[i], a)
 					gone = true
