@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type server struct {
 	store  *security.Store
 	txns   *txn.Coordinator
 	change func(*Config)
+	dialed atomic.Pointer[Broker] // nil while it restarts
 }
 
 // startServer serves a directory; change may be nil. It stops with the test.
@@ -73,6 +75,7 @@ func (s *server) start() {
 	if s.Broker, err = New(cfg); err != nil {
 		s.t.Fatal(err)
 	}
+	s.dialed.Store(s.Broker)
 }
 
 // stop ends the server as sluice does: clients first, the log last. A second
@@ -81,6 +84,7 @@ func (s *server) stop() {
 	if s.Broker == nil {
 		return
 	}
+	s.dialed.Store(nil)
 	if err := s.Broker.Close(); err != nil {
 		s.t.Error(err)
 	}
@@ -104,7 +108,11 @@ func (s *server) restart() {
 
 // dial connects to the broker that runs now, so that clients survive a restart.
 func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return s.DialContext(ctx, network, addr)
+	b := s.dialed.Load()
+	if b == nil {
+		return nil, ErrClosed
+	}
+	return b.DialContext(ctx, network, addr)
 }
 
 // client is a kgo client in this process.
