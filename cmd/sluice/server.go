@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-data/sluice/engine/rest"
 	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // server is the command `sluice server`.
@@ -82,12 +83,12 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
 	}
-	e, err := openEmbedded(m.cfg.DataDir, m.log, l.kafka, m.metrics, m.logger)
+	e, err := openEmbedded(&m.cfg, m.log, l.kafka, m.metrics, m.logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	workerConfig.BootstrapServers = []string{advertised(l.kafka.Addr())}
+	workerConfig.BootstrapServers = []string{advertised(l.kafka[0].Addr())}
 	workerConfig.ClientOpts = []kgo.Opt{kgo.Dialer(e.broker.DialContext)}
 	return m.work(ctx, workerConfig, l, e)
 }
@@ -160,9 +161,9 @@ type running struct {
 // wait returns nil when ctx ends or ready is closed, and an error when a part
 // of the server ends first.
 func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
-	var logFailed, brokerDone <-chan struct{}
+	var logFailed, securityFailed, brokerDone <-chan struct{}
 	if r.embedded != nil {
-		logFailed, brokerDone = r.embedded.log.Failed(), r.embedded.done
+		logFailed, securityFailed, brokerDone = r.embedded.log.Failed(), r.embedded.security.Failed(), r.embedded.ended
 	}
 	select {
 	case <-ctx.Done():
@@ -171,8 +172,10 @@ func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
 		return nil
 	case <-logFailed: // I1: nothing more can be acknowledged
 		return fmt.Errorf("the log cannot be written any more: %w", r.embedded.log.Err())
+	case <-securityFailed: // I1
+		return security.ErrFailed
 	case <-brokerDone:
-		return cmp.Or(r.embedded.err, errors.New("the broker ended"))
+		return cmp.Or(r.embedded.err(), errors.New("the broker ended"))
 	case <-r.workerDone:
 		return cmp.Or(r.workerErr, errors.New("the worker ended"))
 	case <-r.rest.done:

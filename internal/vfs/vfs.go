@@ -26,6 +26,8 @@ const (
 	Truncate
 	// ReadOnly opens without the right to write.
 	ReadOnly
+	// Private makes a file that Create creates readable by its owner only.
+	Private
 )
 
 // File is an open file. All methods may be called concurrently.

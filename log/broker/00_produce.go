@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // produceHandler is key 0, v3–v13: v9 flexible, v12 adds partitions to the
@@ -37,7 +38,14 @@ func (b *Broker) produce(ctx context.Context, r *request) {
 	resp := q.ResponseKind().(*kmsg.ProduceResponse)
 	w := &produceWait{request: r, response: resp, traffic: &b.traffic, acks: q.Acks}
 	w.left.Store(1)
-	b.appendAll(ctx, w, b.produceTargets(q, resp), q)
+	targets := b.produceTargets(r, q, resp)
+	b.appendAll(ctx, w, targets, q)
+	bytes := 0
+	for i := range targets {
+		bytes += len(targets[i].records)
+	}
+	b.charge(r, security.ProducerByteRate, bytes)
+	b.chargeTime(r)
 	w.done()
 }
 
@@ -51,7 +59,7 @@ type produceTarget struct {
 }
 
 // produceTargets finds the partitions and makes room for the answers.
-func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) []produceTarget {
+func (b *Broker) produceTargets(r *request, q *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) []produceTarget {
 	var targets []produceTarget
 	resp.Topics = make([]kmsg.ProduceResponseTopic, len(q.Topics))
 	for i := range q.Topics {
@@ -59,7 +67,7 @@ func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceRespon
 		rt.Default()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
 		rt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
-		topic, err := b.produceTopic(q, t)
+		topic, err := b.produceTopic(r, q, t)
 		for j := range t.Partitions {
 			p, rp := &t.Partitions[j], &rt.Partitions[j]
 			rp.Default()
@@ -79,12 +87,12 @@ func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceRespon
 }
 
 // produceTopic finds the topic and refuses what no partition of it may take.
-func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
+func (b *Broker) produceTopic(r *request, q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
 	switch {
 	case q.Acks < -1 || q.Acks > 1:
 		return nil, kerr.InvalidRequiredAcks
 	}
-	topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 13)
+	topic, err := b.topicFor(r, kmsg.ACLOperationWrite, t.Topic, t.TopicID, q.Version >= 13)
 	if err == nil && topic.Internal() {
 		err = kerr.InvalidTopicException // coordinators own these
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // readCommitted is the isolation level at which clients see no open or aborted
@@ -53,17 +54,20 @@ func (b *Broker) fetch(ctx context.Context, r *request) {
 		r.reply(resp)
 		return
 	}
-	f := newFetchOp(b, q, resp)
+	f := newFetchOp(b, r, q, resp)
 	f.run(ctx)
 	r.after = f.release
 	f.finish()
 	b.sessions.end(session, f)
+	b.charge(r, security.ConsumerByteRate, len(f.buf))
+	b.chargeTime(r)
 	r.reply(resp)
 }
 
 // fetchOp is one Fetch request being answered.
 type fetchOp struct {
 	b         *Broker
+	r         *request
 	q         *kmsg.FetchRequest
 	resp      *kmsg.FetchResponse
 	parts     []fetchPart
@@ -81,8 +85,8 @@ type fetchPart struct {
 	start, end int // of its records in fetchOp.buf
 }
 
-func newFetchOp(b *Broker, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
-	f := &fetchOp{b: b, q: q, resp: resp}
+func newFetchOp(b *Broker, r *request, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
+	f := &fetchOp{b: b, r: r, q: q, resp: resp}
 	resp.Topics = make([]kmsg.FetchResponseTopic, len(q.Topics))
 	for i := range q.Topics {
 		t, rt := &q.Topics[i], &resp.Topics[i]
@@ -101,7 +105,7 @@ func (f *fetchOp) add(t *kmsg.FetchRequestTopic, p *kmsg.FetchRequestTopicPartit
 	rp.Partition = p.Partition
 	rp.PreferredReadReplica = -1
 	part := fetchPart{q: p, resp: rp}
-	l, err := f.b.partition(t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	l, err := f.b.partitionFor(f.r, kmsg.ACLOperationRead, t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
 	if l != nil {
 		part.topic = l.Topic()
 	}
@@ -136,6 +140,8 @@ func (f *fetchOp) run(ctx context.Context) {
 	defer f.watch(watcher)()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	began := time.Now()
+	defer func() { f.r.waited += time.Since(began) }()
 	for {
 		f.read(ctx) // after Watch, so that nothing slips in between
 		if f.isDue() {
@@ -180,6 +186,7 @@ func (f *fetchOp) read(ctx context.Context) {
 	if f.q.MaxBytes >= 0 {
 		room = min(room, int(f.q.MaxBytes))
 	}
+	room = f.b.fetchRoom(f.r, room)
 	for i := range f.parts {
 		p := &f.parts[i]
 		p.start, p.end = len(f.buf), len(f.buf)

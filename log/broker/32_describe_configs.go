@@ -44,16 +44,13 @@ func (b *Broker) describeConfigs(_ context.Context, r *request, q *kmsg.Describe
 func (b *Broker) resourceConfigs(r *request, res resource) ([]config, error) {
 	switch res.typ {
 	case kmsg.ConfigResourceTypeTopic:
-		if !b.allows(r, kmsg.ACLOperationDescribeConfigs, kmsg.ACLResourceTypeTopic, res.name) {
-			return nil, kerr.TopicAuthorizationFailed
-		}
-		t, err := b.topic(res.name, [16]byte{}, false)
+		t, err := b.topicFor(r, kmsg.ACLOperationDescribeConfigs, res.name, [16]byte{}, false)
 		if err != nil {
 			return nil, err
 		}
 		return b.topicConfigs(t.Overrides()), nil
 	case kmsg.ConfigResourceTypeBroker:
-		if !b.allows(r, kmsg.ACLOperationDescribeConfigs, kmsg.ACLResourceTypeCluster, clusterName) {
+		if !b.allowsCluster(r, kmsg.ACLOperationDescribeConfigs) {
 			return nil, kerr.ClusterAuthorizationFailed
 		}
 		if err := b.checkNode(res.name); err != nil {

@@ -12,7 +12,7 @@ import (
 // alterConfigsHandler is key 33, v0–v2: v2 flexible. Deprecated in favour of key 44, but AKHQ and older clients use it.
 func alterConfigsHandler() handler {
 	return handler{
-		key: kmsg.AlterConfigs, min: 0, max: 2, advertised: 0,
+		key: kmsg.AlterConfigs, min: 0, max: 2, advertised: 0, waits: true,
 		shape: shape{
 			arr(fixed(1), str(), arr(str(), str())),
 			fixed(1), // validate only

@@ -19,7 +19,7 @@ func describeLogDirsHandler() handler {
 func (b *Broker) describeLogDirs(_ context.Context, r *request, q *kmsg.DescribeLogDirsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeLogDirsResponse)
 	resp.Dirs = []kmsg.DescribeLogDirsResponseDir{}
-	if !b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeCluster, clusterName) {
+	if !b.allowsCluster(r, kmsg.ACLOperationDescribe) {
 		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code // v3; before, no directories say as much
 		return resp
 	}

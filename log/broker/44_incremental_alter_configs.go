@@ -14,7 +14,7 @@ import (
 // incrementalAlterConfigsHandler is key 44, v0–v1: v1 flexible (KIP-339).
 func incrementalAlterConfigsHandler() handler {
 	return handler{
-		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0,
+		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0, waits: true,
 		shape: shape{
 			arr(fixed(1), str(), arr(str(), fixed(1), str())),
 			fixed(1), // validate only

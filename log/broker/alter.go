@@ -32,10 +32,7 @@ func (b *Broker) alterResource(r *request, res resource, validateOnly bool, chan
 	defer b.alterMu.Unlock()
 	switch res.typ {
 	case kmsg.ConfigResourceTypeTopic:
-		if !b.allows(r, kmsg.ACLOperationAlterConfigs, kmsg.ACLResourceTypeTopic, res.name) {
-			return kerr.TopicAuthorizationFailed
-		}
-		t, err := b.topic(res.name, [16]byte{}, false)
+		t, err := b.topicFor(r, kmsg.ACLOperationAlterConfigs, res.name, [16]byte{}, false)
 		if err != nil {
 			return err
 		}

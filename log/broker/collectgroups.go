@@ -52,7 +52,7 @@ func (c *collection) sampleGroup(id string) groupSample {
 	if d, err := c.b.cfg.Groups.Describe(id); err == nil {
 		s.members = len(d.Members)
 	}
-	offsets, err := c.b.cfg.Groups.Fetch(id, false)
+	offsets, err := c.b.cfg.Groups.Fetch(group.FetchRequest{Group: id})
 	if err != nil {
 		return s
 	}

@@ -124,7 +124,7 @@ func (b *Broker) staticConfigs() []config {
 		return staticConfig(name, strconv.FormatBool(value), log.TypeBoolean, doc)
 	}
 	return []config{
-		str("advertised.listeners", "PLAINTEXT://"+b.cfg.AdvertisedAddr, "Address that clients are told to dial."),
+		str("advertised.listeners", b.describeListeners(func(l *listener) string { return l.Name + "://" + l.AdvertisedAddr }), "Addresses that clients are told to dial."),
 		flag("auto.create.topics.enable", !b.cfg.DisableAutoCreate, "Whether asking for the metadata of an unknown topic creates it."),
 		num("broker.id", int64(b.cfg.NodeID), "Id of this broker."),
 		num("connections.max.idle.ms", b.cfg.IdleTimeout.Milliseconds(), "Time without a request after which a connection is closed."),
@@ -132,6 +132,7 @@ func (b *Broker) staticConfigs() []config {
 		flag("delete.topic.enable", true, "Whether topics can be deleted."),
 		num("fetch.max.bytes", int64(b.cfg.MaxFetchBytes), "Most bytes of records in one fetch response."),
 		str("inter.broker.protocol.version", releaseName, "Kafka release whose admin features are offered."),
+		str("listener.security.protocol.map", b.describeListeners(func(l *listener) string { return l.Name + ":" + l.protocol() }), "What is spoken at each listener."),
 		str("log.dirs", b.cfg.Dir, "Directory of the log."),
 		num("node.id", int64(b.cfg.NodeID), "Id of this broker."),
 		num("offsets.topic.num.partitions", 50, "Partitions of __consumer_offsets."),

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // handler is one API key: the versions it serves, the layout of its requests and
@@ -21,6 +23,8 @@ type handler struct {
 	advertised int16
 	shape      shape
 	metrics    *apiMetrics
+	// waits says that the handler waits for the disk or for other clients, which is not the client's use of the broker (request_percentage).
+	waits bool
 	// serve must call reply, noReply or hangUp of the request once, now or later. It must not keep anything that refers to the request's bytes.
 	serve func(b *Broker, ctx context.Context, r *request)
 }
@@ -30,7 +34,9 @@ type handler struct {
 // broker drains.
 func answer[Q kmsg.Request](method func(*Broker, context.Context, *request, Q) kmsg.Response) func(*Broker, context.Context, *request) {
 	return func(b *Broker, ctx context.Context, r *request) {
-		r.reply(method(b, ctx, r, r.body.(Q)))
+		response := method(b, ctx, r, r.body.(Q))
+		b.chargeTime(r)
+		r.reply(response)
 	}
 }
 
@@ -41,12 +47,18 @@ type request struct {
 	correlationID int32
 	clientID      string
 	clientHost    string
+	principal     security.Principal
+	conn          *conn
 	body          kmsg.Request
 	handler       *handler
-	received      time.Time // when its last byte came
+	received      time.Time     // when its last byte came
+	waited        time.Duration // since then, what is not the client's use of the broker
+	throttled     time.Duration // how long the connection is muted for it
+	last          bool          // the connection ends with its answer
 
 	// Written before ready is closed, read after.
 	response kmsg.Response
+	token    []byte // the answer in place of response, without a header
 	err      error
 	after    func() // gives back what the response holds; nil: nothing
 	ready    chan struct{}
@@ -54,7 +66,12 @@ type request struct {
 }
 
 // reply answers the request.
-func (r *request) reply(response kmsg.Response) { r.finish(response, nil) }
+func (r *request) reply(response kmsg.Response) {
+	if t, ok := response.(kmsg.SetThrottleResponse); ok && r.throttled > 0 {
+		t.SetThrottle(int32(r.throttled.Milliseconds()))
+	}
+	r.finish(response, nil)
+}
 
 // noReply ends a request that has no answer (Produce with acks=0).
 func (r *request) noReply() { r.finish(nil, nil) }
@@ -132,6 +149,9 @@ func (r *request) parseHeader(b []byte, flexible bool) ([]byte, error) {
 
 // appendResponse appends the frame of r's answer to dst.
 func (r *request) appendResponse(dst []byte) []byte {
+	if r.token != nil {
+		return append(binary.BigEndian.AppendUint32(dst, uint32(len(r.token))), r.token...)
+	}
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(r.correlationID))
 	if r.response.IsFlexible() && r.key != kmsg.ApiVersions {

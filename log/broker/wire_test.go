@@ -91,7 +91,7 @@ func TestAdvertisedVersions(t *testing.T) {
 	if got := keys[0]; got.MinVersion != 0 || got.MaxVersion != 13 {
 		t.Errorf("Produce is advertised as %d–%d, want 0–13", got.MinVersion, got.MaxVersion)
 	}
-	for _, key := range []int16{71, 72, 17} {
+	for _, key := range []int16{71, 72} {
 		if k, ok := keys[key]; ok {
 			t.Errorf("key %d is advertised as %d–%d", key, k.MinVersion, k.MaxVersion)
 		}
