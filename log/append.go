@@ -98,7 +98,7 @@ func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, 
 	s.note(h, pos, c.IndexInterval)
 	s.size.Store(pos + int64(len(b)))
 	p.state.Unlock()
-	p.track(s, h, m, now)
+	p.noteAborted(s, p.producers.take(h, m, now))
 	p.recovery.grow(int64(len(b)))
 	p.end.Store(h.LastOffset() + 1)
 	p.log.syncer.add(p)

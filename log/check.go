@@ -228,7 +228,7 @@ func (c *partitionChecker) loadSnapshots(first int64) error {
 		s := checkedSnapshot{offset: o, file: join(c.dir, offsetName(o, snapshotSuffix))}
 		b, err := readFile(c.fs, s.file)
 		if err == nil {
-			s.byID, err = decodeSnapshot(b, 0)
+			s.byID, err = decodeSnapshot(b, o, 0)
 		}
 		if err != nil {
 			c.problem(s.file, o, -1, "%v", err)

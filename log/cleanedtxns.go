@@ -2,6 +2,7 @@ package log
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluice-data/sluice/log/batch"
 )
@@ -24,7 +25,7 @@ func newCleanedTxns(p *Partition) *cleanedTxns {
 // enter comes to a segment; the next one starts at end.
 func (t *cleanedTxns) enter(s *segment, end int64) error {
 	var err error
-	if t.ahead, err = t.p.abortedIn(t.p.segmentsWith(s), s.base, end); err != nil {
+	if t.ahead, err = t.p.abortedIn(t.p.txnIndexesWith(s), s.base, end); err != nil {
 		return err
 	}
 	b, err := s.aborted.readAll(t.p.log.files)
@@ -42,16 +43,14 @@ func (t *cleanedTxns) enter(s *segment, end int64) error {
 	return nil
 }
 
-// segmentsWith lists the segments from a given one on.
-func (p *Partition) segmentsWith(s *segment) []*segment {
+// txnIndexesWith lists the transaction indexes of the segments from a given one on.
+func (p *Partition) txnIndexesWith(s *segment) []segmentView {
 	p.state.RLock()
 	defer p.state.RUnlock()
-	for i := range p.segments {
-		if p.segments[i] == s {
-			return p.segments[i:]
-		}
+	if i := slices.Index(p.segments, s); i >= 0 {
+		return withAborted(p.segments[i:])
 	}
-	return []*segment{s}
+	return withAborted([]*segment{s})
 }
 
 // come takes note of the aborted transactions that have begun at or before an offset.

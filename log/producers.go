@@ -153,6 +153,19 @@ func (ps *producers) checkMarker(m *Marker) error {
 	return nil
 }
 
+// take takes an appended batch into the state; m is what it says when it is a marker. It returns the transaction that it aborts, if any.
+func (ps *producers) take(h *batch.Header, m *Marker, nowMs int64) *abortedEntry {
+	if m == nil {
+		ps.add(h, nowMs)
+		return nil
+	}
+	first := ps.end(h, m, nowMs)
+	if first == none || m.Commit {
+		return nil
+	}
+	return &abortedEntry{m.ProducerID, first, h.BaseOffset, ps.lastStable(h.BaseOffset + 1)}
+}
+
 // add takes an appended batch of data into the state.
 func (ps *producers) add(h *batch.Header, nowMs int64) {
 	if h.ProducerID < 0 {

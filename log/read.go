@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,8 @@ func (p *Partition) awaitSwap() {
 
 // segmentAt returns the segment that holds the offset, nil when there is none yet.
 func (p *Partition) segmentAt(offset int64) (*segment, error) {
+	p.state.RLock()
+	defer p.state.RUnlock()
 	segments, err := p.segmentsFrom(offset)
 	if err != nil || len(segments) == 0 {
 		return nil, err
@@ -62,10 +65,8 @@ func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	return segments[0], nil
 }
 
-// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet.
+// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet. The caller holds state.
 func (p *Partition) segmentsFrom(offset int64) ([]*segment, error) {
-	p.state.RLock()
-	defer p.state.RUnlock()
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -86,7 +87,7 @@ func (p *Partition) readError(s *segment, offset int64, err error) error {
 	}
 	var d *damageError
 	if errors.As(err, &d) {
-		return p.quarantine(s.log.path, d.damage)
+		return p.quarantine(cmp.Or(d.file, s.log.path), d.damage)
 	}
 	return fmt.Errorf("read %s: %w", s.log.path, err)
 }

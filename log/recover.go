@@ -248,6 +248,9 @@ func (p *Partition) replay(point int64, clean bool) error {
 	if err != nil {
 		return err
 	}
+	if err := p.repairAborted(snapshot); err != nil || p.Err() != nil {
+		return err
+	}
 	from := max(min(point, snapshot), p.segments[0].base)
 	first := len(p.segments) - 1
 	for first > 0 && p.segments[first].base > from {
@@ -299,7 +302,7 @@ func (p *Partition) loadSnapshot() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		byID, err := decodeSnapshot(b, p.log.cfg.Now().UnixMilli())
+		byID, err := decodeSnapshot(b, offsets[i], p.log.cfg.Now().UnixMilli())
 		if err == nil {
 			p.producers.load(byID)
 			return offsets[i], nil
@@ -382,26 +385,9 @@ func (r *replayer) take(s *segment, h *batch.Header, b []byte, at, interval int6
 	}
 	s.note(h, at, interval)
 	if h.BaseOffset >= r.snapshot {
-		r.track(s, h, b)
+		r.p.noteAborted(s, r.p.takeReplayed(&r.p.producers, h, b))
 	}
 	r.end = h.LastOffset() + 1
-}
-
-// track takes a batch into the producers' state and the transaction index.
-func (r *replayer) track(s *segment, h *batch.Header, b []byte) {
-	now := r.p.log.cfg.Now().UnixMilli()
-	if !h.Control() {
-		r.p.track(s, h, nil, now)
-		return
-	}
-	m, err := batch.ReadMarker(b)
-	switch {
-	case err == nil:
-		r.p.track(s, h, &m, now)
-	case !errors.Is(err, batch.ErrNoMarker): // whole, so it was written like that: not by us
-		r.p.log.cfg.Logger.Warn("control batch is not readable, it ends no transaction", keyTopic, r.p.topic.name,
-			keyPartition, r.p.index, keyOffset, h.BaseOffset, "err", err)
-	}
 }
 
 // finish ends the replay of a segment. The index of an older one is completed as roll did.
@@ -523,27 +509,6 @@ func (r *replayer) keepIndex(s *segment, entries int) (int64, error) {
 	}
 	s.sinceEntry = 0
 	return e.position, s.times.truncate(files, int64(n*timeEntrySize))
-}
-
-// keepAborted cuts the transaction index to the transactions that ended before the producer snapshot: they were durable before it was
-// written. The others are added again by the replay, which starts there.
-func (r *replayer) keepAborted(s *segment) error {
-	if _, err := r.p.log.fs.Stat(s.aborted.path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	b, err := s.aborted.readAll(r.p.log.files)
-	if err != nil {
-		return err
-	}
-	kept, last := 0, s.base-1
-	for ; kept+abortedEntrySize <= len(b); kept += abortedEntrySize {
-		e, err := decodeAbortedEntry(b[kept:])
-		if err != nil || e.lastOffset <= last || e.lastOffset >= r.snapshot {
-			break
-		}
-		last = e.lastOffset
-	}
-	return s.aborted.truncate(r.p.log.files, int64(kept))
 }
 
 // timeEntryHolds reports whether a time index entry is about a batch of the log. Entries of a sector that was lost are zero, and

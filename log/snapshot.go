@@ -87,8 +87,9 @@ func decodeWindowEntry(b []byte) producerBatch {
 }
 
 // decodeSnapshot reads a snapshot, ours or Kafka's own (then every window has one batch). touchedMs becomes the time of the
-// last write: how long a producer was idle before a restart is not known by the server's clock.
-func decodeSnapshot(b []byte, touchedMs int64) (map[int64]*producer, error) {
+// last write: how long a producer was idle before a restart is not known by the server's clock. offset is that of the snapshot,
+// which cannot know of anything beyond.
+func decodeSnapshot(b []byte, offset, touchedMs int64) (map[int64]*producer, error) {
 	be := binary.BigEndian
 	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion {
 		return nil, fmt.Errorf("%w: no version 1", errSnapshot)
@@ -115,10 +116,17 @@ func decodeSnapshot(b []byte, touchedMs int64) (map[int64]*producer, error) {
 		order = append(order, p)
 		b = b[snapshotEntrySize:]
 	}
-	if len(b) == 0 {
-		return byID, nil
+	if len(b) > 0 {
+		if err := decodeWindows(b, order); err != nil {
+			return nil, err
+		}
 	}
-	return byID, decodeWindows(b, order)
+	for _, p := range order {
+		if p.newest().lastOffset >= offset || p.txnFirst >= offset {
+			return nil, fmt.Errorf("%w: offsets beyond its own", errSnapshot)
+		}
+	}
+	return byID, nil
 }
 
 // decodeWindows reads the windows, which Kafka's snapshots do not have.

@@ -52,21 +52,15 @@ func (p *Partition) AppendMarker(m Marker) (AppendResult, error) {
 	return res, nil
 }
 
-// track takes a batch that is in the log into the producers' state, and the transaction that it aborts into the index of its segment.
-// m is what the batch says when it is a marker. mu is held, or the partition is being opened.
-func (p *Partition) track(s *segment, h *batch.Header, m *Marker, nowMs int64) {
-	if m == nil {
-		p.producers.add(h, nowMs)
+// noteAborted takes an aborted transaction, if there is one, into the index of the segment that holds its marker. mu is held, or the
+// partition is being opened.
+func (p *Partition) noteAborted(s *segment, e *abortedEntry) {
+	if e == nil {
 		return
 	}
-	first := p.producers.end(h, m, nowMs)
-	if first == none || m.Commit {
-		return
-	}
-	e := abortedEntry{m.ProducerID, first, h.BaseOffset, p.producers.lastStable(h.BaseOffset + 1)}
 	p.state.Lock()
-	s.aborted.pending = appendAbortedEntry(s.aborted.pending, e)
-	p.state.Unlock()
+	defer p.state.Unlock()
+	s.aborted.pending = appendAbortedEntry(s.aborted.pending, *e)
 }
 
 // LastStableOffset is the offset below which every transaction has ended, durably (KIP-98): the smallest of the high watermark, the first
@@ -87,11 +81,11 @@ type AbortedTransaction struct {
 // the last stable offset. Errors as of [Partition.Read].
 func (p *Partition) AbortedTransactions(from, upTo int64) ([]AbortedTransaction, error) {
 	for {
-		segments, err := p.segmentsFrom(from)
+		indexes, err := p.txnIndexes(from)
 		if err != nil {
 			return nil, err
 		}
-		found, err := p.abortedIn(segments, from, upTo)
+		found, err := p.abortedIn(indexes, from, upTo)
 		if !errors.Is(err, errGone) {
 			return found, err
 		}
@@ -99,16 +93,16 @@ func (p *Partition) AbortedTransactions(from, upTo int64) ([]AbortedTransaction,
 	}
 }
 
-// abortedIn lists the aborted transactions that have records in [from, upTo), which starts in the first of the segments.
-func (p *Partition) abortedIn(segments []*segment, from, upTo int64) ([]AbortedTransaction, error) {
+// abortedIn lists the aborted transactions of transaction indexes that have records in [from, upTo).
+func (p *Partition) abortedIn(indexes []segmentView, from, upTo int64) ([]AbortedTransaction, error) {
 	var found []AbortedTransaction
-	for _, s := range segments {
-		complete, err := p.collectAborted(s, from, upTo, &found)
+	for _, x := range indexes {
+		complete, err := p.collectAborted(x.view, from, upTo, &found)
 		if errors.Is(err, errGone) {
 			return nil, err
 		}
 		if err != nil {
-			return nil, p.readError(s, from, err)
+			return nil, p.readError(x.segment, from, err)
 		}
 		if complete {
 			break
@@ -118,16 +112,41 @@ func (p *Partition) abortedIn(segments []*segment, from, upTo int64) ([]AbortedT
 	return found, nil
 }
 
-// collectAborted appends the transactions of one segment's index. It returns true when those of later segments cannot be in the range.
-func (p *Partition) collectAborted(s *segment, from, upTo int64, found *[]AbortedTransaction) (complete bool, err error) {
+// segmentView is what a reader sees of an index of a segment.
+type segmentView struct {
+	segment *segment
+	view    view
+}
+
+// txnIndexes lists the transaction indexes that have entries, of the segments from the one on that holds the offset.
+func (p *Partition) txnIndexes(offset int64) ([]segmentView, error) {
 	p.state.RLock()
-	v := s.aborted.view()
-	p.state.RUnlock()
+	defer p.state.RUnlock()
+	segments, err := p.segmentsFrom(offset)
+	if err != nil {
+		return nil, err
+	}
+	return withAborted(segments), nil
+}
+
+// withAborted lists the transaction indexes of segments that have entries. The caller holds state.
+func withAborted(segments []*segment) []segmentView {
+	var views []segmentView
+	for _, s := range segments {
+		if s.aborted.entries() > 0 {
+			views = append(views, segmentView{s, s.aborted.view()})
+		}
+	}
+	return views
+}
+
+// collectAborted appends the transactions of one index. It returns true when those of later segments cannot be in the range.
+func (p *Partition) collectAborted(v view, from, upTo int64, found *[]AbortedTransaction) (complete bool, err error) {
 	skip := func(b []byte) bool { return abortedLastOffset(b) < from }
 	err = v.each(p.log.files, skip, func(b []byte) (bool, error) {
 		e, err := decodeAbortedEntry(b)
 		if err != nil {
-			return false, &damageError{damage{position: -1, offset: -1, reason: err.Error()}}
+			return false, &damageError{damage{file: v.x.path, position: -1, offset: -1, reason: err.Error()}}
 		}
 		if e.firstOffset < upTo {
 			*found = append(*found, AbortedTransaction{e.producerID, e.firstOffset})

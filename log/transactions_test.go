@@ -309,7 +309,7 @@ func TestKafkaSnapshot(t *testing.T) {
 	}
 	binary.BigEndian.PutUint32(b[2:], crc32.Checksum(b[6:], crc32.MakeTable(crc32.Castagnoli)))
 	var p Partition
-	byID, err := decodeSnapshot(b, 0)
+	byID, err := decodeSnapshot(b, 0x65, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,5 +324,74 @@ func TestKafkaSnapshot(t *testing.T) {
 	// What follows Kafka's entries is ours; its reader ignores it.
 	if ours := p.producers.encode(); !bytes.Equal(ours[6:len(b)], b[6:]) {
 		t.Errorf("written again:\n%x\n%x", ours[6:len(b)], b[6:])
+	}
+}
+
+// TestTxnIndexIsMadeAgain damages transaction indexes below the recovery point: the next start finds that and makes them again from the
+// log, and forgets nothing else.
+func TestTxnIndexIsMadeAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1024"})
+	p := mustPartition(t, l, "t", 0)
+	var aborted []AbortedTransaction
+	produceBatch(t, p, seqBatch(t, 5, 0, 0, "deleted later"))
+	for i := range 30 {
+		if i == 29 {
+			produceBatch(t, p, txnBatch(t, 77, 0, 0, "open"))
+		}
+		r := produceBatch(t, p, txnBatch(t, int64(i), 0, 0, "v"))
+		mark(t, p, abortOf(int64(i), 0))
+		aborted = append(aborted, AbortedTransaction{int64(i), r.BaseOffset})
+	}
+	if _, err := p.DeleteRecords(p.segments[1].base); err != nil {
+		t.Fatal(err)
+	}
+	aborted = slices.DeleteFunc(aborted, func(a AbortedTransaction) bool { return a.FirstOffset < p.segments[0].base })
+	stable := p.LastStableOffset()
+	aborted = aborted[:len(aborted)-1] // the last one begins above it
+	sealed, active := p.segments[1].aborted.path, p.active().aborted.path
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]struct {
+		file string
+		edit func([]byte) []byte
+	}{
+		"zeros":             {sealed, func(b []byte) []byte { clear(b[abortedEntrySize : 2*abortedEntrySize]); return b }},
+		"zeros at the end":  {sealed, func(b []byte) []byte { clear(b[len(b)-abortedEntrySize:]); return b }},
+		"not rising":        {sealed, func(b []byte) []byte { copy(b, b[abortedEntrySize:2*abortedEntrySize]); return b }},
+		"of another":        {sealed, func(b []byte) []byte { b[18] = 1; return b }},
+		"version":           {active, func(b []byte) []byte { b[1] = 1; return b }},
+		"active, first one": {active, func(b []byte) []byte { clear(b[:abortedEntrySize]); return b }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+			change(t, fsys, damage.file, damage.edit)
+			l := mustOpen(t, testConfig(fsys))
+			p := mustPartition(t, l, "t", 0)
+			wantStable(t, "opened", p, stable, aborted...)
+			if r, err := p.Append(seqBatch(t, 5, 0, 0, "deleted later"), AppendOptions{}); err != nil || !r.Duplicate {
+				t.Errorf("retry of a batch that was deleted: %+v, %v; want a duplicate", r, err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(t, fsys, "data")
+		})
+	}
+	fsys := mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0) // damage that comes while it runs
+	l = mustOpen(t, testConfig(fsys))
+	p = mustPartition(t, l, "t", 0)
+	f, err := fsys.OpenFile(sealed, 0) // in place: the log has it open
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0, 1}, 0); err != nil {
+		t.Fatal(err)
+	}
+	var off *OfflineError
+	if _, err := p.AbortedTransactions(p.LogStartOffset(), stable); !errors.As(err, &off) || off.File != sealed {
+		t.Errorf("damaged while open: %v, want the partition offline for %s", err, sealed)
 	}
 }

@@ -29,6 +29,7 @@ func handlers() []handler {
 		incrementalAlterConfigsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		describeProducersHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }
