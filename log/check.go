@@ -42,15 +42,37 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 
 // Check reads the whole data directory, without changing it, and compares everything with everything: batch CRCs, offsets
 // without gaps, segment names, indexes, transactions, producer snapshots, checkpoints and the catalogue. fs nil means the operating
-// system's. The error is one of reading; damage is in the report. On a directory that a running log is appending to, the
-// newest batches may be noted as a torn end.
+// system's. The error is one of reading; damage is in the report. ErrLocked when a process has the log open: its files change while
+// they are read.
 func Check(dir string, fsys vfs.FS) (Report, error) {
 	if fsys == nil {
 		fsys = vfs.OS
 	}
+	unlock, err := lockForCheck(dir, fsys)
+	if err != nil {
+		return Report{}, err
+	}
+	defer unlock()
 	c := &checker{fs: fsys, dir: dir}
-	err := c.run()
+	err = c.run()
 	return c.r, err
+}
+
+// lockForCheck keeps others from opening the log. A directory that cannot be locked, such as a copy that may not be written, is
+// taken as it is.
+func lockForCheck(dir string, fsys vfs.FS) (unlock func(), err error) {
+	unlock = func() {}
+	if _, err := fsys.Stat(join(dir, lockFile)); err != nil {
+		return unlock, nil
+	}
+	lock, err := fsys.Lock(join(dir, lockFile))
+	switch {
+	case errors.Is(err, vfs.ErrLocked):
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	case err != nil:
+		return unlock, nil
+	}
+	return func() { _ = lock.Close() }, nil
 }
 
 // checker collects a report.
