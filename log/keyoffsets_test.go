@@ -8,7 +8,7 @@ import (
 
 // TestKeyOffsets compares the table with a map, up to its limit and beyond.
 func TestKeyOffsets(t *testing.T) {
-	for _, maxBytes := range []int{0, 100_000, 1 << 20} {
+	for _, maxBytes := range []int{0, 100_000, 2 << 20} {
 		m := newKeyOffsets(maxBytes)
 		want := map[string]int64{}
 		rnd := rand.New(rand.NewPCG(1, uint64(maxBytes)))
@@ -36,7 +36,7 @@ func TestKeyOffsets(t *testing.T) {
 		if size := len(m.slots) * keySlotSize; size > max(maxBytes, minKeySlots*keySlotSize) || len(want) != m.keys {
 			t.Errorf("%d bytes: the table has %d bytes and %d keys, want %d", maxBytes, size, m.keys, len(want))
 		}
-		if (full > 0) != (maxBytes < 1<<20) {
+		if (full > 0) != (maxBytes < 2<<20) {
 			t.Errorf("%d bytes: full %d times with %d keys", maxBytes, full, len(want))
 		}
 	}
