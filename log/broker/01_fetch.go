@@ -40,11 +40,12 @@ func fetchHandler() handler {
 
 // fetch answers with what is there, or waits for min bytes at most max wait.
 // Sessions (KIP-227) are never opened: the answer's session id is 0, so clients
-// send full requests.
+// send full requests. Epochs 0 and -1 make a full request of any session id:
+// segmentio/kafka-go sends -1 and -1.
 func (b *Broker) fetch(ctx context.Context, r *request) {
 	q := r.body.(*kmsg.FetchRequest)
 	resp := q.ResponseKind().(*kmsg.FetchResponse)
-	if q.SessionID != 0 || q.SessionEpoch > 0 {
+	if q.SessionEpoch > 0 {
 		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
 		r.reply(resp)
 		return
