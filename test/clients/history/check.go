@@ -61,7 +61,7 @@ func (h *History) Check() []Anomaly {
 	c := &checker{History: h, byValue: map[string]*Send{}, at: map[Partition]map[int64]Seen{}, where: map[string][]place{},
 		visible: map[string]int{}, counts: map[Kind]int{}}
 	c.index()
-	for _, check := range []func(){c.log, c.sent, c.order, c.keys, c.transactions, c.read, c.sampled, c.stable, c.copied} {
+	for _, check := range []func(){c.log, c.sent, c.order, c.keys, c.transactions, c.read, c.sampled, c.consumed, c.stable, c.copied} {
 		check()
 	}
 	return c.found
@@ -293,6 +293,32 @@ func (c *checker) sampled() {
 		last[k] = s.Offset
 		if f, ok := c.final[s.Partition]; ok && s.Offset > f.End {
 			c.report(WentBack, "%s of %v was %d, the end is %d", s.What, s.Partition, s.Offset, f.End)
+		}
+	}
+}
+
+// consumed wants every record below a group's committed offset to have been
+// delivered to a member.
+func (c *checker) consumed() {
+	groups := map[string]bool{}
+	for d := range c.delivered {
+		groups[d.Group] = true
+	}
+	type key struct {
+		what string
+		Partition
+	}
+	committed := map[key]int64{}
+	for _, s := range c.samples {
+		if groups[s.What] {
+			committed[key{s.What, s.Partition}] = s.Offset
+		}
+	}
+	for k, offset := range committed {
+		for _, r := range c.final[k.Partition].Committed {
+			if r.Offset < offset && !c.delivered[Delivery{k.what, k.Partition, r.Offset}] {
+				c.report(Skipped, "%s committed %v offset %d and never got %d", k.what, k.Partition, offset, r.Offset)
+			}
 		}
 	}
 }

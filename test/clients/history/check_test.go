@@ -71,6 +71,9 @@ func sound() *History {
 	for _, offset := range []int64{0, 1, 1, 3} {
 		h.Sampled(Sample{"group g", a0, offset})
 	}
+	h.Sampled(Sample{"group w", a0, 2})
+	h.Delivered(Delivery{"group w", a0, 0})
+	h.Delivered(Delivery{"group w", a0, 1})
 	return h
 }
 
@@ -78,7 +81,7 @@ func TestSoundHistory(t *testing.T) {
 	for _, a := range sound().Check() {
 		t.Error(a)
 	}
-	want := Counts{Sends: 9, Acknowledged: 8, Transactions: 3, Committed: 1, Aborted: 1, LeftOpen: 1, Readings: 3, RecordsRead: 8, Samples: 4, Partitions: 3, RecordsInLog: 7}
+	want := Counts{Sends: 9, Acknowledged: 8, Transactions: 3, Committed: 1, Aborted: 1, LeftOpen: 1, Readings: 3, RecordsRead: 8, Samples: 5, Deliveries: 2, Partitions: 3, RecordsInLog: 7}
 	if got := sound().Counts(); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
@@ -142,6 +145,7 @@ func TestAnomalies(t *testing.T) {
 		"poll past a committed one": {Skipped, func(h *History) {
 			h.reading(a0, true, Seen{0, "", "v1"}, Seen{2, "", "c0"})
 		}},
+		"committed past":   {Skipped, func(h *History) { h.Delivered(Delivery{"group g", a0, 1}) }},
 		"committed offset": {WentBack, func(h *History) { h.Sampled(Sample{"group g", a0, 2}) }},
 		"beyond the end":   {WentBack, func(h *History) { h.Sampled(Sample{"end", a0, 7}) }},
 		"open":             {Behind, func(h *History) { h.Finally(o0, Final{End: 2, LastStable: 1}) }},

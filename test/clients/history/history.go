@@ -71,24 +71,32 @@ type Final struct {
 	Start, End, LastStable int64
 }
 
+// Delivery is a record that a member of a group got.
+type Delivery struct {
+	Group     string
+	Partition Partition
+	Offset    int64
+}
+
 // Flow says that a transactional application copied every record of one topic to
 // another, exactly once.
 type Flow struct{ From, To string }
 
 // History is what happened.
 type History struct {
-	mu       sync.Mutex // guards the fields below
-	sends    []*Send
-	txns     []Outcome // by transaction, from 1
-	readings []*Reading
-	samples  []Sample
-	final    map[Partition]Final
-	flows    []Flow
+	mu        sync.Mutex // guards the fields below
+	sends     []*Send
+	txns      []Outcome // by transaction, from 1
+	readings  []*Reading
+	samples   []Sample
+	delivered map[Delivery]bool
+	final     map[Partition]Final
+	flows     []Flow
 }
 
 // New returns an empty history.
 func New() *History {
-	return &History{txns: make([]Outcome, 1), final: map[Partition]Final{}}
+	return &History{txns: make([]Outcome, 1), delivered: map[Delivery]bool{}, final: map[Partition]Final{}}
 }
 
 // Sending records a send before it is tried; its outcome is unknown until Sent.
@@ -145,6 +153,14 @@ func (h *History) Sampled(s Sample) {
 	h.samples = append(h.samples, s)
 }
 
+// Delivered records that a group's member got a record. The group's committed
+// offsets are the samples of that name.
+func (h *History) Delivered(d Delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.delivered[d] = true
+}
+
 // Finally records a partition at rest.
 func (h *History) Finally(p Partition, f Final) {
 	h.mu.Lock()
@@ -164,6 +180,7 @@ type Counts struct {
 	Sends, Acknowledged                int
 	Transactions, Committed, Aborted   int
 	Readings, RecordsRead, Samples     int
+	Deliveries                         int
 	Partitions, RecordsInLog, LeftOpen int
 }
 
@@ -171,7 +188,7 @@ type Counts struct {
 func (h *History) Counts() Counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := Counts{Sends: len(h.sends), Transactions: len(h.txns) - 1, Readings: len(h.readings), Samples: len(h.samples), Partitions: len(h.final)}
+	c := Counts{Sends: len(h.sends), Transactions: len(h.txns) - 1, Readings: len(h.readings), Samples: len(h.samples), Deliveries: len(h.delivered), Partitions: len(h.final)}
 	for _, s := range h.sends {
 		if s.Outcome == OK {
 			c.Acknowledged++
