@@ -3,10 +3,13 @@ package clients
 import (
 	"os"
 	"testing"
+
+	"github.com/sluice-data/sluice/test/clients/process"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
 	stopPythons()
+	process.Clean()
 	os.Exit(code)
 }

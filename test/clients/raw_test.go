@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -41,4 +42,17 @@ func kadmOffsets(topic string, partition int32, at int64) kadm.Offsets {
 	var o kadm.Offsets
 	o.AddOffset(topic, partition, at, -1)
 	return o
+}
+
+// makeTopic creates a topic over the protocol.
+func makeTopic(t *testing.T, addr, name string, partitions int32, configs ...string) {
+	t.Helper()
+	overrides := map[string]*string{}
+	for _, c := range configs {
+		key, value, _ := strings.Cut(c, "=")
+		overrides[key] = &value
+	}
+	if _, err := kadmClient(t, addr).CreateTopic(limit(t), partitions, 1, overrides, name); err != nil {
+		t.Fatalf("create topic %s: %v", name, err)
+	}
 }

@@ -16,9 +16,12 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/test/clients/history"
+	"github.com/sluice-data/sluice/test/clients/process"
 )
 
 const (
+	// patience is how long anything may take that a healthy server does at once.
+	patience      = 60 * time.Second
 	defaultRounds = 10
 	// interval is how long a worker rests between two sends.
 	interval = 5 * time.Millisecond
@@ -44,7 +47,7 @@ var configs = map[string]map[string]string{
 // run is one run of the test.
 type run struct {
 	t    *testing.T
-	s    *server
+	s    *process.Server
 	h    *history.History
 	addr string
 	txns bool // the broker has transactions
@@ -59,11 +62,17 @@ func (r *run) fault(format string, args ...any) {
 	r.faults = append(r.faults, fmt.Sprintf(format, args...))
 }
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	process.Clean()
+	os.Exit(code)
+}
+
 func TestKill(t *testing.T) {
 	rounds := number(t, "SLUICE_KILL_ROUNDS", defaultRounds)
 	seed := number(t, "SLUICE_KILL_SEED", int(time.Now().UnixNano()))
-	s := newServer(t)
-	r := &run{t: t, s: s, h: history.New(), addr: s.addr}
+	s := process.New(t)
+	r := &run{t: t, s: s, h: history.New(), addr: s.Addr}
 	r.createTopics()
 	r.txns = r.offers(kmsg.AddPartitionsToTxn)
 
@@ -83,7 +92,7 @@ func TestKill(t *testing.T) {
 	wait(t, "readers", &readers)
 	r.finish()
 	took := time.Since(begin)
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
 	r.checkDirectory()
@@ -182,21 +191,21 @@ func (r *run) killAgain(rounds int, random *rand.Rand) (slowest time.Duration) {
 		if !early {
 			<-time.After(time.Duration(200+random.IntN(1300)) * time.Millisecond)
 		}
-		r.s.kill()
-		r.s.start(r.t)
+		r.s.Kill()
+		r.s.Start(r.t)
 		if early {
 			<-time.After(time.Duration(random.IntN(150)) * time.Millisecond)
-			r.s.kill()
-			r.s.start(r.t)
+			r.s.Kill()
+			r.s.Start(r.t)
 		}
-		slowest = max(slowest, r.s.waitReady(r.t))
+		slowest = max(slowest, r.s.WaitReady(r.t))
 	}
 	return slowest
 }
 
 // checkDirectory wants log.Check to find nothing.
 func (r *run) checkDirectory() {
-	report, err := log.Check(r.s.dir+"/log", nil)
+	report, err := log.Check(r.s.Dir+"/log", nil)
 	if err != nil {
 		r.t.Errorf("check log: %v", err)
 	}
