@@ -188,7 +188,7 @@ func (l *Log) dropStale() error {
 	if !l.stale || l.closing.Load() {
 		return nil
 	}
-	if err := errors.Join(l.writeRecoveryPoints(), l.writeLogStarts()); err != nil {
+	if err := errors.Join(l.writeRecoveryPoints(), l.writeLogStarts(), l.writeCleaned(), l.writeHoles()); err != nil {
 		return err
 	}
 	l.stale = false
@@ -309,16 +309,18 @@ func (l *Log) DeleteTopic(name string) error {
 // remove closes the partition and deletes its directory. A directory that is only partly deleted has another name, so
 // that a new topic cannot take it for its own.
 func (p *Partition) remove() error {
+	_ = p.shut(ErrPartitionDeleted)
+	p.cleaning.Lock() // the cleaner stops soon: the partition has an error
+	defer p.cleaning.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.shut(ErrPartitionDeleted)
 	p.letGo()
 	p.state.Lock()
 	segments := p.segments
 	p.segments = nil
 	p.state.Unlock()
 	for _, s := range segments {
-		for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+		for _, h := range s.handles() {
 			p.log.files.drop(h)
 		}
 	}

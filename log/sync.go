@@ -21,18 +21,23 @@ func newSyncer(parallel int) *syncer {
 	return &syncer{parallel: parallel, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-// add puts a partition into the next round.
+// add puts a partition into the next round and asks for one.
 func (s *syncer) add(p *Partition) {
+	s.queue(p)
+	s.poke()
+}
+
+// queue puts a partition into the next round.
+func (s *syncer) queue(p *Partition) {
 	if !p.queued.CompareAndSwap(false, true) {
 		return
 	}
 	s.mu.Lock()
 	s.dirty = append(s.dirty, p)
 	s.mu.Unlock()
-	s.poke()
 }
 
-// poke wakes the goroutine.
+// poke asks for a round.
 func (s *syncer) poke() {
 	select {
 	case s.wake <- struct{}{}:
@@ -122,6 +127,7 @@ func (s *syncer) sync(p *Partition) {
 type partitionSync struct {
 	p      *Partition
 	target int64    // the end that becomes durable
+	stable int64    // the last stable offset that it then has
 	seg    *segment // whose file was written to and is held open; nil: a roll has synced it
 }
 
@@ -129,7 +135,8 @@ func (p *Partition) beginSync() partitionSync {
 	p.queued.Store(false) // before the end is read: a later append queues again
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ps := partitionSync{p, p.end.Load(), p.writing}
+	end := p.end.Load()
+	ps := partitionSync{p, end, p.producers.lastStable(end), p.writing}
 	if ps.seg != nil {
 		_, _ = p.log.files.acquire(&ps.seg.log, 0) // it is open; this keeps it so when a roll lets go of it
 	}
@@ -149,7 +156,7 @@ func (ps *partitionSync) end(done bool) {
 		}
 	}
 	if p.log.Err() == nil { // nothing is acknowledged after a failure (I1)
-		p.wait.advance(p, ps.target)
+		p.wait.advance(p, ps.target, ps.stable)
 	}
 	if ps.seg != nil {
 		p.synced(ps.seg, ps.target)

@@ -11,18 +11,22 @@ import (
 // TopicConfig is what a topic's configuration means to the log. Sizes are bytes, times milliseconds, -1 is no limit
 // where Kafka says so. The names are those of Kafka's topic configs.
 type TopicConfig struct {
-	CleanupDelete     bool  // cleanup.policy contains "delete"
-	CleanupCompact    bool  // cleanup.policy contains "compact"
-	SegmentBytes      int64 // segment.bytes
-	SegmentMs         int64 // segment.ms
-	SegmentIndexBytes int64 // segment.index.bytes
-	IndexInterval     int64 // index.interval.bytes
-	RetentionBytes    int64 // retention.bytes
-	RetentionMs       int64 // retention.ms
-	MaxMessageBytes   int64 // max.message.bytes
-	LogAppendTime     bool  // message.timestamp.type=LogAppendTime
-	TimestampBefore   int64 // message.timestamp.before.max.ms
-	TimestampAfter    int64 // message.timestamp.after.max.ms
+	CleanupDelete      bool    // cleanup.policy contains "delete"
+	CleanupCompact     bool    // cleanup.policy contains "compact"
+	SegmentBytes       int64   // segment.bytes
+	SegmentMs          int64   // segment.ms
+	SegmentIndexBytes  int64   // segment.index.bytes
+	IndexInterval      int64   // index.interval.bytes
+	RetentionBytes     int64   // retention.bytes
+	RetentionMs        int64   // retention.ms
+	DirtyRatio         float64 // min.cleanable.dirty.ratio
+	DeleteRetentionMs  int64   // delete.retention.ms
+	MinCompactionLagMs int64   // min.compaction.lag.ms
+	MaxCompactionLagMs int64   // max.compaction.lag.ms
+	MaxMessageBytes    int64   // max.message.bytes
+	LogAppendTime      bool    // message.timestamp.type=LogAppendTime
+	TimestampBefore    int64   // message.timestamp.before.max.ms
+	TimestampAfter     int64   // message.timestamp.after.max.ms
 }
 
 // DefaultTopicConfig is Kafka's default for every topic config.
@@ -71,7 +75,8 @@ func TopicConfigKeys() []ConfigKey {
 		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"producer"},
 			Doc: "Codec of stored batches. Only producer (keep what was sent) is supported."},
 		{Name: "delete.retention.ms", Type: TypeLong, Default: "86400000", max: math.MaxInt64,
-			Doc: "How long tombstones of compacted topics are kept. Recorded for compaction."},
+			Doc: "How long compaction keeps tombstones and transaction markers after it first met them, so that a consumer sees the deletion.",
+			set: func(c *TopicConfig, v string) { c.DeleteRetentionMs = number(v) }},
 		{Name: "file.delete.delay.ms", Type: TypeLong, Default: "60000", max: math.MaxInt64,
 			Doc: "Recorded, no effect: files are deleted at once, readers keep their descriptor."},
 		{Name: "flush.messages", Type: TypeLong, Default: "9223372036854775807", min: 1, max: math.MaxInt64,
@@ -82,7 +87,8 @@ func TopicConfigKeys() []ConfigKey {
 			Doc: "Bytes of log between two index entries.",
 			set: func(c *TopicConfig, v string) { c.IndexInterval = number(v) }},
 		{Name: "max.compaction.lag.ms", Type: TypeLong, Default: "9223372036854775807", min: 1, max: math.MaxInt64,
-			Doc: "Recorded for compaction."},
+			Doc: "Time after which a record of a compacted topic is subject to compaction, whatever the dirty ratio.",
+			set: func(c *TopicConfig, v string) { c.MaxCompactionLagMs = number(v) }},
 		{Name: "max.message.bytes", Type: TypeInt, Default: "1048588", max: math.MaxInt32,
 			Doc: "Largest record batch accepted, as compressed by the producer.",
 			set: func(c *TopicConfig, v string) { c.MaxMessageBytes = number(v) }},
@@ -96,9 +102,11 @@ func TopicConfigKeys() []ConfigKey {
 			Doc: "Whether a record's timestamp is the producer's or the time of the append.",
 			set: func(c *TopicConfig, v string) { c.LogAppendTime = v == "LogAppendTime" }},
 		{Name: "min.cleanable.dirty.ratio", Type: TypeDouble, Default: "0.5",
-			Doc: "Recorded for compaction."},
+			Doc: "Share of a partition's bytes beyond which what was written since the last compaction is compacted.",
+			set: func(c *TopicConfig, v string) { c.DirtyRatio, _ = strconv.ParseFloat(v, 64) }}, // checked before
 		{Name: "min.compaction.lag.ms", Type: TypeLong, Default: "0", max: math.MaxInt64,
-			Doc: "Recorded for compaction."},
+			Doc: "How long a record stays as it is before it is subject to compaction.",
+			set: func(c *TopicConfig, v string) { c.MinCompactionLagMs = number(v) }},
 		{Name: "min.insync.replicas", Type: TypeInt, Default: "1", min: 1, max: math.MaxInt32,
 			Doc: "Recorded, no effect: one node has one replica."},
 		{Name: "preallocate", Type: TypeBoolean, Default: "false", valid: []string{"false", "true"},
@@ -152,6 +160,9 @@ func (c TopicConfig) with(overrides map[string]string) (TopicConfig, error) {
 			keys[i].set(&c, overrides[name])
 		}
 	}
+	if c.MinCompactionLagMs > c.MaxCompactionLagMs {
+		return c, &ConfigError{Name: "min.compaction.lag.ms", Value: strconv.FormatInt(c.MinCompactionLagMs, 10), Reason: "larger than max.compaction.lag.ms"}
+	}
 	return c, nil
 }
 
@@ -170,7 +181,7 @@ func (k *ConfigKey) check(value string) error {
 			return bad("must be from %d to %d", k.min, k.max)
 		}
 	case TypeDouble:
-		if f, err := strconv.ParseFloat(value, 64); err != nil || f < 0 || f > 1 {
+		if f, err := strconv.ParseFloat(value, 64); err != nil || !(f >= 0 && f <= 1) {
 			return bad("must be a number from 0 to 1")
 		}
 	case TypeList:

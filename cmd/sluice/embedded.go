@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // logDir is the folder of the log in the data directory.
@@ -29,6 +30,7 @@ const groupRebalanceDelay = 100 * time.Millisecond
 type embedded struct {
 	log    *log.Log
 	groups *group.Coordinator
+	txns   *txn.Coordinator
 	broker *broker.Broker
 	logger *slog.Logger
 	done   chan struct{} // closed when Serve has returned
@@ -47,13 +49,17 @@ func openEmbedded(dataDir string, cfg log.Config, ln net.Listener, logger *slog.
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start group coordinator: %w", err), l.Close())
 	}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Logger: logger})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start transaction coordinator: %w", err), groups.Close(), l.Close())
+	}
 	b, err := broker.New(broker.Config{
-		Log: l, Groups: groups, Dir: dir, Logger: logger, AdvertisedAddr: advertised(ln.Addr()),
+		Log: l, Groups: groups, Txns: txns, Dir: dir, Logger: logger, AdvertisedAddr: advertised(ln.Addr()),
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start broker: %w", err), groups.Close(), l.Close())
+		return nil, errors.Join(fmt.Errorf("start broker: %w", err), txns.Close(), groups.Close(), l.Close())
 	}
-	e := &embedded{log: l, groups: groups, broker: b, logger: logger, done: make(chan struct{})}
+	e := &embedded{log: l, groups: groups, txns: txns, broker: b, logger: logger, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
 		// Shutdown ends it, not a context: clients are served while tasks drain.
@@ -94,6 +100,9 @@ func (e *embedded) close() error {
 	}
 	<-e.done
 	e.logger.Info("broker has stopped")
+	if err := e.txns.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close transactions: %w", err))
+	}
 	if err := e.groups.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close groups: %w", err))
 	}

@@ -19,7 +19,7 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "connect", "internal/demo", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "log/txn", "connect", "internal/demo", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
@@ -35,7 +35,7 @@ var layers = []layer{
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
-	{path: "log/txn", imports: []string{"log", "log/batch"}},
+	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
 	{path: "log/batch"},
 	{path: "log", imports: []string{"log/batch", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},

@@ -17,6 +17,8 @@ type Record struct {
 
 	headers     []byte
 	headerCount int
+	attributes  byte
+	tail        []byte // the encoded fields after the timestamp
 }
 
 // RecordHeader is one header of a record.
@@ -102,9 +104,15 @@ func (r *Reader) next() error {
 		return fmt.Errorf("%w: record length", ErrCorrupt)
 	}
 	d := decoder{b: body}
-	d.take(1) // attributes, unused in v2
-	tsDelta, offsetDelta := d.varint(), d.varint()
+	attributes := d.take(1) // unused in v2
+	if attributes == nil {
+		return fmt.Errorf("%w: empty record", ErrCorrupt)
+	}
+	tsDelta := d.varint()
+	tail := d.b
+	offsetDelta := d.varint()
 	r.rec = Record{
+		attributes: attributes[0], tail: tail,
 		Offset:    r.h.BaseOffset + offsetDelta,
 		Timestamp: r.h.BaseTimestamp + tsDelta,
 		Key:       d.bytes(d.varint()),

@@ -8,7 +8,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
 )
+
+// readCommitted is the isolation level at which clients see no open or aborted
+// transactions (KIP-98).
+const readCommitted = 1
 
 // fetchHandler is key 1, v4–v18: v12 flexible, v13 topic ids.
 func fetchHandler() handler {
@@ -184,11 +189,11 @@ func (f *fetchOp) read(ctx context.Context) {
 // readPart appends the part's records to the buffer. The first batch of a
 // response is returned whatever its size (KIP-74); afterwards room counts.
 func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
+	stable := p.log.LastStableOffset() // first, so that it is not above the high watermark
 	upTo := p.log.HighWatermark()
-	stable := p.log.LastStableOffset()
 	p.resp.HighWatermark, p.resp.LastStableOffset = upTo, stable
 	p.resp.LogStartOffset = p.log.LogStartOffset()
-	if f.q.IsolationLevel == 1 {
+	if f.q.IsolationLevel == readCommitted {
 		upTo = stable
 		p.resp.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 	}
@@ -251,8 +256,40 @@ func (f *fetchOp) giveBack() {
 func (f *fetchOp) finish() {
 	for i := range f.parts {
 		p := &f.parts[i]
+		if f.q.IsolationLevel == readCommitted && p.end > p.start {
+			f.listAborted(p)
+		}
 		p.resp.RecordBatches = f.buf[p.start:p.end:p.end]
 	}
+}
+
+// listAborted names the aborted transactions that the part's records may belong
+// to, by first offset: clients go through the list as they go through the
+// records (KIP-98). Without it nothing may be returned.
+func (f *fetchOp) listAborted(p *fetchPart) {
+	aborted, err := p.log.AbortedTransactions(p.q.FetchOffset, endOffset(f.buf[p.start:p.end]))
+	if err != nil {
+		p.end = p.start
+		f.fail(p, err)
+		return
+	}
+	for _, a := range aborted {
+		p.resp.AbortedTransactions = append(p.resp.AbortedTransactions, kmsg.FetchResponseTopicPartitionAbortedTransaction{
+			ProducerID: a.ProducerID, FirstOffset: a.FirstOffset,
+		})
+	}
+}
+
+// endOffset is the offset after whole batches.
+func endOffset(b []byte) (end int64) {
+	for len(b) > 0 {
+		h, err := batch.Parse(b)
+		if err != nil {
+			return end // not met: the log has checked them
+		}
+		end, b = h.LastOffset()+1, b[h.Size():]
+	}
+	return end
 }
 
 // release gives the buffer back, once the answer is sent.

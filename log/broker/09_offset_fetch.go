@@ -23,7 +23,7 @@ func offsetFetchHandler() handler {
 				fixed(4).from(9), // member epoch
 				arr(str().to(9), fixed(16).from(10), list(fixed(4))),
 			).from(8),
-			fixed(1).from(7), // require stable: no transactional commits are pending yet
+			fixed(1).from(7), // require stable (KIP-447)
 		},
 		serve: answer((*Broker).offsetFetch),
 	}
@@ -34,11 +34,11 @@ func (b *Broker) offsetFetch(_ context.Context, _ *request, q *kmsg.OffsetFetchR
 	if q.Version >= 8 {
 		resp.Groups = []kmsg.OffsetFetchResponseGroup{}
 		for _, g := range unique(q.Groups, func(g *kmsg.OffsetFetchRequestGroup) string { return g.Group }) {
-			resp.Groups = append(resp.Groups, b.fetchOffsets(&g, q.Version))
+			resp.Groups = append(resp.Groups, b.fetchOffsets(&g, q))
 		}
 		return resp
 	}
-	one := b.fetchOffsets(oneGroup(q), q.Version)
+	one := b.fetchOffsets(oneGroup(q), q)
 	resp.ErrorCode = one.ErrorCode
 	resp.Topics = []kmsg.OffsetFetchResponseTopic{}
 	for _, t := range one.Topics {
@@ -69,35 +69,35 @@ func oneGroup(q *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchRequestGroup {
 
 // fetchOffsets answers for one group. A group or partition without a committed
 // offset is no error: its offset is -1.
-func (b *Broker) fetchOffsets(q *kmsg.OffsetFetchRequestGroup, version int16) kmsg.OffsetFetchResponseGroup {
+func (b *Broker) fetchOffsets(q *kmsg.OffsetFetchRequestGroup, all *kmsg.OffsetFetchRequest) kmsg.OffsetFetchResponseGroup {
 	rg := kmsg.NewOffsetFetchResponseGroup()
 	rg.Group = q.Group
 	rg.Topics = []kmsg.OffsetFetchResponseGroupTopic{}
-	offsets, err := b.cfg.Groups.Fetch(q.Group)
+	offsets, err := b.cfg.Groups.Fetch(q.Group, all.RequireStable)
 	if err != nil {
 		rg.ErrorCode = groupErrorCode(err)
 		return rg
 	}
 	if q.Topics == nil {
-		rg.Topics = append(rg.Topics, b.allOffsets(offsets, version)...)
+		rg.Topics = append(rg.Topics, b.allOffsets(offsets, all.Version)...)
 		return rg
 	}
-	known := map[string]map[int32]group.Offset{}
+	known := map[string]map[int32]group.Fetched{}
 	for _, o := range offsets {
 		if known[o.Topic] == nil {
-			known[o.Topic] = map[int32]group.Offset{}
+			known[o.Topic] = map[int32]group.Fetched{}
 		}
 		known[o.Topic][o.Partition] = o
 	}
 	for _, t := range q.Topics {
-		rg.Topics = append(rg.Topics, b.namedOffsets(t, known, version))
+		rg.Topics = append(rg.Topics, b.namedOffsets(t, known, all.Version))
 	}
 	return rg
 }
 
 // allOffsets takes offsets sorted by topic. From v10 on a topic has to have an
 // id, so those of topics that are gone are left out.
-func (b *Broker) allOffsets(offsets []group.Offset, version int16) []kmsg.OffsetFetchResponseGroupTopic {
+func (b *Broker) allOffsets(offsets []group.Fetched, version int16) []kmsg.OffsetFetchResponseGroupTopic {
 	var topics []kmsg.OffsetFetchResponseGroupTopic
 	for len(offsets) > 0 {
 		name := offsets[0].Topic
@@ -118,7 +118,7 @@ func (b *Broker) allOffsets(offsets []group.Offset, version int16) []kmsg.Offset
 	return topics
 }
 
-func (b *Broker) namedOffsets(t kmsg.OffsetFetchRequestGroupTopic, known map[string]map[int32]group.Offset, version int16) kmsg.OffsetFetchResponseGroupTopic {
+func (b *Broker) namedOffsets(t kmsg.OffsetFetchRequestGroupTopic, known map[string]map[int32]group.Fetched, version int16) kmsg.OffsetFetchResponseGroupTopic {
 	rt := kmsg.NewOffsetFetchResponseGroupTopic()
 	rt.Topic, rt.TopicID = t.Topic, t.TopicID
 	name, code := t.Topic, int16(0)
@@ -133,18 +133,21 @@ func (b *Broker) namedOffsets(t kmsg.OffsetFetchRequestGroupTopic, known map[str
 	for _, i := range t.Partitions {
 		o, ok := known[name][i]
 		if !ok || code != 0 {
-			o = group.Offset{Partition: i, Offset: -1, LeaderEpoch: -1}
+			o = group.Fetched{Offset: group.Offset{Partition: i, Offset: -1, LeaderEpoch: -1}}
 		}
 		rp := fetchedOffset(o)
-		rp.ErrorCode = code
+		if code != 0 {
+			rp.ErrorCode = code
+		}
 		rt.Partitions = append(rt.Partitions, rp)
 	}
 	return rt
 }
 
-func fetchedOffset(o group.Offset) kmsg.OffsetFetchResponseGroupTopicPartition {
+func fetchedOffset(o group.Fetched) kmsg.OffsetFetchResponseGroupTopicPartition {
 	rp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
-	rp.Partition, rp.Offset, rp.LeaderEpoch = o.Partition, o.Offset, o.LeaderEpoch
+	rp.Partition, rp.Offset, rp.LeaderEpoch = o.Partition, o.Offset.Offset, o.LeaderEpoch
 	rp.Metadata = kmsg.StringPtr(o.Metadata)
+	rp.ErrorCode = groupErrorCode(o.Err)
 	return rp
 }

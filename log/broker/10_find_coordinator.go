@@ -7,9 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// coordinatorTypeGroup is the coordinator type of consumer groups; 1 is that of
-// transactions, which are not served yet.
-const coordinatorTypeGroup = 0
+// Coordinator types.
+const (
+	coordinatorTypeGroup       = 0
+	coordinatorTypeTransaction = 1
+)
 
 // findCoordinatorHandler is key 10, v0–v6: v3 flexible, v4 several keys.
 func findCoordinatorHandler() handler {
@@ -51,11 +53,17 @@ func (b *Broker) findCoordinator(_ context.Context, _ *request, q *kmsg.FindCoor
 }
 
 func (b *Broker) checkCoordinator(typ int8) error {
-	if typ != coordinatorTypeGroup {
-		return withCode(kerr.InvalidRequest, "coordinator type %d is not served: transactions are not supported yet", typ)
+	var err error
+	switch typ {
+	case coordinatorTypeGroup:
+		_, err = b.cfg.Groups.EnsureTopic()
+	case coordinatorTypeTransaction:
+		_, err = b.cfg.Txns.EnsureTopic()
+	default:
+		return withCode(kerr.InvalidRequest, "coordinator type %d is not served", typ)
 	}
-	if _, err := b.cfg.Groups.EnsureTopic(); err != nil {
-		b.cfg.Logger.Error("create offsets topic", "error", err)
+	if err != nil {
+		b.cfg.Logger.Error("create coordinator's topic", "error", err)
 		return kerr.CoordinatorNotAvailable
 	}
 	return nil

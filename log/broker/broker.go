@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // ErrClosed is returned by calls on a broker that was shut down.
@@ -27,10 +27,10 @@ type Config struct {
 	Log *log.Log
 	// Groups coordinates consumer groups. Required; closed by its owner, after the broker.
 	Groups *group.Coordinator
-	// Dir is where producer id blocks are recorded. Required: usually the log's directory.
+	// Txns coordinates transactions. Required; closed by its owner, after the broker.
+	Txns *txn.Coordinator
+	// Dir is the log's directory, which DescribeLogDirs tells. Required.
 	Dir string
-	// FS is the file system of Dir. Default: the operating system's.
-	FS vfs.FS
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
 	// AdvertisedAddr is the host:port that clients are told to dial. Default 127.0.0.1:9092.
@@ -67,7 +67,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	def(&c.FS, vfs.FS(vfs.OS))
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.AdvertisedAddr, "127.0.0.1:9092")
 	def(&c.NumPartitions, 1)
@@ -100,9 +99,8 @@ type Broker struct {
 	buffers     bufferPool
 	inFlight    *semaphore.Weighted // request bytes
 	fetchMemory *semaphore.Weighted // response bytes
-	producerIDs producerIDs
-	tasks       sync.WaitGroup // connections
-	alterMu     sync.Mutex     // serialises changes of topic configs
+	tasks       sync.WaitGroup      // connections
+	alterMu     sync.Mutex          // serialises changes of topic configs
 
 	mu        sync.Mutex // guards the fields below
 	conns     map[*conn]struct{}
@@ -130,7 +128,6 @@ func New(cfg Config) (*Broker, error) {
 		handlers:    map[kmsg.Key]*handler{},
 		inFlight:    semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		fetchMemory: semaphore.NewWeighted(cfg.MaxFetchMemory),
-		producerIDs: producerIDs{dir: cfg.Dir, fs: cfg.FS},
 		conns:       map[*conn]struct{}{},
 		listeners:   map[net.Listener]struct{}{},
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // server is a broker with its log and coordinator, for tests.
@@ -27,6 +28,7 @@ type server struct {
 	fs     vfs.FS
 	log    *log.Log
 	groups *group.Coordinator
+	txns   *txn.Coordinator
 	change func(*Config)
 }
 
@@ -53,7 +55,13 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := Config{Log: s.log, Groups: s.groups, Dir: s.dir, FS: s.fs, Logger: logger}
+	s.txns, err = txn.Open(txn.Config{
+		Log: s.log, EndOffsets: s.groups.EndTransaction, Dir: s.dir, FS: s.fs, Logger: logger, Partitions: 5,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg := Config{Log: s.log, Groups: s.groups, Txns: s.txns, Dir: s.dir, Logger: logger}
 	if s.change != nil {
 		s.change(&cfg)
 	}
@@ -69,6 +77,9 @@ func (s *server) stop() {
 		return
 	}
 	if err := s.Broker.Close(); err != nil {
+		s.t.Error(err)
+	}
+	if err := s.txns.Close(); err != nil {
 		s.t.Error(err)
 	}
 	if err := s.groups.Close(); err != nil {

@@ -37,7 +37,6 @@
 // not advertised until then:
 //
 //	17, 36  SaslHandshake, SaslAuthenticate
-//	24–28   transactions (AddPartitionsToTxn … TxnOffsetCommit)
 //	29–31   access control lists
 //	68, 69  the consumer group protocol of KIP-848
 package broker

@@ -22,6 +22,11 @@ func handlers() []handler {
 		deleteRecordsHandler(),
 		initProducerIDHandler(),
 		offsetForLeaderEpochHandler(),
+		addPartitionsToTxnHandler(),
+		addOffsetsToTxnHandler(),
+		endTxnHandler(),
+		writeTxnMarkersHandler(),
+		txnOffsetCommitHandler(),
 		describeConfigsHandler(),
 		describeLogDirsHandler(),
 		createPartitionsHandler(),
@@ -29,6 +34,9 @@ func handlers() []handler {
 		incrementalAlterConfigsHandler(),
 		offsetDeleteHandler(),
 		describeClusterHandler(),
+		describeProducersHandler(),
+		describeTransactionsHandler(),
+		listTransactionsHandler(),
 		describeTopicPartitionsHandler(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // topic finds a topic by its id (newer versions of an API) or its name.
@@ -49,11 +50,11 @@ func checkLeaderEpoch(p *log.Partition, epoch int32) error {
 
 // autoCreate creates a topic because its metadata was asked for.
 func (b *Broker) autoCreate(name string) (*log.Topic, error) {
-	if name == group.OffsetsTopic {
+	switch name {
+	case group.OffsetsTopic:
 		return b.cfg.Groups.EnsureTopic()
-	}
-	if isReserved(name) {
-		return nil, kerr.UnknownTopicOrPartition
+	case txn.StateTopic:
+		return b.cfg.Txns.EnsureTopic()
 	}
 	if err := b.checkRoom(b.cfg.NumPartitions); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func unique[E any, K comparable](all []E, key func(*E) K) []E {
 // isReserved reports the internal topics, which only coordinators may create,
 // delete or resize.
 func isReserved(name string) bool {
-	return name == group.OffsetsTopic || name == "__transaction_state"
+	return name == group.OffsetsTopic || name == txn.StateTopic
 }
 
 // replicas is the replica list of every partition: this node.

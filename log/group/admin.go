@@ -91,7 +91,7 @@ func (g *group) deleteRequest() write {
 		return write{err: kerr.NonEmptyGroup}
 	}
 	var records []record
-	for tp := range g.offsets {
+	for _, tp := range g.offsetsOf(func(topicPartition) bool { return true }) {
 		records = append(records, offsetTombstone(g.id, tp))
 	}
 	w := g.c.store.append(g.id, append(records, groupTombstone(g.id)))
@@ -170,7 +170,7 @@ func (g *group) deleteOffsets(gone []topicPartition) write {
 	g.settle()
 	var records []record
 	for _, tp := range gone {
-		if _, ok := g.offsets[tp]; ok {
+		if _, ok := g.offsets[tp]; ok || g.unstable(tp) {
 			records = append(records, offsetTombstone(g.id, tp))
 		}
 	}
@@ -180,7 +180,7 @@ func (g *group) deleteOffsets(gone []topicPartition) write {
 	w := g.c.store.append(g.id, records)
 	if w.err == nil {
 		for _, tp := range gone {
-			delete(g.offsets, tp)
+			g.forgetOffset(tp)
 		}
 	}
 	return w
@@ -193,12 +193,7 @@ func (c *Coordinator) ForgetTopic(topic string) error {
 	for _, g := range c.all() {
 		g.mu.Lock()
 		g.settle()
-		var gone []topicPartition
-		for tp := range g.offsets {
-			if tp.topic == topic {
-				gone = append(gone, tp)
-			}
-		}
+		gone := g.offsetsOf(func(tp topicPartition) bool { return tp.topic == topic })
 		writes = append(writes, g.deleteOffsets(gone))
 		g.mu.Unlock()
 	}

@@ -61,6 +61,7 @@ type Coordinator struct {
 
 	mu     sync.Mutex // guards the fields below
 	groups map[string]*group
+	txns   map[transaction]map[*group]struct{} // which groups have offsets in an open transaction
 	closed bool
 }
 
@@ -69,7 +70,7 @@ type Coordinator struct {
 // timeout to show up.
 func Open(cfg Config) (*Coordinator, error) {
 	cfg = cfg.withDefaults()
-	c := &Coordinator{cfg: cfg, groups: map[string]*group{}}
+	c := newCoordinator(cfg)
 	c.store.log, c.store.partitions = cfg.Log, cfg.Partitions
 	if err := c.replay(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", OffsetsTopic, err)
@@ -78,6 +79,10 @@ func Open(cfg Config) (*Coordinator, error) {
 		g.resume()
 	}
 	return c, nil
+}
+
+func newCoordinator(cfg Config) *Coordinator {
+	return &Coordinator{cfg: cfg, groups: map[string]*group{}, txns: map[transaction]map[*group]struct{}{}}
 }
 
 // Close stops the timers. Members that wait are answered NOT_COORDINATOR, so that

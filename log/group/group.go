@@ -55,8 +55,9 @@ type group struct {
 	newMember bool // someone joined during the delay
 
 	offsets    map[topicPartition]committed
-	committing int        // commits written and not applied yet
-	settled    *sync.Cond // signalled when committing becomes 0
+	txns       map[int64]map[topicPartition]committed // by producer id: offsets of open transactions
+	committing int                                    // commits written and not applied yet
+	settled    *sync.Cond                             // signalled when committing becomes 0
 }
 
 // member is one member, guarded by its group's mutex.
@@ -94,6 +95,7 @@ func newGroup(c *Coordinator, id string) *group {
 		static:     map[string]string{},
 		pending:    map[string]*time.Timer{},
 		offsets:    map[topicPartition]committed{},
+		txns:       map[int64]map[topicPartition]committed{},
 	}
 	g.settled = sync.NewCond(&g.mu)
 	return g
@@ -165,7 +167,7 @@ func (g *group) memberGone() {
 
 // forgetIfUnused drops a group that holds nothing and that the log does not know.
 func (g *group) forgetIfUnused() {
-	held := len(g.members) + len(g.pending) + len(g.offsets) + g.committing
+	held := len(g.members) + len(g.pending) + len(g.offsets) + len(g.txns) + g.committing
 	if g.state == empty && !g.stored && held == 0 {
 		g.setState(dead)
 		g.c.forget(g)

@@ -74,6 +74,14 @@ func (g *group) appendOffsets(q CommitRequest) (write, error) {
 	if err := g.checkCommit(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
+	w := g.c.store.append(q.Group, offsetRecords(q))
+	if w.err == nil {
+		g.committing++
+	}
+	return w, w.err
+}
+
+func offsetRecords(q CommitRequest) []record {
 	now := time.Now().UnixMilli()
 	records := make([]record, len(q.Offsets))
 	for i, o := range q.Offsets {
@@ -82,11 +90,7 @@ func (g *group) appendOffsets(q CommitRequest) (write, error) {
 		v.Offset, v.LeaderEpoch, v.Metadata, v.CommitTimestamp = o.Offset, o.LeaderEpoch, o.Metadata, now
 		records[i] = record{offsetKey(q.Group, topicPartition{o.Topic, o.Partition}), v.AppendTo(nil)}
 	}
-	w := g.c.store.append(q.Group, records)
-	if w.err == nil {
-		g.committing++
-	}
-	return w, w.err
+	return records
 }
 
 // checkCommit says who may commit: a member of this generation, or anybody while
@@ -133,19 +137,35 @@ func (g *group) apply(offsets []Offset, logOffset int64, err error) {
 	}
 }
 
+// Fetched is an offset as OffsetFetch gives it. Err is UNSTABLE_OFFSET_COMMIT when
+// stable offsets were required and an open transaction has one of this
+// partition; there is no offset then.
+type Fetched struct {
+	Offset
+	Err error
+}
+
 // Fetch returns the group's committed offsets, sorted by topic and partition;
-// none for a group that does not exist.
-func (c *Coordinator) Fetch(id string) ([]Offset, error) {
+// none for a group that does not exist. With requireStable, partitions that have
+// an offset in an open transaction get an error each (KIP-447).
+func (c *Coordinator) Fetch(id string, requireStable bool) ([]Fetched, error) {
 	g, err := c.lock(id, false)
 	if g == nil {
 		return nil, err
 	}
 	defer g.mu.Unlock()
-	offsets := make([]Offset, 0, len(g.offsets))
+	offsets := make([]Fetched, 0, len(g.offsets))
 	for tp, o := range g.offsets {
-		offsets = append(offsets, Offset{tp.topic, tp.partition, o.offset, o.leaderEpoch, o.metadata})
+		if !requireStable || !g.unstable(tp) {
+			offsets = append(offsets, Fetched{Offset: Offset{tp.topic, tp.partition, o.offset, o.leaderEpoch, o.metadata}})
+		}
 	}
-	slices.SortFunc(offsets, func(a, b Offset) int {
+	if requireStable {
+		for _, tp := range g.pendingOffsets() {
+			offsets = append(offsets, Fetched{Offset{tp.topic, tp.partition, -1, -1, ""}, kerr.UnstableOffsetCommit})
+		}
+	}
+	slices.SortFunc(offsets, func(a, b Fetched) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return offsets, nil

@@ -28,7 +28,7 @@ func (c *Coordinator) replay() error {
 		if !ok {
 			continue
 		}
-		if err := c.replayPartition(p, &dec); err != nil {
+		if err := c.replayPartition(i, p, &dec); err != nil {
 			if errors.Is(err, log.ErrFailed) || errors.Is(err, log.ErrClosed) {
 				return err
 			}
@@ -44,7 +44,7 @@ func (c *Coordinator) replay() error {
 	return nil
 }
 
-func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor) error {
+func (c *Coordinator) replayPartition(partition int32, p *log.Partition, dec *batch.Decompressor) error {
 	if err := p.Err(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor)
 		if len(buf) == 0 {
 			return fmt.Errorf("read at offset %d: nothing there below %d", offset, end)
 		}
-		if offset, err = c.replayBatches(buf, dec); err != nil {
+		if offset, err = c.replayBatches(partition, buf, dec); err != nil {
 			return err
 		}
 	}
@@ -66,31 +66,43 @@ func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor)
 }
 
 // replayBatches applies whole batches and returns the offset after them.
-func (c *Coordinator) replayBatches(b []byte, dec *batch.Decompressor) (next int64, err error) {
+func (c *Coordinator) replayBatches(partition int32, b []byte, dec *batch.Decompressor) (next int64, err error) {
 	for len(b) > 0 {
 		h, err := batch.Parse(b)
 		if err != nil {
 			return 0, err
 		}
 		next = h.LastOffset() + 1
-		if !h.Control() {
-			if err := c.replayBatch(b[:h.Size()], dec); err != nil {
-				return 0, err
-			}
+		if err := c.replayBatch(partition, &h, b[:h.Size()], dec); err != nil {
+			return 0, err
 		}
 		b = b[h.Size():]
 	}
 	return next, nil
 }
 
-func (c *Coordinator) replayBatch(b []byte, dec *batch.Decompressor) error {
+// source says where a record of the offsets topic comes from.
+type source struct {
+	partition  int32
+	offset     int64
+	producerID int64 // -1: not part of a transaction
+}
+
+func (c *Coordinator) replayBatch(partition int32, h *batch.Header, b []byte, dec *batch.Decompressor) error {
 	rd, err := batch.NewReader(b, dec)
 	if err != nil {
 		return err
 	}
+	from := source{partition, 0, -1}
+	if h.Transactional() {
+		from.producerID = h.ProducerID
+	}
 	for rd.Next() {
 		r := rd.Record()
-		if err := c.replayRecord(r.Key, r.Value, r.Offset); err != nil {
+		from.offset = r.Offset
+		if h.Control() {
+			c.replayMarker(r.Key, from)
+		} else if err := c.replayRecord(r.Key, r.Value, from); err != nil {
 			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
 		}
 	}
@@ -99,20 +111,20 @@ func (c *Coordinator) replayBatch(b []byte, dec *batch.Decompressor) error {
 
 // replayRecord applies one record. Keys of versions that came later belong to
 // protocols that are not served here.
-func (c *Coordinator) replayRecord(key, value []byte, offset int64) error {
+func (c *Coordinator) replayRecord(key, value []byte, from source) error {
 	if len(key) < 2 {
 		return errors.New("key without a version")
 	}
 	switch binary.BigEndian.Uint16(key) {
 	case 0, 1:
-		return c.replayOffset(key, value, offset)
+		return c.replayOffset(key, value, from)
 	case 2:
 		return c.replayGroup(key, value)
 	}
 	return nil
 }
 
-func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
+func (c *Coordinator) replayOffset(key, value []byte, from source) error {
 	var k kmsg.OffsetCommitKey
 	if err := k.ReadFrom(key); err != nil {
 		return fmt.Errorf("read offset key: %w", err)
@@ -120,7 +132,7 @@ func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
 	tp := topicPartition{k.Topic, k.Partition}
 	g := c.replayed(k.Group)
 	if value == nil {
-		delete(g.offsets, tp)
+		g.forgetOffset(tp)
 		return nil
 	}
 	var v kmsg.OffsetCommitValue
@@ -134,8 +146,25 @@ func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
 	if v.Version < 3 {
 		epoch = -1
 	}
-	g.offsets[tp] = committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, logOffset: offset}
+	o := committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, logOffset: from.offset}
+	if from.producerID >= 0 {
+		c.hold(g, transaction{from.partition, from.producerID}, tp, o)
+	} else {
+		g.offsets[tp] = o
+	}
 	return nil
+}
+
+// replayMarker ends a transaction as its marker says. The key of a control record
+// is a version and a type, 0 for abort and 1 for commit (KIP-98); other types
+// are of no concern here.
+func (c *Coordinator) replayMarker(key []byte, from source) {
+	if len(key) < 4 || from.producerID < 0 {
+		return
+	}
+	if kind := binary.BigEndian.Uint16(key[2:]); kind <= 1 {
+		c.EndTransaction(from.partition, from.producerID, 0, kind == 1)
+	}
 }
 
 func (c *Coordinator) replayGroup(key, value []byte) error {
@@ -145,7 +174,8 @@ func (c *Coordinator) replayGroup(key, value []byte) error {
 	}
 	old := c.replayed(k.Group)
 	g := newGroup(c, k.Group)
-	g.offsets = old.offsets
+	g.offsets, g.txns = old.offsets, old.txns
+	c.adopt(g, old)
 	c.groups[k.Group] = g
 	if value == nil {
 		return nil

@@ -22,8 +22,8 @@ func FuzzReplayRecord(f *testing.F) {
 	f.Add(groupTombstone("g").key, []byte(nil))
 	f.Add(groupTombstone("g").key, []byte{0, 4, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		c := &Coordinator{cfg: Config{}.withDefaults(), groups: map[string]*group{}}
-		if err := c.replayRecord(key, value, 1); err != nil {
+		c := newCoordinator(Config{}.withDefaults())
+		if err := c.replayRecord(key, value, source{offset: 1, producerID: -1}); err != nil {
 			return
 		}
 		for id, g := range c.groups {

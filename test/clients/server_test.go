@@ -15,12 +15,14 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // settings of a broker in this process.
 type settings struct {
 	log    log.Config
 	groups group.Config
+	txns   txn.Config
 	broker broker.Config
 }
 
@@ -44,6 +46,7 @@ func startServer(t *testing.T, changes ...func(*settings)) server {
 	c := settings{
 		log:    log.Config{Dir: dir, Logger: logger},
 		groups: group.Config{Logger: logger, InitialRebalanceDelay: 100 * time.Millisecond},
+		txns:   txn.Config{Dir: dir, Logger: logger},
 		broker: broker.Config{Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()},
 	}
 	for _, change := range changes {
@@ -53,8 +56,12 @@ func startServer(t *testing.T, changes ...func(*settings)) server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.groups.Log, c.broker.Log = l, l
+	c.groups.Log, c.txns.Log, c.broker.Log = l, l, l
 	if c.broker.Groups, err = group.Open(c.groups); err != nil {
+		t.Fatal(err)
+	}
+	c.txns.EndOffsets = c.broker.Groups.EndTransaction
+	if c.broker.Txns, err = txn.Open(c.txns); err != nil {
 		t.Fatal(err)
 	}
 	b, err := broker.New(c.broker)
@@ -68,6 +75,7 @@ func startServer(t *testing.T, changes ...func(*settings)) server {
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
+		c.broker.Txns.Close()
 		c.broker.Groups.Close()
 		if err := l.Close(); err != nil {
 			t.Errorf("close log: %v", err)
