@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -107,6 +108,9 @@ func TestKill(t *testing.T) {
 	for _, f := range r.faults {
 		t.Error(f)
 	}
+	if t.Failed() {
+		r.keepDirectory(seed)
+	}
 	c := r.h.Counts()
 	fmt.Printf("kill: %d kills in %v (seed %d, slowest start %v): %d of %d sends acknowledged, transactions %d committed, %d aborted, %d unknown; %d records in %d partitions, %d polled in %d readings, %d delivered to groups, %d samples; %d anomalies, %d faults\n",
 		rounds, took.Round(time.Second), seed, slowest.Round(time.Millisecond), c.Acknowledged, c.Sends, c.Committed, c.Aborted, c.LeftOpen,
@@ -201,6 +205,16 @@ func (r *run) killAgain(rounds int, random *rand.Rand) (slowest time.Duration) {
 		slowest = max(slowest, r.s.WaitReady(r.t))
 	}
 	return slowest
+}
+
+// keepDirectory keeps the data directory for those who look for the cause.
+func (r *run) keepDirectory(seed int) {
+	kept := filepath.Join(os.TempDir(), fmt.Sprint("sluice-kill-", seed))
+	if err := os.Rename(r.s.Dir, kept); err != nil {
+		r.t.Error(err)
+		return
+	}
+	r.t.Logf("the data directory is kept: %s", kept)
 }
 
 // checkDirectory wants log.Check to find nothing.
