@@ -33,6 +33,9 @@ type judge struct {
 	// noZstd says that it knows the codec only for versions that it takes the
 	// broker not to have.
 	noZstd bool
+	// showsMarkers says that it knows no transactions: it takes markers for
+	// records, and reads what was aborted.
+	showsMarkers bool
 }
 
 func (j judge) knows(codec string) bool { return codec != "zstd" || !j.noZstd }

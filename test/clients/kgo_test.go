@@ -289,8 +289,12 @@ func (x *kgoTransactor) offsets(t *testing.T, group, topic string, next int64) {
 	q.Group, q.ProducerID, q.ProducerEpoch, q.Generation = group, id, epoch, -1
 	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 	p.Offset = next
+	topics, err := kadm.NewClient(x.cl).ListTopics(limit(t), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
 	qt := kmsg.NewTxnOffsetCommitRequestTopic()
-	qt.Topic, qt.Partitions = topic, append(qt.Partitions, p)
+	qt.Topic, qt.TopicID, qt.Partitions = topic, topics[topic].ID, append(qt.Partitions, p)
 	q.Topics = append(q.Topics, qt)
 	resp, err := q.RequestWith(limit(t), x.cl)
 	if err != nil {

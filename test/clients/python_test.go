@@ -177,7 +177,7 @@ func (p *python) must(t *testing.T, op string, args map[string]any, out any) {
 
 func pythonJudge(t *testing.T, version string) judge {
 	p := startPython(t, version)
-	j := judge{name: "kafka-python " + version, noZstd: version == pythonOld}
+	j := judge{name: "kafka-python " + version, noZstd: version == pythonOld, showsMarkers: version == pythonOld}
 	j.produce = func(t *testing.T, q produceRequest, records ...record) {
 		t.Helper()
 		p.must(t, "produce", map[string]any{"addr": q.addr, "topic": q.topic, "acks": q.acks, "codec": q.codec,

@@ -11,7 +11,10 @@ import (
 )
 
 func segmentioJudge() judge {
-	return judge{name: "segmentio", produce: segmentioProduce, consume: segmentioConsume, join: segmentioJoin, times: segmentioTimes, nullIsEmpty: true}
+	return judge{
+		name: "segmentio", produce: segmentioProduce, consume: segmentioConsume, join: segmentioJoin, times: segmentioTimes,
+		nullIsEmpty: true, showsMarkers: true,
+	}
 }
 
 var segmentioCodecs = map[string]segmentio.Compression{

@@ -22,8 +22,10 @@ func (r *run) write(ctx context.Context, wg *sync.WaitGroup) {
 	if !r.txns {
 		return
 	}
-	wg.Go(func() { r.transactKgo(ctx, r.writer("kgo-txn", topicTxn)) })
-	wg.Go(func() { r.transactRd(ctx, r.writer("rd-txn", topicTxn)) })
+	for _, n := range []string{"1", "2"} {
+		wg.Go(func() { r.transactKgo(ctx, r.writer("kgo-txn-"+n, topicTxn)) })
+		wg.Go(func() { r.transactRd(ctx, r.writer("rd-txn-"+n, topicTxn)) })
+	}
 }
 
 // writer makes the records of one producer.
