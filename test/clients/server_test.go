@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
 	"github.com/sluice-data/sluice/log/txn"
 )
 
@@ -62,6 +64,9 @@ func startServer(t *testing.T, changes ...func(*settings)) server {
 	}
 	c.txns.EndOffsets = c.broker.Groups.EndTransaction
 	if c.broker.Txns, err = txn.Open(c.txns); err != nil {
+		t.Fatal(err)
+	}
+	if c.broker.Security, err = security.Open(dir, vfs.OS); err != nil {
 		t.Fatal(err)
 	}
 	b, err := broker.New(c.broker)

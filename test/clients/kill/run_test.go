@@ -72,7 +72,7 @@ func TestMain(m *testing.M) {
 func TestKill(t *testing.T) {
 	rounds := number(t, "SLUICE_KILL_ROUNDS", defaultRounds)
 	seed := number(t, "SLUICE_KILL_SEED", int(time.Now().UnixNano()))
-	s := process.New(t)
+	s := process.New(t, "log.cleaner.backoff.ms=200") // so that it cleans between two kills
 	r := &run{t: t, s: s, h: history.New(), addr: s.Addr}
 	r.createTopics()
 	r.txns = r.offers(kmsg.AddPartitionsToTxn)

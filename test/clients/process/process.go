@@ -4,11 +4,13 @@ package process
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,11 +32,12 @@ type Server struct {
 	// Addr is the address of the Kafka listener, the same after every start.
 	Addr string
 
-	binary string
-	args   []string
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when the process has ended
-	log    *tail
+	binary  string
+	args    []string
+	listens bool // the properties say where
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed when the process has ended
+	log     *tail
 }
 
 // tail keeps the last of what a process writes.
@@ -104,16 +107,17 @@ func Clean() {
 	}
 }
 
-// New starts a server on an empty directory, with further arguments, and waits
-// until it is ready. It ends with the test; when that has failed, its log is
-// shown.
-func New(t testing.TB, args ...string) *Server {
+// New starts a server on an empty directory, with these worker properties, and
+// waits until it is ready. When they have listeners, Addr is the first of them;
+// otherwise one plaintext listener keeps its port over restarts. The server ends
+// with the test; when that has failed, its log is shown.
+func New(t testing.TB, properties ...string) *Server {
 	t.Helper()
 	binary, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{binary: binary, args: args, Dir: filepath.Join(t.TempDir(), "data"), log: &tail{}}
+	s := &Server{binary: binary, Dir: filepath.Join(t.TempDir(), "data"), log: &tail{}}
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.Kill()
@@ -122,20 +126,31 @@ func New(t testing.TB, args ...string) *Server {
 			t.Logf("log of the server:\n%s", s.log)
 		}
 	})
+	s.configure(t, properties)
 	s.Start(t)
 	s.WaitReady(t)
 	return s
 }
 
+// configure writes the file of the properties.
+func (s *Server) configure(t testing.TB, properties []string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "worker.properties")
+	if err := os.WriteFile(path, []byte(strings.Join(properties, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.args = []string{"--config", path}
+	s.listens = slices.ContainsFunc(properties, func(p string) bool { return strings.HasPrefix(p, "listeners=") })
+}
+
 // Start starts the process and does not wait for it.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	addr := s.Addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
 	os.Remove(s.addressFile()) // of the previous run
-	args := []string{"server", "--data-dir", s.Dir, "--kafka", addr, "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0", "--log-level", "warn"}
+	args := []string{"server", "--data-dir", s.Dir, "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0", "--log-level", "warn"}
+	if !s.listens {
+		args = append(args, "--kafka", cmp.Or(s.Addr, "127.0.0.1:0"))
+	}
 	cmd := exec.Command(s.binary, append(args, s.args...)...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -90,14 +90,17 @@ class Member(threading.Thread):
             enable_auto_commit=False, session_timeout_ms=6000, heartbeat_interval_ms=500, fetch_max_wait_ms=50,
             partition_assignment_strategy=[ASSIGNORS[q["assignor"]]], **conf)
         self.lock = threading.Lock()  # guards records and assigned
-        self.records, self.assigned = [], []
+        self.records, self.assigned, self.error = [], [], None
         self.leaving = threading.Event()
         self.start()
 
     def run(self):
-        while not self.leaving.is_set():
-            self.step()
-        self.consumer.close()
+        try:
+            while not self.leaving.is_set():
+                self.step()
+            self.consumer.close()
+        except Exception:  # all of them are the test's business
+            self.error = traceback.format_exc()
 
     def step(self):
         records = [r for part in self.consumer.poll(timeout_ms=50).values() for r in part]
@@ -112,6 +115,8 @@ class Member(threading.Thread):
             pass  # shows as records that come again
 
     def take(self):
+        if self.error:
+            raise RuntimeError(self.error)
         with self.lock:
             records, self.records = self.records, []
             return {"records": [encode_record(r) for r in records], "assigned": self.assigned}
