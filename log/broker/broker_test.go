@@ -33,7 +33,8 @@ type server struct {
 	store  *security.Store
 	txns   *txn.Coordinator
 	change func(*Config)
-	dialed atomic.Pointer[Broker] // nil while it restarts
+
+	running atomic.Pointer[Broker] // the broker, as clients see it
 }
 
 // startServer serves a directory; change may be nil. It stops with the test.
@@ -75,7 +76,7 @@ func (s *server) start() {
 	if s.Broker, err = New(cfg); err != nil {
 		s.t.Fatal(err)
 	}
-	s.dialed.Store(s.Broker)
+	s.running.Store(s.Broker)
 }
 
 // stop ends the server as sluice does: clients first, the log last. A second
@@ -84,7 +85,6 @@ func (s *server) stop() {
 	if s.Broker == nil {
 		return
 	}
-	s.dialed.Store(nil)
 	if err := s.Broker.Close(); err != nil {
 		s.t.Error(err)
 	}
@@ -98,6 +98,7 @@ func (s *server) stop() {
 		s.t.Error(err)
 	}
 	s.Broker = nil
+	s.running.Store(nil)
 }
 
 func (s *server) restart() {
@@ -108,9 +109,9 @@ func (s *server) restart() {
 
 // dial connects to the broker that runs now, so that clients survive a restart.
 func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	b := s.dialed.Load()
+	b := s.running.Load()
 	if b == nil {
-		return nil, ErrClosed
+		return nil, net.ErrClosed
 	}
 	return b.DialContext(ctx, network, addr)
 }
