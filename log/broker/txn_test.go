@@ -48,6 +48,7 @@ func TestCommitAndAbort(t *testing.T) {
 			n++
 		}
 	}
+	cl.Close()
 	for range 2 {
 		rd := s.client(kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 		for _, r := range consume(t, s.ctx(), rd, n) {
@@ -55,6 +56,7 @@ func TestCommitAndAbort(t *testing.T) {
 				t.Errorf("read %s, which was aborted", r.Value)
 			}
 		}
+		rd.Close()
 		s.restart()
 	}
 }
@@ -402,7 +404,8 @@ func txnBatch(t testing.TB, p txn.Producer, sequence int32, value string) []byte
 }
 
 // One small transaction after the other takes four syncs each: what does not
-// depend on each other shares a round.
+// depend on each other shares a round. Now and then a round begins between two
+// appends that were to share it.
 func TestTransactionTakesFourSyncs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sync, n = time.Millisecond, 50
@@ -432,8 +435,8 @@ func TestTransactionTakesFourSyncs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if took := time.Since(start) / n; took > 4*sync {
-			t.Errorf("a transaction takes %.1f syncs, want 4", float64(took)/float64(sync))
+		if took := time.Since(start) / n; took > 4*sync+sync/5 {
+			t.Errorf("a transaction takes %.2f syncs, want 4", float64(took)/float64(sync))
 		}
 	})
 }
