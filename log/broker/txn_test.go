@@ -403,6 +403,54 @@ func txnBatch(t testing.TB, p txn.Producer, sequence int32, value string) []byte
 	return raw
 }
 
+// While a request that appends to a transaction is under way, the transaction does
+// not end: its marker comes after the records, whatever the disk does.
+func TestTransactionOutlastsItsRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		op   vfs.Op
+		dir  string // whose files are slow
+		send func(c txnClient, p txn.Producer) error
+	}{
+		{"produce", vfs.OpWrite, "/t-0/", func(c txnClient, p txn.Producer) error {
+			return c.produce(12, "x", "t", 0, txnBatch(c.t, p, 0, "value"))
+		}},
+		{"offsets", vfs.OpSync, "/__consumer_offsets-", func(c txnClient, p txn.Producer) error {
+			return c.commitOffset(5, p, "g", "t", 1)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gate := make(chan struct{})
+				disk := &vfs.Fault{FS: vfs.NewMem(), Inject: func(op vfs.Op, name string) error {
+					if op == tt.op && strings.Contains(name, tt.dir) {
+						<-gate
+					}
+					return nil
+				}}
+				s := startServer(t, "/data", disk, nil)
+				s.createTopic("t", 1, nil)
+				p := newTxnClient(s).init(5, "x", -1, -1)
+				sent, ended := make(chan error, 1), make(chan error, 1)
+				go func() { sent <- tt.send(newTxnClient(s), p) }()
+				synctest.Wait()
+				go func() {
+					_, err := newTxnClient(s).end(5, p, true)
+					ended <- err
+				}()
+				synctest.Wait()
+				if d, err := s.txns.Describe("x"); err != nil || d.State != txn.Ongoing {
+					t.Errorf("the transaction is %v, %v, want Ongoing", d.State, err)
+				}
+				close(gate)
+				if err := errors.Join(<-sent, <-ended); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // One small transaction after the other takes four syncs each: what does not
 // depend on each other shares a round. Now and then a round begins between two
 // appends that were to share it.

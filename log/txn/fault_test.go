@@ -154,6 +154,17 @@ func TestWritesWaitForTheirPartition(t *testing.T) {
 	onDisk(t, func(t *testing.T, x *fixture, d *disk) {
 		p := x.init("x")
 		tp := TopicPartition{"t", 0}
+		topic, _ := x.EnsureTopic()
+		state, _ := topic.Partition(log.PartitionFor("x", 3))
+		a, err := x.Admit(t.Context(), p, []TopicPartition{{"t", 1}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if state.HighWatermark() == state.EndOffset() {
+			t.Error("the record that adds a partition has a sync round of its own")
+		}
+		a.Leave()
 		release := d.hold(stateDir("x"))
 		written := make(chan error, 1)
 		go func() { written <- x.write(p, tp, 0, "a", true) }()
