@@ -735,3 +735,56 @@ func TestCleanerIsThrottled(t *testing.T) {
 		wantSound(t, cfg.FS, "data")
 	})
 }
+
+// TestCleanerCheckpoints loses or damages what the cleaner has written down: nothing is taken for damage, and what was clean is
+// cleaned again. A new topic of a deleted one's name inherits nothing.
+func TestCleanerCheckpoints(t *testing.T) {
+	for _, name := range []string{holesFile, cleanerFile} {
+		for _, content := range []string{"", "0\n1\nt 0 x\n"} {
+			mem := vfs.NewMem()
+			l := mustOpen(t, testConfig(mem))
+			mustCreate(t, l, "t", 1, compactedConfig())
+			fillCompacted(t, mustPartition(t, l, "t", 0), rand.New(rand.NewPCG(1, 1)), 60)
+			before, err := readView(mustPartition(t, l, "t", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.cleaner.cycle(l)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if content == "" {
+				err = mem.Remove("data/" + name)
+			} else {
+				err = writeFile(mem, "data/"+name, []byte(content))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			l = mustOpen(t, testConfig(mem))
+			p := mustPartition(t, l, "t", 0)
+			l.cleaner.cycle(l)
+			now, err := readView(p)
+			if err != nil {
+				t.Fatalf("%s %q: %v", name, content, err)
+			}
+			wantSameData(t, name, before, now)
+			if p.holes.Load() > p.segments[len(p.segments)-1].base {
+				t.Errorf("%s %q: holes up to %d, the active segment starts at %d", name, content, p.holes.Load(), p.segments[len(p.segments)-1].base)
+			}
+			if err := l.DeleteTopic("t"); err != nil {
+				t.Fatal(err)
+			}
+			mustCreate(t, l, "t", 1, nil)
+			for _, name := range []string{holesFile, cleanerFile} {
+				if b, err := readFile(mem, "data/"+name); err != nil || string(b) != "0\n0\n" {
+					t.Errorf("%s of the new topic: %q, %v", name, b, err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(t, mem, "data")
+		}
+	}
+}
