@@ -92,8 +92,17 @@ func TestLogAppendTime(t *testing.T) {
 	if r := produceBatch(t, p, raw); r.LogAppendTimeMs != testTime.UnixMilli() {
 		t.Errorf("append time is %d, want %d", r.LogAppendTimeMs, testTime.UnixMilli())
 	}
-	if rs, err := readAll(p, 0, 100); err != nil || rs[0].header.MaxTimestamp != testTime.UnixMilli() {
-		t.Errorf("stored: %+v, %v", rs, err)
+	if r := mark(t, p, commitOf(1, 0)); r.LogAppendTimeMs != testTime.UnixMilli() {
+		t.Errorf("append time of a marker is %d, want %d", r.LogAppendTimeMs, testTime.UnixMilli())
+	}
+	rs, err := readAll(p, 0, 1000)
+	if err != nil || len(rs) != 2 {
+		t.Fatalf("stored: %+v, %v", rs, err)
+	}
+	for _, r := range rs {
+		if !r.header.LogAppendTime() || r.header.MaxTimestamp != testTime.UnixMilli() {
+			t.Errorf("stored: %+v", r.header)
+		}
 	}
 }
 
@@ -336,10 +345,14 @@ func TestTopics(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	for k, v := range map[string]string{"retention.ms": "x", "segment.bytes": "1", "cleanup.policy": "nothing", "no.such": "1"} {
+	for k, v := range map[string]string{"retention.ms": "x", "segment.bytes": "1", "cleanup.policy": "nothing", "no.such": "1", "min.cleanable.dirty.ratio": "NaN"} {
 		if _, err := l.CreateTopic("n", 1, map[string]string{k: v}); !errors.As(err, &config) || config.Name != k {
 			t.Errorf("%s=%s: %v, want *ConfigError", k, v, err)
 		}
+	}
+	lags := map[string]string{"min.compaction.lag.ms": "11", "max.compaction.lag.ms": "10"}
+	if err := CheckTopicConfig(lags); !errors.As(err, &config) || config.Name != "min.compaction.lag.ms" {
+		t.Errorf("%v: %v, want *ConfigError", lags, err)
 	}
 	if err := errors.Join(l.CreatePartitions("a.b", 3), l.AlterTopic("a.b", map[string]string{"retention.ms": "7", "cleanup.policy": "compact,delete"})); err != nil {
 		t.Fatal(err)
