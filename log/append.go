@@ -27,8 +27,8 @@ type AppendResult struct {
 }
 
 // Append writes one record batch v2 to the log. It sets base offset, leader epoch and, for LogAppendTime, timestamp in b,
-// and does not keep b. The batch is neither durable nor readable on return: nothing may be acknowledged before
-// [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
+// and does not keep b; where compression.type asks for another codec it works on a copy. The batch is neither durable nor
+// readable on return: nothing may be acknowledged before [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
 //
 // A transactional batch opens its producer's transaction here or goes on with it. Whether the producer may do so is for the caller
 // to ask the transaction coordinator; [Partition.AppendMarker] ends the transaction.
@@ -42,6 +42,11 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	h, err := p.validate(b, c, o, now)
 	if err != nil {
 		return AppendResult{}, err
+	}
+	if c.Recompress && h.Codec() != c.Codec {
+		if b, h, err = p.recompress(b, c); err != nil {
+			return AppendResult{}, err
+		}
 	}
 	res := AppendResult{LogAppendTimeMs: -1}
 	if c.LogAppendTime {
@@ -295,6 +300,29 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		return h, err
 	}
 	return h, p.checkRecords(b, &h, c)
+}
+
+// recompress returns the batch with the topic's codec. The new size has to be acceptable too.
+func (p *Partition) recompress(b []byte, c *TopicConfig) ([]byte, batch.Header, error) {
+	r, ok := p.log.recompressors.Get().(*batch.Recompressor)
+	if !ok {
+		r = batch.NewRecompressor(p.log.cfg.MaxDecompressed)
+	}
+	defer p.log.recompressors.Put(r)
+	out, err := r.Recompress(nil, b, c.Codec)
+	var h batch.Header
+	if err == nil {
+		h, err = batch.Parse(out)
+	}
+	switch {
+	case errors.Is(err, batch.ErrTooLarge):
+		return nil, h, fmt.Errorf("%w: %w", ErrBatchTooLarge, err)
+	case err != nil:
+		return nil, h, fmt.Errorf("%w: %w", ErrInvalidRecord, err)
+	case int64(len(out)) > min(c.MaxMessageBytes, c.SegmentBytes):
+		return nil, h, fmt.Errorf("%w: %d bytes as %s, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(out), c.Codec, c.MaxMessageBytes, c.SegmentBytes)
+	}
+	return out, h, nil
 }
 
 // checkTimestamp applies message.timestamp.{before,after}.max.ms to the header, which stands for the records.

@@ -65,6 +65,9 @@ func (s *syncer) round(l *Log) {
 	dirty := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
+	if len(dirty) > 0 {
+		l.stats.SyncRounds.Add(1)
+	}
 	switch {
 	case len(dirty) == 1:
 		s.sync(dirty[0])
@@ -107,7 +110,10 @@ func (s *syncer) syncVolume(l *Log, dirty []*Partition) {
 	}
 	start := time.Now()
 	err := s.volume.Sync()
-	s.volume.noteWhole(time.Since(start))
+	took := time.Since(start)
+	s.volume.noteWhole(took)
+	l.stats.SyncTime.Observe(took)
+	l.stats.VolumeSyncs.Add(1)
 	if err != nil {
 		l.cfg.Logger.Warn("sync volume; syncing file by file", "dir", l.cfg.Dir, "error", err)
 		s.volume.close()

@@ -11,19 +11,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // produceHandler is key 0, v3–v13: v9 flexible, v12 adds partitions to the
-// transaction (KIP-890), v13 topic ids. Versions 0–2 are advertised but not
-// served: librdkafka before 2.8 stops compressing when the advertised minimum is
-// above 0 (KAFKA-18659), and no client that sends them exists.
+// transaction (KIP-890), v13 topic ids. Versions 0–2 are advertised but, as
+// from Kafka, not served: librdkafka before 2.8 stops compressing when the
+// advertised minimum is above 0 (KAFKA-18659), and no client that sends them exists.
 func produceHandler() handler {
 	return handler{
 		key: kmsg.Produce, min: 3, max: 13, advertised: 0,
 		shape: shape{
-			str().from(3), // transactional id
-			fixed(2),      // acks
-			fixed(4),      // timeout
+			str(),    // transactional id
+			fixed(2), // acks
+			fixed(4), // timeout
 			arr(str().to(12), fixed(16).from(13), arr(fixed(4), blob())),
 		},
 		serve: (*Broker).produce,
@@ -35,9 +36,16 @@ func produceHandler() handler {
 func (b *Broker) produce(ctx context.Context, r *request) {
 	q := r.body.(*kmsg.ProduceRequest)
 	resp := q.ResponseKind().(*kmsg.ProduceResponse)
-	w := &produceWait{request: r, response: resp, acks: q.Acks}
+	w := &produceWait{request: r, response: resp, traffic: &b.traffic, acks: q.Acks}
 	w.left.Store(1)
-	b.appendAll(ctx, w, b.produceTargets(q, resp), q)
+	targets := b.produceTargets(r, q, resp)
+	b.appendAll(ctx, w, targets, q)
+	bytes := 0
+	for i := range targets {
+		bytes += len(targets[i].records)
+	}
+	b.charge(r, security.ProducerByteRate, bytes)
+	b.chargeTime(r)
 	w.done()
 }
 
@@ -51,7 +59,7 @@ type produceTarget struct {
 }
 
 // produceTargets finds the partitions and makes room for the answers.
-func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) []produceTarget {
+func (b *Broker) produceTargets(r *request, q *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) []produceTarget {
 	var targets []produceTarget
 	resp.Topics = make([]kmsg.ProduceResponseTopic, len(q.Topics))
 	for i := range q.Topics {
@@ -59,7 +67,7 @@ func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceRespon
 		rt.Default()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
 		rt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
-		topic, err := b.produceTopic(q, t)
+		topic, err := b.produceTopic(r, q, t)
 		for j := range t.Partitions {
 			p, rp := &t.Partitions[j], &rt.Partitions[j]
 			rp.Default()
@@ -79,14 +87,12 @@ func (b *Broker) produceTargets(q *kmsg.ProduceRequest, resp *kmsg.ProduceRespon
 }
 
 // produceTopic finds the topic and refuses what no partition of it may take.
-func (b *Broker) produceTopic(q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
+func (b *Broker) produceTopic(r *request, q *kmsg.ProduceRequest, t *kmsg.ProduceRequestTopic) (*log.Topic, error) {
 	switch {
-	case q.Version < 3:
-		return nil, kerr.UnsupportedVersion
 	case q.Acks < -1 || q.Acks > 1:
 		return nil, kerr.InvalidRequiredAcks
 	}
-	topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 13)
+	topic, err := b.topicFor(r, kmsg.ACLOperationWrite, t.Topic, t.TopicID, q.Version >= 13)
 	if err == nil && topic.Internal() {
 		err = kerr.InvalidTopicException // coordinators own these
 	}
@@ -109,6 +115,7 @@ func (b *Broker) appendAll(ctx context.Context, w *produceWait, targets []produc
 type produceWait struct {
 	request  *request
 	response *kmsg.ProduceResponse
+	traffic  *traffic
 	acks     int16
 	left     atomic.Int32 // what is not durable yet: partitions, the admission; plus one for the handler
 
@@ -118,14 +125,17 @@ type produceWait struct {
 
 // append writes one partition's batch; the outcome lands in its response.
 func (w *produceWait) append(t *produceTarget) {
-	if t.err != nil {
-		w.fail(t.response, t.err)
-		return
+	res, err := log.AppendResult{}, t.err
+	if err == nil {
+		res, err = t.partition.Append(t.records, log.AppendOptions{})
 	}
-	res, err := t.partition.Append(t.records, log.AppendOptions{})
 	if err != nil {
+		w.traffic.refused(t.partition, int64(len(t.records)))
 		w.fail(t.response, err)
 		return
+	}
+	if !res.Duplicate {
+		w.traffic.produced(t.partition, res.LastOffset-res.BaseOffset+1, int64(len(t.records)))
 	}
 	rp := t.response
 	w.mu.Lock()

@@ -13,7 +13,7 @@ import (
 // PRODUCER_FENCED.
 func initProducerIDHandler() handler {
 	return handler{
-		key: kmsg.InitProducerID, min: 0, max: 5, advertised: 0,
+		key: kmsg.InitProducerID, min: 0, max: 5, advertised: 0, waits: true,
 		shape: shape{
 			str(),            // transactional id
 			fixed(4),         // transaction timeout
@@ -45,7 +45,7 @@ func (b *Broker) initProducer(ctx context.Context, r *request, q *kmsg.InitProdu
 		return txn.Producer{}, kerr.InvalidRequest
 	}
 	if q.TransactionalID == nil {
-		if !b.allows(r, kmsg.ACLOperationIdempotentWrite, kmsg.ACLResourceTypeCluster, clusterName) {
+		if !b.allowsAnyTopic(r, kmsg.ACLOperationWrite) && !b.allowsCluster(r, kmsg.ACLOperationIdempotentWrite) { // KIP-679
 			return txn.Producer{}, kerr.ClusterAuthorizationFailed
 		}
 		id, err := b.cfg.Txns.NewProducerID()

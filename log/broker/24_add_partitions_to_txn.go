@@ -14,7 +14,7 @@ import (
 func addPartitionsToTxnHandler() handler {
 	topics := arr(str(), list(fixed(4)))
 	return handler{
-		key: kmsg.AddPartitionsToTxn, min: 0, max: 5, advertised: 0,
+		key: kmsg.AddPartitionsToTxn, min: 0, max: 5, advertised: 0, waits: true,
 		shape: shape{
 			str().to(3),    // transactional id
 			fixed(8).to(3), // producer id

@@ -13,7 +13,7 @@ import (
 // addOffsetsToTxnHandler is key 25, v0–v4: v2 PRODUCER_FENCED, v3 flexible.
 func addOffsetsToTxnHandler() handler {
 	return handler{
-		key: kmsg.AddOffsetsToTxn, min: 0, max: 4, advertised: 0,
+		key: kmsg.AddOffsetsToTxn, min: 0, max: 4, advertised: 0, waits: true,
 		shape: shape{
 			str(),    // transactional id
 			fixed(8), // producer id

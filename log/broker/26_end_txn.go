@@ -13,7 +13,7 @@ import (
 // epoch (KIP-890).
 func endTxnHandler() handler {
 	return handler{
-		key: kmsg.EndTxn, min: 0, max: 5, advertised: 0,
+		key: kmsg.EndTxn, min: 0, max: 5, advertised: 0, waits: true,
 		shape: shape{
 			str(),    // transactional id
 			fixed(8), // producer id

@@ -15,7 +15,7 @@ import (
 // Administrators end hanging transactions with it (KIP-664).
 func writeTxnMarkersHandler() handler {
 	return handler{
-		key: kmsg.WriteTxnMarkers, min: 0, max: 2, advertised: 0,
+		key: kmsg.WriteTxnMarkers, min: 0, max: 2, advertised: 0, waits: true,
 		shape: shape{arr(
 			fixed(8), // producer id
 			fixed(2), // producer epoch

@@ -15,7 +15,7 @@ import (
 // (KIP-447), v5 adds the group to the transaction (KIP-890), v6 topic ids.
 func txnOffsetCommitHandler() handler {
 	return handler{
-		key: kmsg.TxnOffsetCommit, min: 0, max: 6, advertised: 0,
+		key: kmsg.TxnOffsetCommit, min: 0, max: 6, advertised: 0, waits: true,
 		shape: shape{
 			str(),            // transactional id
 			str(),            // group

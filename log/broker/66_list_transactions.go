@@ -42,7 +42,7 @@ func (b *Broker) listTransactions(_ context.Context, r *request, q *kmsg.ListTra
 	}
 	resp.UnknownStateFilters = append(resp.UnknownStateFilters, unknown...)
 	for _, l := range list {
-		if !b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTransactionalId, l.TransactionalID) {
+		if !b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTransactionalId, l.TransactionalID) {
 			continue
 		}
 		s := kmsg.NewListTransactionsResponseTransactionState()

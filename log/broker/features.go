@@ -16,9 +16,15 @@ const featuresEpoch = 0
 // features lists the features, once each.
 func features() []feature {
 	return []feature{
+		{"group.version", 0, 1, 1},       // 1: KIP-848, groups of the consumer protocol
+		{"metadata.version", 7, 25, 25},  // that of Kafka 4.0: tools derive from it which admin calls to offer
 		{"transaction.version", 0, 2, 2}, // 2: KIP-890, clients may write to a partition without adding it first
 	}
 }
+
+// releaseName is the release of metadata.version as the config
+// inter.broker.protocol.version writes it.
+const releaseName = "4.0-IV3"
 
 // addFeatures tells a client the features, from v3 on. Older clients take a
 // minimum of 0 for a broken answer, so those are left out up to v3 (KAFKA-17011).

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -53,7 +54,9 @@ func (b *Broker) admit(ctx context.Context, r *request, targets []produceTarget,
 		return nil
 	}
 	p.TransactionalID = *q.TransactionID
+	began := time.Now()
 	a, err := b.cfg.Txns.Admit(ctx, p, partitions, q.Version >= produceAdds)
+	r.waited += time.Since(began)
 	for i := range targets {
 		t := &targets[i]
 		switch {

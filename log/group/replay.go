@@ -109,17 +109,40 @@ func (c *Coordinator) replayBatch(partition int32, h *batch.Header, b []byte, de
 	return rd.Err()
 }
 
-// replayRecord applies one record. Keys of versions that came later belong to
-// protocols that are not served here.
+// replayRecord applies one record. Keys of other versions belong to protocols that
+// are not served here.
 func (c *Coordinator) replayRecord(key, value []byte, from source) error {
 	if len(key) < 2 {
 		return errors.New("key without a version")
 	}
 	switch binary.BigEndian.Uint16(key) {
-	case 0, 1:
+	case keyOffsetOld, keyOffset:
 		return c.replayOffset(key, value, from)
-	case 2:
+	case keyClassicGroup:
 		return c.replayGroup(key, value)
+	case keyConsumerGroup, keyMember, keyTargetEpoch, keyTarget, keyCurrent, keyRegex:
+		return c.replayConsumer(key, value)
+	}
+	return nil
+}
+
+// replayConsumer applies a record of a consumer group. Any of them may be the
+// first that compaction has left; the removal of the group's epoch is the last.
+func (c *Coordinator) replayConsumer(key, value []byte) error {
+	id, change, err := decodeChange(key, value)
+	if err != nil {
+		return err
+	}
+	g := c.replayed(id)
+	switch {
+	case g.consumer == nil && value == nil:
+		return nil
+	case g.consumer == nil:
+		g.consumer = newConsumerGroup()
+	}
+	change.apply(g.consumer)
+	if e, ok := change.(epochChange); ok && e.v == nil {
+		g.consumer = nil
 	}
 	return nil
 }
@@ -136,7 +159,7 @@ func (c *Coordinator) replayOffset(key, value []byte, from source) error {
 		return nil
 	}
 	var v kmsg.OffsetCommitValue
-	if err := checkValueVersion(value); err != nil {
+	if err := checkValue(value, (*reader).offsetValue); err != nil {
 		return err
 	}
 	if err := v.ReadFrom(value); err != nil {
@@ -146,11 +169,14 @@ func (c *Coordinator) replayOffset(key, value []byte, from source) error {
 	if v.Version < 3 {
 		epoch = -1
 	}
-	o := committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, logOffset: from.offset}
+	o := committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, commitMs: v.CommitTimestamp, logOffset: from.offset}
+	if v.Version == 1 && v.ExpireTimestamp >= 0 {
+		o.expireMs = v.ExpireTimestamp
+	}
 	if from.producerID >= 0 {
 		c.hold(g, transaction{from.partition, from.producerID}, tp, o)
 	} else {
-		g.offsets[tp] = o
+		g.setOffset(tp, o)
 	}
 	return nil
 }
@@ -172,16 +198,13 @@ func (c *Coordinator) replayGroup(key, value []byte) error {
 	if err := k.ReadFrom(key); err != nil {
 		return fmt.Errorf("read group key: %w", err)
 	}
-	old := c.replayed(k.Group)
-	g := newGroup(c, k.Group)
-	g.offsets, g.txns = old.offsets, old.txns
-	c.adopt(g, old)
-	c.groups[k.Group] = g
+	g := c.replayed(k.Group)
+	g.clearClassic()
 	if value == nil {
 		return nil
 	}
 	var v kmsg.GroupMetadataValue
-	if err := checkValueVersion(value); err != nil {
+	if err := checkValue(value, (*reader).groupValue); err != nil {
 		return err
 	}
 	if err := v.ReadFrom(value); err != nil {
@@ -228,18 +251,67 @@ func (g *group) restore(v *kmsg.GroupMetadataValue) {
 	if len(g.members) > 0 {
 		g.state = stable
 	}
+	g.stateSince = time.Time{} // not known
+	if v.Version >= 2 && v.CurrentStateTimestamp >= 0 {
+		g.stateSince = time.UnixMilli(v.CurrentStateTimestamp)
+	}
 }
 
-// maxValueVersion is what save and Commit write. Later ones are flexible: the
-// decoder would loop as often as their tag sections claim (I5).
-const maxValueVersion = 3
+// maxValueVersion of offsets and classic groups. Written is 3; 4, which is
+// flexible, comes from other brokers.
+const (
+	maxValueVersion      = 4
+	flexibleValueVersion = 4
+)
 
-func checkValueVersion(value []byte) error {
+// checkValue checks the version of a value and, before the decoder sees it, the
+// layout of a flexible one: the decoder would loop as often as a tag section
+// claims (I5).
+func checkValue(value []byte, flexible func(*reader)) error {
 	if len(value) < 2 {
 		return errors.New("value without a version")
 	}
-	if v := int16(binary.BigEndian.Uint16(value)); v < 0 || v > maxValueVersion {
+	r := reader{src: value}
+	v := r.int16()
+	if v < 0 || v > maxValueVersion {
 		return fmt.Errorf("value version %d is not known, only 0 to %d", v, maxValueVersion)
 	}
+	if v < flexibleValueVersion {
+		return nil
+	}
+	if flexible(&r); r.bad {
+		return errRecord
+	}
 	return nil
+}
+
+// offsetValue walks OffsetCommitValue v4.
+func (r *reader) offsetValue() {
+	r.take(8 + 4)
+	r.string()
+	r.take(8)
+	r.tags(nil)
+}
+
+// groupValue walks GroupMetadataValue v4.
+func (r *reader) groupValue() {
+	r.string()
+	r.take(4)
+	r.nullable()
+	r.nullable()
+	r.take(8)
+	for range r.count() {
+		if r.bad {
+			return
+		}
+		r.string()
+		r.nullable()
+		r.string()
+		r.string()
+		r.take(4 + 4)
+		r.take(r.count())
+		r.take(r.count())
+		r.tags(nil)
+	}
+	r.tags(nil)
 }

@@ -138,6 +138,15 @@ func appendBatch(p *log.Partition, records []record, b *batch.Builder) (n int, l
 // save writes the group's metadata, with the assignments given for members that
 // have none of their own yet.
 func (g *group) save(assignment map[string][]byte) write {
+	w := g.c.store.append(g.id, []record{g.metadataRecord(assignment)})
+	if w.err == nil {
+		g.stored = true
+	}
+	return w
+}
+
+// metadataRecord is what save writes.
+func (g *group) metadataRecord(assignment map[string][]byte) record {
 	key := kmsg.NewGroupMetadataKey()
 	key.Version, key.Group = 2, g.id
 	v := kmsg.NewGroupMetadataValue()
@@ -156,11 +165,7 @@ func (g *group) save(assignment map[string][]byte) write {
 		}
 		v.Members = append(v.Members, vm)
 	}
-	w := g.c.store.append(g.id, []record{{key.AppendTo(nil), v.AppendTo(nil)}})
-	if w.err == nil {
-		g.stored = true
-	}
-	return w
+	return record{key.AppendTo(nil), v.AppendTo(nil)}
 }
 
 func (m *member) stored(protocol string) kmsg.GroupMetadataValueMember {

@@ -2,6 +2,7 @@ package group
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -28,11 +29,7 @@ func (x *fixture) records() string {
 	var out strings.Builder
 	for i := range int32(topic.Partitions()) {
 		p, _ := topic.Partition(i)
-		b, err := p.Read(nil, 0, 1<<20, p.HighWatermark())
-		if err != nil {
-			x.t.Fatal(err)
-		}
-		for len(b) > 0 {
+		for b := x.readAll(p); len(b) > 0; {
 			h, err := batch.Parse(b)
 			if err != nil {
 				x.t.Fatal(err)
@@ -48,6 +45,27 @@ func (x *fixture) records() string {
 		}
 	}
 	return out.String()
+}
+
+// readAll reads a partition, whatever segments it is in.
+func (x *fixture) readAll(p *log.Partition) (b []byte) {
+	x.t.Helper()
+	for offset := p.LogStartOffset(); offset < p.HighWatermark(); {
+		from := len(b)
+		var err error
+		if b, err = p.Read(b, offset, 1<<20, p.HighWatermark()); err != nil {
+			x.t.Fatal(err)
+		}
+		for from < len(b) {
+			h, err := batch.Parse(b[from:])
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			from += h.Size()
+			offset = h.LastOffset() + 1
+		}
+	}
+	return b
 }
 
 func recordText(t *testing.T, r *batch.Record) string {
@@ -122,7 +140,7 @@ func TestDelete(t *testing.T) {
 			if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 0 {
 				t.Errorf("offsets %v, %v, want none", got, err)
 			}
-			if _, err := x.Describe("g"); err != kerr.GroupIDNotFound {
+			if _, err := x.Describe("g"); !errors.Is(err, kerr.GroupIDNotFound) {
 				t.Errorf("describe: %v, want %v", err, kerr.GroupIDNotFound)
 			}
 			x.reopen()
@@ -181,6 +199,14 @@ func TestLargeCommit(t *testing.T) {
 
 // openOn opens log and coordinator outside a bubble.
 func openOn(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
+	t.Helper()
+	l, c := openBare(t, fs)
+	makeTopics(t, l)
+	return l, c
+}
+
+// openBare is openOn without the topics.
+func openBare(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
 	t.Helper()
 	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
 	if err != nil {
@@ -361,8 +387,8 @@ func TestLaterRecordWins(t *testing.T) {
 		g := newGroup(x.Coordinator, "g")
 		x.groups["g"] = g
 		g.committing = 2
-		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 9, nil)
-		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 8, nil)
+		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 0, 9, nil)
+		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 0, 8, nil)
 		if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
 			t.Errorf("offsets %v, %v, want that of the later record, 100", got, err)
 		}

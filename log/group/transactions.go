@@ -1,8 +1,10 @@
 package group
 
 import (
+	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -64,7 +66,14 @@ func (g *group) appendTransactional(q CommitRequest, t transaction, producerEpoc
 	if err := g.checkTransactional(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
-	w := g.c.store.appendAs(q.Group, offsetRecords(q), batch.Builder{
+	if err := g.c.checkOffsets(q.Offsets); err != nil {
+		return write{}, err
+	}
+	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
+		return write{}, err
+	}
+	now := time.Now().UnixMilli()
+	w := g.c.store.appendAs(q.Group, offsetRecords(q, now), batch.Builder{
 		Idempotent: true, Transactional: true,
 		ProducerID: t.producerID, ProducerEpoch: producerEpoch, BaseSequence: -1,
 	})
@@ -73,7 +82,7 @@ func (g *group) appendTransactional(q CommitRequest, t transaction, producerEpoc
 	}
 	for _, o := range q.Offsets {
 		tp := topicPartition{o.Topic, o.Partition}
-		g.c.hold(g, t, tp, committed{o.Offset, o.LeaderEpoch, o.Metadata, w.last})
+		g.c.hold(g, t, tp, o.committed(now, w.last))
 	}
 	return w, nil
 }
@@ -83,6 +92,9 @@ func (g *group) appendTransactional(q CommitRequest, t transaction, producerEpoc
 func (g *group) checkTransactional(q CommitRequest) error {
 	if q.Generation < 0 && q.MemberID == "" && q.InstanceID == nil {
 		return nil
+	}
+	if g.consumer != nil {
+		return g.checkConsumerTransactional(q)
 	}
 	if q.Generation < 0 && g.state == empty {
 		return nil
@@ -96,6 +108,19 @@ func (g *group) checkTransactional(q CommitRequest) error {
 	}
 	g.touch(m)
 	return nil
+}
+
+// checkConsumerTransactional knows no STALE_MEMBER_EPOCH: clients do not expect it
+// from TxnOffsetCommit up to v5.
+func (g *group) checkConsumerTransactional(q CommitRequest) error {
+	if q.Generation < 0 && len(g.consumer.members) == 0 {
+		return nil
+	}
+	err := g.checkEpoch(q)
+	if errors.Is(err, kerr.StaleMemberEpoch) {
+		return kerr.IllegalGeneration
+	}
+	return err
 }
 
 // EndTransaction applies (commit) or drops the pending offsets of a producer in
@@ -120,8 +145,9 @@ func (g *group) endTransaction(producerID int64, commit bool) {
 	for tp, o := range g.txns[producerID] {
 		// A later commit outside the transaction wins, as in the log (I7).
 		if old, ok := g.offsets[tp]; commit && (!ok || old.logOffset < o.logOffset) {
-			g.offsets[tp] = o
+			g.setOffset(tp, o)
 		}
+		g.dropPending(producerID, tp)
 	}
 	delete(g.txns, producerID)
 	g.forgetIfUnused()
@@ -130,28 +156,13 @@ func (g *group) endTransaction(producerID int64, commit bool) {
 // hold makes an offset pending. The caller holds the group's mutex, or reads the
 // log at the start.
 func (c *Coordinator) hold(g *group, t transaction, tp topicPartition, o committed) {
-	if g.txns[t.producerID] == nil {
-		g.txns[t.producerID] = map[topicPartition]committed{}
-	}
-	g.txns[t.producerID][tp] = o
+	g.setPending(t.producerID, tp, o)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.txns[t] == nil {
 		c.txns[t] = map[*group]struct{}{}
 	}
 	c.txns[t][g] = struct{}{}
-}
-
-// adopt gives the transactions of a group to the one that takes its place.
-func (c *Coordinator) adopt(g, old *group) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, groups := range c.txns {
-		if _, ok := groups[old]; ok {
-			delete(groups, old)
-			groups[g] = struct{}{}
-		}
-	}
 }
 
 // unstable reports whether a transaction that is still open has committed an
@@ -179,9 +190,9 @@ func (g *group) pendingOffsets() []topicPartition {
 // forgetOffset removes the partition's offset, also from transactions: a
 // tombstone ends what was before it.
 func (g *group) forgetOffset(tp topicPartition) {
-	delete(g.offsets, tp)
+	g.dropOffset(tp)
 	for id, offsets := range g.txns {
-		if delete(offsets, tp); len(offsets) == 0 {
+		if g.dropPending(id, tp); len(offsets) == 0 {
 			delete(g.txns, id)
 		}
 	}

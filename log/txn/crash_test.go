@@ -340,7 +340,7 @@ func (c *crashRun) visible(n *node) map[string]bool {
 
 func offsetOf(t *testing.T, groups *group.Coordinator, id string) int64 {
 	t.Helper()
-	offsets, err := groups.Fetch(id, true)
+	offsets, err := groups.Fetch(group.FetchRequest{Group: id, RequireStable: true})
 	if err != nil || len(offsets) != 1 || offsets[0].Err != nil {
 		t.Errorf("offsets of %s: %+v, %v", id, offsets, err)
 		return -1
