@@ -180,6 +180,27 @@ func TestTransactionErrors(t *testing.T) {
 	}
 }
 
+// A member of a group that is not there is told so from v6 on (KIP-1319).
+func TestTxnOffsetCommitForNoGroup(t *testing.T) {
+	s := startServer(t, "/data", vfs.NewMem(), nil)
+	s.createTopic("t", 1, nil)
+	c := newTxnClient(s)
+	p := c.init(5, "x", -1, -1)
+	topic, _ := s.log.Topic("t")
+	for version, want := range map[int16]*kerr.Error{5: kerr.IllegalGeneration, 6: kerr.GroupIDNotFound} {
+		q := kmsg.NewPtrTxnOffsetCommitRequest()
+		q.SetVersion(version)
+		q.TransactionalID, q.ProducerID, q.ProducerEpoch = "x", p.ID, p.Epoch
+		q.Group, q.Generation, q.MemberID = "none", 3, "m"
+		q.Topics = []kmsg.TxnOffsetCommitRequestTopic{{
+			Topic: "t", TopicID: topic.ID(), Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{{Offset: 1}},
+		}}
+		if got := ask[*kmsg.TxnOffsetCommitResponse](c.rawConn, q).Topics[0].Partitions[0].ErrorCode; got != want.Code {
+			t.Errorf("v%d: %v, want %v", version, kafkaError(got), want)
+		}
+	}
+}
+
 // Brokers ask about many transactions at a time.
 func TestAddPartitionsForBrokers(t *testing.T) {
 	s := startServer(t, "/data", vfs.NewMem(), nil)
