@@ -360,9 +360,9 @@ func TestWriteMarkers(t *testing.T) {
 		hanging := Producer{"", 4711, 3}
 		x.append(hanging, 0, "a")
 		tps := []TopicPartition{{"t", 0}, {"none", 0}, {"t", 9}}
-		errs := x.WriteMarkers(t.Context(), log.Marker{ProducerID: 4711, ProducerEpoch: 2}, tps[:1])
+		errs := x.WriteMarkers(log.Marker{ProducerID: 4711, ProducerEpoch: 2}, tps[:1])
 		x.wantErr("older epoch", errs[0], log.ErrInvalidProducerEpoch)
-		errs = x.WriteMarkers(t.Context(), log.Marker{ProducerID: 4711, ProducerEpoch: 3, Commit: true}, tps)
+		errs = x.WriteMarkers(log.Marker{ProducerID: 4711, ProducerEpoch: 3, Commit: true}, tps)
 		x.wantErr("marker", errs[0], nil)
 		x.wantErr("no topic", errs[1], log.ErrTopicNotFound)
 		x.wantErr("no partition", errs[2], log.ErrTopicNotFound)
