@@ -92,7 +92,7 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
 			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
 		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
-			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when an external value of the config changes."},
+			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when a value that a config provider resolved changes: the connector and its tasks are restarted within some 10 seconds, or nothing."},
 	)
 	o.defineErrors(d)
 	d.Ignore(taskClassOption)

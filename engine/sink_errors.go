@@ -82,7 +82,7 @@ func (s *sinkTask) report(r *connect.Record, cause error) error {
 // unconvert makes the record of the log again from a copy that a sink has kept.
 // The task's converters are the fetcher's, so it has its own.
 func (s *sinkTask) unconvert(r *connect.Record) (*kgo.Record, error) {
-	c, err := newConverters(s.cfg, &s.def.options, s.def.settings)
+	c, err := newConverters(s.cfg, &s.def.options, s.def.resolved.settings)
 	if err != nil {
 		return nil, err
 	}

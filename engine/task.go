@@ -36,7 +36,7 @@ func (r *reconciler) runTask(i *instance) error {
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
-	if t.convert, err = newConverters(r.cfg, &d.options, i.config); err != nil {
+	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err
 	}
 	switch d.config.(type) {
