@@ -72,6 +72,7 @@ type Batch struct {
 
 	records    []Record
 	marks      []Mark
+	boundaries []Boundary
 	maxRecords int
 	maxBytes   int
 	usedBytes  int
@@ -114,10 +115,13 @@ func (b *Batch) Records() []Record { return b.records }
 // Filter keeps the records for which keep returns true, in order, and corrects
 // the marks. It is for transforms; dropped records count as handled.
 func (b *Batch) Filter(keep func(*Record) bool) {
-	n, m := 0, 0
+	n, m, e := 0, 0, 0
 	for i := range b.records {
 		for ; m < len(b.marks) && b.marks[m].Records <= i; m++ {
 			b.marks[m].Records = n
+		}
+		for ; e < len(b.boundaries) && b.boundaries[e].Records <= i; e++ {
+			b.boundaries[e].Records = n
 		}
 		if keep(&b.records[i]) {
 			if n != i {
@@ -128,6 +132,9 @@ func (b *Batch) Filter(keep func(*Record) bool) {
 	}
 	for ; m < len(b.marks); m++ {
 		b.marks[m].Records = n
+	}
+	for ; e < len(b.boundaries); e++ {
+		b.boundaries[e].Records = n
 	}
 	b.records = b.records[:n]
 }
@@ -150,6 +157,24 @@ func (b *Batch) rawJSON(p json.RawMessage) json.RawMessage {
 
 // Marks returns the marks in the order in which they were made.
 func (b *Batch) Marks() []Mark { return b.marks }
+
+// Boundary is where a transaction ends in a batch: after its first Records records
+// and Marks marks.
+type Boundary struct {
+	Records, Marks int
+	Abort          bool
+}
+
+// EndTransaction ends a transaction after the records and marks so far, for a
+// source with transaction.boundary=connector (see TransactionBoundaries). With
+// abort its records are never delivered, while its marks count: what they cover
+// is not read again.
+func (b *Batch) EndTransaction(abort bool) {
+	b.boundaries = append(b.boundaries, Boundary{len(b.records), len(b.marks), abort})
+}
+
+// Boundaries returns where transactions end, in order.
+func (b *Batch) Boundaries() []Boundary { return b.boundaries }
 
 // Bytes copies p into the batch's memory.
 func (b *Batch) Bytes(p []byte) []byte {
@@ -191,6 +216,7 @@ func (b *Batch) Reset() {
 	b.From = TopicPartition{}
 	b.records = b.records[:0]
 	b.marks = b.marks[:0]
+	b.boundaries = b.boundaries[:0]
 	b.usedBytes = 0
 	b.data.reset()
 	b.cells.reset()

@@ -124,6 +124,23 @@ type SourceConfig interface {
 	Source() Source
 }
 
+// ExactlyOnce is a SourceConfig that knows whether its source can be exactly once
+// (KIP-618). Without it exactly.once.support=required is refused, and the engine
+// takes the marks at their word.
+type ExactlyOnce interface {
+	// ExactlyOnce tells whether a source that is opened with the offset of a mark
+	// reads exactly the records after it. False keeps the records out of
+	// transactions: the position is the upstream's, which is told only after the
+	// records are durable (I2).
+	ExactlyOnce() bool
+}
+
+// TransactionBoundaries is a SourceConfig whose source can end transactions with
+// Batch.EndTransaction.
+type TransactionBoundaries interface {
+	TransactionBoundaries() bool
+}
+
 // SinkConfig is the Config of a sink connector.
 type SinkConfig interface {
 	Config

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
@@ -24,7 +25,12 @@ import (
 // memory. Calling stop twice is harmless.
 func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 	t.Helper()
-	l, err := log.Open(log.Config{Dir: dir})
+	return embeddedOn(t, vfs.OS, dir)
+}
+
+func embeddedOn(t testing.TB, fs vfs.FS, dir string) (c *enginetest.Cluster, stop func()) {
+	t.Helper()
+	l, err := log.Open(log.Config{Dir: dir, FS: fs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +38,7 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Partitions: 5})
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, FS: fs, Partitions: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +63,7 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	return &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}}, stop
+	return &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}, Dial: b.DialContext}, stop
 }
 
 // TestEmbeddedLog runs a source and a sink over the real log, stops everything in

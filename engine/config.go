@@ -52,6 +52,9 @@ type Config struct {
 	// that a connector runs with; 10 s by default (config.action.reload).
 	ReloadInterval time.Duration
 
+	// ExactlyOnceSource is exactly.once.source.support: Disabled by default.
+	ExactlyOnceSource string
+
 	// OffsetFlushInterval is how often the consumer offsets of a sink are
 	// committed that is not a connect.Flusher; 60 s by default.
 	OffsetFlushInterval time.Duration
@@ -81,12 +84,21 @@ type ConverterConfig struct {
 	Settings map[string]string
 }
 
+// The values of Config.ExactlyOnceSource (KIP-618). Preparing is for the workers of
+// a cluster that are about to be enabled: here it is the same as disabled.
+const (
+	ExactlyOnceDisabled  = "disabled"
+	ExactlyOncePreparing = "preparing"
+	ExactlyOnceEnabled   = "enabled"
+)
+
 func (c Config) withDefaults() Config {
 	setDefault(&c.GroupID, "sluice")
 	setDefault(&c.WorkerID, "127.0.0.1:8083")
 	c.ConfigTopic.setDefaults("connect-configs", 1)
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
+	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)

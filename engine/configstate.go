@@ -30,6 +30,14 @@ type configState struct {
 	// pending are task configs that wait for their commit record, by connector
 	// and number.
 	pending map[string]map[int]map[string]string
+	// fenced are the generations of source tasks that were fenced last (KIP-618).
+	fenced map[string]fencing
+}
+
+// fencing says how many tasks a connector had when its old ones were fenced.
+type fencing struct {
+	tasks  int
+	offset int64 // of the record
 }
 
 // connectorState is what is known of one connector.
@@ -40,6 +48,9 @@ type connectorState struct {
 	revision int64
 	target   TargetState
 	tasks    []map[string]string
+	// committed is the offset of the commit record of tasks.
+	committed int64
+	fenced    fencing // tasks is 0 when there was none
 	// inconsistent: the commit record came without all of its task configs, so
 	// they have to be made again.
 	inconsistent bool
@@ -53,7 +64,7 @@ type configChange struct {
 
 func newConfigState() configState {
 	return configState{make(map[string]*connectorState), make(map[string]TargetState),
-		make(map[string]map[int]map[string]string)}
+		make(map[string]map[int]map[string]string), make(map[string]fencing)}
 }
 
 func (s *configState) connector(name string) (connectorState, bool) {
@@ -63,6 +74,7 @@ func (s *configState) connector(name string) (connectorState, bool) {
 	}
 	state := *c
 	state.target = TargetStarted
+	state.fenced = s.fenced[name]
 	if t, ok := s.targets[name]; ok {
 		state.target = t
 	}
@@ -81,7 +93,9 @@ func (s *configState) apply(offset int64, key string, value []byte) (configChang
 	case "task-":
 		return configChange{}, s.applyTask(name, value)
 	case "commit-":
-		return s.applyCommit(name, value)
+		return s.applyCommit(offset, name, value)
+	case "tasks-fencing-":
+		return configChange{}, s.applyFencing(offset, name, value)
 	case "restart-connector-":
 		return s.applyRestart(name, value)
 	}
@@ -162,7 +176,7 @@ func (s *configState) applyTask(nameAndNumber string, value []byte) error {
 
 // applyCommit makes the pending task configs valid. A commit of a connector that
 // has been deleted is what compaction left over and means nothing.
-func (s *configState) applyCommit(name string, value []byte) (configChange, error) {
+func (s *configState) applyCommit(offset int64, name string, value []byte) (configChange, error) {
 	pending := s.pending[name]
 	delete(s.pending, name)
 	c := s.connectors[name]
@@ -175,7 +189,7 @@ func (s *configState) applyCommit(name string, value []byte) (configChange, erro
 	if err := json.Unmarshal(value, &commit); err != nil {
 		return configChange{}, err
 	}
-	c.tasks, c.inconsistent = nil, false
+	c.tasks, c.inconsistent, c.committed = nil, false, offset
 	if commit.Tasks < 0 || commit.Tasks > len(pending) {
 		c.inconsistent = true
 		return configChange{connector: name}, nil
@@ -190,6 +204,27 @@ func (s *configState) applyCommit(name string, value []byte) (configChange, erro
 	}
 	return configChange{connector: name}, nil
 }
+
+func (s *configState) applyFencing(offset int64, name string, value []byte) error {
+	if value == nil {
+		delete(s.fenced, name)
+		return nil
+	}
+	var f struct {
+		Tasks int `json:"task-count"`
+	}
+	if err := json.Unmarshal(value, &f); err != nil {
+		return err
+	}
+	if f.Tasks < 0 || f.Tasks > maxFenced {
+		return fmt.Errorf("task count %d: not between 0 and %d", f.Tasks, maxFenced)
+	}
+	s.fenced[name] = fencing{f.Tasks, offset}
+	return nil
+}
+
+// maxFenced bounds how many transactional ids one record makes a worker fence (I5).
+const maxFenced = 100_000
 
 func (s *configState) applyRestart(name string, value []byte) (configChange, error) {
 	if value == nil {

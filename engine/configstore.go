@@ -82,6 +82,11 @@ func (s *configStore) putTasks(ctx context.Context, name string, tasks []map[str
 	return s.stores.write(ctx, records...)
 }
 
+// putFencing stores that the tasks of older generations are fenced.
+func (s *configStore) putFencing(ctx context.Context, name string, tasks int) error {
+	return s.stores.write(ctx, s.record("tasks-fencing-"+name, map[string]int{"task-count": tasks}))
+}
+
 // putRestart asks for a restart, as Kafka Connect does, through the topic.
 func (s *configStore) putRestart(ctx context.Context, name string, includeTasks, onlyFailed bool) error {
 	return s.stores.write(ctx, s.record("restart-connector-"+name,

@@ -74,6 +74,7 @@ func (d *definition) read(p *plugins) error {
 	case spec != nil:
 		d.unknown = d.def.Unknown(d.settings)
 		d.validate()
+		d.checkExactlyOnce(p.exactlyOnce)
 	}
 	return nil
 }

@@ -111,9 +111,20 @@ func (f *follower) applyAll(fetches kgo.Fetches) {
 	f.changed = make(chan struct{})
 }
 
-// sync waits until everything that a topic holds now has been applied.
+// sync waits until everything that a topic holds now has been applied, but for
+// what an open transaction hides.
 func (f *follower) sync(ctx context.Context, topics ...string) error {
 	ends, err := f.admin.ListCommittedOffsets(ctx, topics...)
+	return f.awaitEnds(ctx, ends, err)
+}
+
+// syncEnd is sync that waits for the transactions to end too.
+func (f *follower) syncEnd(ctx context.Context, topics ...string) error {
+	ends, err := f.admin.ListEndOffsets(ctx, topics...)
+	return f.awaitEnds(ctx, ends, err)
+}
+
+func (f *follower) awaitEnds(ctx context.Context, ends kadm.ListedOffsets, err error) error {
 	if err == nil {
 		err = ends.Error()
 	}

@@ -35,7 +35,9 @@ func (s *offsetStore) apply(r *kgo.Record) {
 func (s *offsetStore) offset(ctx context.Context, connector string, partition json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.stores.follower.sync(ctx, s.stores.cfg.OffsetTopic.Name); err != nil {
+	// To the very end: another connector's open transaction hides what follows it,
+	// and with that perhaps a later offset of this partition.
+	if err := s.stores.follower.syncEnd(ctx, s.stores.cfg.OffsetTopic.Name); err != nil {
 		return nil, connect.Retriable(err) // the log may come back
 	}
 	s.mu.Lock()

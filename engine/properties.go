@@ -11,14 +11,14 @@ import (
 
 // workerOptions are a worker's properties as they are read.
 type workerOptions struct {
-	cfg                                                 Config
-	replication                                         [3]int
-	offsetPartitions, statusPartitions                  int
-	advertisedHost, advertisedListener                  string
-	advertisedPort                                      int
-	securityProtocol, exactlyOnce, pluginPath, override string
-	providers, restExtensions                           []string
-	topicCreation                                       bool
+	cfg                                    Config
+	replication                            [3]int
+	offsetPartitions, statusPartitions     int
+	advertisedHost, advertisedListener     string
+	advertisedPort                         int
+	securityProtocol, pluginPath, override string
+	providers, restExtensions              []string
+	topicCreation                          bool
 }
 
 // ParseProperties reads a worker's properties, under Kafka Connect's names, and
@@ -111,7 +111,8 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
-		connect.Option{Name: "exactly.once.source.support", Var: &o.exactlyOnce, Default: "disabled", OneOf: []string{"disabled"}, Doc: "Exactly-once sources are not available in this version."},
+		connect.Option{Name: "exactly.once.source.support", Var: &o.cfg.ExactlyOnceSource, NoDefault: true, OneOf: []string{ExactlyOnceDisabled, ExactlyOncePreparing, ExactlyOnceEnabled},
+			Doc: "Whether sources write records and offsets in transactions (KIP-618): enabled by default on the embedded log, disabled on an external cluster."},
 		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
 		connect.Option{Name: "connector.client.config.override.policy", Var: &o.override, Default: "All", OneOf: []string{"All"}, Doc: "Which client overrides connectors may use. Only a short list is honoured."},

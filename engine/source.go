@@ -47,6 +47,7 @@ type sourceTask struct {
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
 	commits commitGroup
+	txn     *transaction // nil: records and offsets are written one after the other
 }
 
 // runSource runs the task's source until it stops or fails.
@@ -54,7 +55,12 @@ func runSource(t task) error {
 	if err := t.prepareLetters(); err != nil {
 		return stopped(t.stop, err)
 	}
-	client, err := kgo.NewClient(t.producerOpts()...)
+	transactional := t.transactional()
+	opts := t.producerOpts()
+	if transactional {
+		opts = append(opts, t.transactionOpts()...)
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)
 	}
@@ -63,6 +69,12 @@ func runSource(t task) error {
 	giveUp := context.AfterFunc(t.kill, client.Close)
 	defer giveUp()
 	s := newSourceTask(t, client)
+	if transactional {
+		if err := t.fence(client); err != nil {
+			return stopped(t.stop, err)
+		}
+		s.txn = newTransaction(s, client)
+	}
 	return s.run()
 }
 
@@ -119,9 +131,14 @@ func (s *sourceTask) run() error {
 		defer stopReading()
 		produceErr = guard(s.produceAll)
 	})
+	s.commits.init()
 	others.Go(func() {
 		defer stopReading()
-		commitErr = guard(s.commitAll)
+		if s.txn != nil {
+			commitErr = guard(s.txn.run)
+		} else {
+			commitErr = guard(s.commitAll)
+		}
 	})
 	readErr := guard(func() error { return s.readAll(reading) })
 	close(s.read)

@@ -20,14 +20,17 @@ type commitGroup struct {
 	letters sourceBatch    // its records go to the dead letter queue
 }
 
-// commitAll commits batches in the order in which they were read until the
-// converter closes the channel or one fails.
-func (s *sourceTask) commitAll() error {
-	s.commits.index = make(map[string]int)
-	for _, b := range []*sourceBatch{&s.commits.offsets, &s.commits.letters} {
+func (g *commitGroup) init() {
+	g.index = make(map[string]int)
+	for _, b := range []*sourceBatch{&g.offsets, &g.letters} {
 		b.answered = make(chan struct{}, 1)
 		b.promise = b.answer
 	}
+}
+
+// commitAll commits batches in the order in which they were read until the
+// converter closes the channel or one fails.
+func (s *sourceTask) commitAll() error {
 	committer, _ := s.source.(connect.Committer)
 	for b := s.nextSent(); b != nil; b = s.nextSent() {
 		if err := s.collect(b); err != nil {

@@ -20,6 +20,7 @@ type sourceBatch struct {
 	headers []kgo.RecordHeader
 	data    []byte // keys, values and header values
 	maxData int
+	ends    []int // how many of records come before each of the batch's boundaries
 
 	// pending counts the records that are not answered yet, and one for the
 	// converter while it produces. answered has a token when it reaches zero.
@@ -64,6 +65,7 @@ func (b *sourceBatch) release() {
 func (b *sourceBatch) reset() {
 	b.failures = b.failures[:0]
 	b.headers = b.headers[:0]
+	b.ends = b.ends[:0]
 	if cap(b.data) > b.maxData {
 		b.data = nil
 	}
@@ -81,17 +83,22 @@ func (s *sourceTask) produceAll() error {
 		if err := s.convertAll(b); err != nil {
 			return err
 		}
-		s.produce(b)
+		if s.txn == nil { // a transaction's records are produced by whoever ends it
+			s.produce(b)
+		}
 		s.sent <- b // never blocks: there are no more batches than room
 	}
 	return nil
 }
 
 // produce hands a batch's records to the client.
-func (s *sourceTask) produce(b *sourceBatch) {
-	b.pending.Store(int64(len(b.records)) + 1)
-	for i := range b.records {
-		s.producer.Produce(s.kill, &b.records[i], b.promise)
+func (s *sourceTask) produce(b *sourceBatch) { s.produceRecords(b, b.records) }
+
+// produceRecords hands some of them to the client.
+func (s *sourceTask) produceRecords(b *sourceBatch, records []kgo.Record) {
+	b.pending.Store(int64(len(records)) + 1)
+	for i := range records {
+		s.producer.Produce(s.kill, &records[i], b.promise)
 	}
 	b.release()
 }
@@ -100,7 +107,11 @@ func (s *sourceTask) produce(b *sourceBatch) {
 func (s *sourceTask) convertAll(b *sourceBatch) error {
 	b.reset()
 	records := b.batch.Records()
+	boundaries := b.batch.Boundaries()
 	for i := range records {
+		for len(b.ends) < len(boundaries) && boundaries[len(b.ends)].Records <= i {
+			b.ends = append(b.ends, len(b.records))
+		}
 		err := s.convertRecord(b, &records[i])
 		if err == nil {
 			continue
@@ -114,6 +125,9 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 		if err != nil {
 			return err
 		}
+	}
+	for len(b.ends) < len(boundaries) {
+		b.ends = append(b.ends, len(b.records))
 	}
 	return nil
 }

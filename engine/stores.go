@@ -20,12 +20,14 @@ type stores struct {
 	configs  *configStore
 	offsets  *offsetStore
 	statuses *statusStore
+	// fencing has a token for whoever fences source tasks.
+	fencing chan struct{}
 }
 
 // newStores returns stores that connect and open have to be called on. onChange
 // is called by the follower after a connector has changed; it must not block.
 func newStores(cfg *Config, onChange func(configChange)) *stores {
-	s := &stores{cfg: cfg}
+	s := &stores{cfg: cfg, fencing: make(chan struct{}, 1)}
 	s.configs = newConfigStore(s, onChange)
 	s.offsets = &offsetStore{stores: s, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)

@@ -39,6 +39,7 @@ func New(cfg Config) (*Worker, error) {
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
 	}
+	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
 	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
 		return nil, err
 	}

@@ -88,6 +88,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
+	if workerConfig.ExactlyOnceSource == "" {
+		workerConfig.ExactlyOnceSource = engine.ExactlyOnceEnabled
+	}
 	workerConfig.BootstrapServers = []string{advertised(l.kafka[0].Addr())}
 	workerConfig.ClientOpts = []kgo.Opt{kgo.Dialer(e.broker.DialContext)}
 	return m.work(ctx, workerConfig, l, e)

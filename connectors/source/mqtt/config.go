@@ -68,6 +68,10 @@ var Spec = connect.Spec{
 // Source returns a source for this config.
 func (c *Config) Source() connect.Source { return newSource(*c) }
 
+// ExactlyOnce implements connect.ExactlyOnce: the MQTT server keeps the position,
+// and sends again what was not acknowledged.
+func (c *Config) ExactlyOnce() bool { return false }
+
 // Split deals the topics to at most maxTasks tasks as Kafka Connect groups
 // partitions: in order, the first tasks getting one more when it does not come
 // out even. Each task has its own client id and so its own session; the first

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"log/slog"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,7 +22,11 @@ import (
 const Patience = 30 * time.Second
 
 // Cluster is a Kafka cluster: how clients reach it.
-type Cluster struct{ Opts []kgo.Opt }
+type Cluster struct {
+	Opts []kgo.Opt
+	// Dial reaches an embedded cluster.
+	Dial func(context.Context, string, string) (net.Conn, error)
+}
 
 // Fake starts an in-memory Kafka cluster of one broker.
 func Fake(t testing.TB) *Cluster {
@@ -31,7 +36,7 @@ func Fake(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return &Cluster{[]kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}}
+	return &Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}}
 }
 
 // Worker is a worker that runs.

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// transactionalID is that of a source task, under Kafka Connect's name, so that
+// either fences the other.
+func (c *Config) transactionalID(id TaskID) string {
+	return fmt.Sprintf("%s-%s-%d", c.GroupID, id.Connector, id.Task)
+}
+
+// fence keeps the log from taking anything more of older runs of the task, and of
+// the tasks of an older generation, before the source asks where to resume: what
+// they have not committed by then never is (KIP-618).
+func (t *task) fence(client *kgo.Client) error {
+	return t.retryForever(t.stop, "fence earlier tasks", func() error {
+		if err := t.stores.fenceGenerations(t.stop, t.id.Connector); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
+		defer cancel()
+		_, _, err := client.ProducerID(ctx)
+		return passingError("start transactions as "+t.cfg.transactionalID(t.id), err)
+	})
+}
+
+// fenceGenerations fences every task of the generation before the one that is to
+// run, once for each generation: its number of tasks may have been another. The
+// workers of a group leave it to their leader; a worker alone is the leader.
+func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
+	select {
+	case s.fencing <- struct{}{}:
+		defer func() { <-s.fencing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	state, ok := s.configs.connector(connector)
+	if !ok || state.fenced.tasks > 0 && state.fenced.offset > state.committed {
+		return nil
+	}
+	if old := state.fenced.tasks; old > 1 || old == 1 && len(state.tasks) != 1 {
+		for n := range old {
+			if err := s.fenceTask(ctx, TaskID{connector, n}); err != nil {
+				return err
+			}
+		}
+	}
+	return passingError("store that older tasks are fenced", s.configs.putFencing(ctx, connector, len(state.tasks)))
+}
+
+// fenceTask takes the transactional id over, which ends what is open under it.
+func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.TransactionalID = kmsg.StringPtr(s.cfg.transactionalID(id))
+	req.TransactionTimeoutMillis = int32(time.Minute.Milliseconds())
+	req.ProducerID, req.ProducerEpoch = -1, -1
+	for {
+		resp, err := req.RequestWith(ctx, s.client)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if !errors.Is(err, kerr.ConcurrentTransactions) || sleep(ctx, retryDelay/10) != nil {
+			return passingError("fence "+*req.TransactionalID, err)
+		}
+	}
+}
+
+// passingError says what failed, and that it is worth another try where it is.
+func passingError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := fmt.Errorf("%s: %w", what, err)
+	if passing(err) {
+		return connect.Retriable(wrapped)
+	}
+	return wrapped
+}

@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// Values of transaction.boundary.
+const (
+	boundaryPoll      = "poll"
+	boundaryInterval  = "interval"
+	boundaryConnector = "connector"
+)
+
+const (
+	// maxTransaction is the longest transaction that brokers allow by default
+	// (transaction.max.timeout.ms).
+	maxTransaction = 15 * time.Minute
+	// transactionSlack is how long a transaction may take beyond its interval.
+	transactionSlack = time.Minute
+	// abortTimeout bounds the abort of a transaction of a task that fails. Without
+	// it readers wait until the next run of the task fences this one.
+	abortTimeout = 3 * time.Second
+)
+
+// transactional tells whether the task writes records and offsets in one
+// transaction.
+func (t *task) transactional() bool {
+	if t.cfg.ExactlyOnceSource != ExactlyOnceEnabled {
+		return false
+	}
+	c, ok := t.def.config.(connect.ExactlyOnce)
+	return !ok || c.ExactlyOnce()
+}
+
+// checkExactlyOnce adds the errors of options that ask for more than the worker
+// and the connector can do. The words are Kafka Connect's.
+func (d *definition) checkExactlyOnce(enabled bool) {
+	if d.err() != nil {
+		return
+	}
+	if d.options.exactlyOnce == "required" {
+		c, ok := d.config.(connect.ExactlyOnce)
+		switch {
+		case !enabled:
+			d.fail("exactly.once.support", "This worker does not have exactly-once source support enabled. Set exactly.once.source.support=enabled, or exactly.once.support=requested")
+		case !ok || !c.ExactlyOnce():
+			d.fail("exactly.once.support", "The connector does not support exactly-once semantics with the provided configuration. Set exactly.once.support=requested")
+		}
+	}
+	if d.options.boundary == boundaryConnector {
+		if c, ok := d.config.(connect.TransactionBoundaries); !ok || !c.TransactionBoundaries() {
+			d.fail("transaction.boundary", "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition")
+		}
+	}
+}
+
+// boundaryInterval is how long transactions are with transaction.boundary=interval.
+func (t *task) boundaryInterval() time.Duration {
+	if i := t.def.options.boundaryInterval; i > 0 {
+		return i
+	}
+	return min(t.cfg.OffsetFlushInterval, maxTransaction-transactionSlack)
+}
+
+func (t *task) transactionOpts() []kgo.Opt {
+	timeout := transactionSlack
+	switch t.def.options.boundary {
+	case boundaryInterval:
+		timeout += t.boundaryInterval()
+	case boundaryConnector:
+		timeout = maxTransaction
+	}
+	return []kgo.Opt{kgo.TransactionalID(t.cfg.transactionalID(t.id)), kgo.TransactionTimeout(timeout)}
+}
+
+// transactor is what a transaction needs of a Kafka client.
+type transactor interface {
+	BeginTransaction() error
+	EndTransaction(ctx context.Context, commit kgo.TransactionEndTry) error
+}
+
+// transaction writes a source's records and offsets in one Kafka transaction
+// after the other. It takes the committer's place in the ring of goroutines and
+// produces itself, because nothing may be produced while a transaction ends.
+//
+// Batches that were read and converted meanwhile share the next transaction, so
+// under load its price is paid once for up to sourceBatches-1 batches. A batch
+// goes back to the reader when the log has its records; its marks are kept until
+// the commit. Offsets are written last: the partition of the offset topic, which
+// connectors share, is held up as briefly as can be.
+type transaction struct {
+	s         *sourceTask
+	client    transactor
+	committer connect.Committer // may be nil
+	boundary  string
+	interval  time.Duration
+
+	open     bool // something was produced
+	inflight []*sourceBatch
+	taken    int         // of the marks of the first batch in flight
+	due      *time.Timer // ends the open transaction; interval only
+	dueNow   bool
+}
+
+func newTransaction(s *sourceTask, client transactor) *transaction {
+	due := time.NewTimer(time.Hour)
+	due.Stop()
+	return &transaction{s: s, client: client, boundary: s.def.options.boundary, interval: s.boundaryInterval(), due: due}
+}
+
+// run writes batches until the converter closes the channel or one fails.
+func (t *transaction) run() (err error) {
+	t.committer, _ = t.s.source.(connect.Committer)
+	defer func() {
+		t.due.Stop()
+		if err != nil && t.open {
+			t.abandon()
+		}
+	}()
+	for {
+		select {
+		case b, more := <-t.s.sent:
+			if !more {
+				return t.finish()
+			}
+			err = t.writeWaiting(b)
+		case <-t.due.C:
+			t.dueNow = true
+		}
+		if err == nil && (t.dueNow || t.boundary == boundaryPoll) {
+			err = t.commit()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// writeWaiting writes a batch and those that wait behind it.
+func (t *transaction) writeWaiting(b *sourceBatch) error {
+	for b != nil {
+		if err := t.write(b); err != nil {
+			return err
+		}
+		b = nil
+		if len(t.inflight) < sourceBatches-1 {
+			select {
+			case b = <-t.s.sent: // nil when closed: run sees it too
+			default:
+			}
+		}
+	}
+	return t.settle()
+}
+
+// write produces a batch. Where the connector has ended transactions in it, they
+// end.
+func (t *transaction) write(b *sourceBatch) error {
+	from := 0
+	if t.boundary == boundaryConnector {
+		for i, boundary := range b.batch.Boundaries() {
+			if err := t.settle(); err != nil { // of batches before
+				return err
+			}
+			if err := t.produce(b, b.records[from:b.ends[i]]); err != nil {
+				return err
+			}
+			if err := t.settleUpTo(b, boundary.Marks); err != nil {
+				return err
+			}
+			if err := t.end(boundary.Abort); err != nil {
+				return err
+			}
+			from = b.ends[i]
+		}
+	}
+	t.inflight = append(t.inflight, b)
+	return t.produce(b, b.records[from:])
+}
+
+func (t *transaction) produce(b *sourceBatch, records []kgo.Record) error {
+	if len(records) > 0 {
+		if err := t.begin(); err != nil {
+			return err
+		}
+	}
+	t.s.produceRecords(b, records)
+	return nil
+}
+
+func (t *transaction) begin() error {
+	if t.open {
+		return nil
+	}
+	if err := t.client.BeginTransaction(); err != nil {
+		return t.explain("begin", err)
+	}
+	t.open = true
+	if t.boundary == boundaryInterval && !t.dueNow {
+		t.due.Reset(t.interval)
+	}
+	return nil
+}
+
+// settle waits for the records of the batches in flight, takes their marks and
+// gives them back to the reader.
+func (t *transaction) settle() error {
+	for i, b := range t.inflight {
+		if err := t.settleUpTo(b, len(b.batch.Marks())); err != nil {
+			return err
+		}
+		t.taken = 0
+		t.inflight[i] = nil
+		t.s.free <- b // never blocks: there are no more batches than room
+	}
+	t.inflight = t.inflight[:0]
+	return nil
+}
+
+// settleUpTo waits for what was produced of a batch and takes its marks up to one.
+func (t *transaction) settleUpTo(b *sourceBatch, marks int) error {
+	<-b.answered
+	if err := t.s.check(b); err != nil {
+		return err
+	}
+	b.failures = b.failures[:0]
+	if err := t.s.sendLetters(); err != nil { // their memory is the batch's
+		return err
+	}
+	t.s.commits.keep(b.batch.Marks()[t.taken:marks])
+	t.taken = marks
+	if t.boundary == boundaryInterval && len(t.s.commits.marks) > 0 && !t.open {
+		return t.begin() // marks without records are committed in time too
+	}
+	return nil
+}
+
+// keep is add with the marks in memory of their own.
+func (g *commitGroup) keep(marks []connect.Mark) {
+	for _, m := range marks {
+		if i, ok := g.index[string(m.Partition)]; ok {
+			kept := &g.marks[i]
+			kept.Offset, kept.Token = append(kept.Offset[:0], m.Offset...), m.Token
+			continue
+		}
+		if m.Partition != nil {
+			m.Partition = append([]byte{}, m.Partition...)
+		}
+		m.Offset = append([]byte{}, m.Offset...)
+		g.index[string(m.Partition)] = len(g.marks)
+		g.marks = append(g.marks, m)
+	}
+}
+
+// end ends a transaction of the connector's. The marks of one that is aborted
+// are committed all the same (KIP-618): the connector has dropped its records.
+func (t *transaction) end(abort bool) error {
+	if abort && t.open {
+		t.open = false
+		if err := t.client.EndTransaction(t.s.kill, kgo.TryAbort); err != nil {
+			return t.explain("abort", err)
+		}
+	}
+	return t.commit()
+}
+
+// commit writes the offsets, ends the transaction and tells the source (I2: the
+// records, the offsets, then the upstream).
+func (t *transaction) commit() error {
+	g := &t.s.commits
+	t.dueNow = false
+	t.due.Stop()
+	if !t.open && len(g.marks) == 0 {
+		return nil
+	}
+	if err := t.begin(); err != nil {
+		return err
+	}
+	t.due.Stop()
+	if err := t.s.storeOffsets(); err != nil {
+		return err
+	}
+	if err := t.client.EndTransaction(t.s.kill, kgo.TryCommit); err != nil {
+		return t.explain("commit", err)
+	}
+	t.open = false
+	if t.committer != nil {
+		t.s.commit(t.committer)
+	}
+	g.marks = g.marks[:0]
+	clear(g.index)
+	return nil
+}
+
+// finish commits what is open when the source ends. What a connector has not
+// ended itself is read again.
+func (t *transaction) finish() error {
+	if t.boundary == boundaryConnector {
+		if t.open {
+			t.abandon()
+		}
+		return nil
+	}
+	return t.commit()
+}
+
+// abandon aborts a transaction that will not be committed.
+func (t *transaction) abandon() {
+	t.open = false
+	ctx, cancel := context.WithTimeout(t.s.kill, abortTimeout)
+	defer cancel()
+	if err := t.client.EndTransaction(ctx, kgo.TryAbort); err != nil && !fenced(err) {
+		t.s.logger.Warn("abort the open transaction; readers wait until the task runs again or the transaction times out", logError, err)
+	}
+}
+
+func (t *transaction) explain(what string, err error) error {
+	if fenced(err) {
+		return fmt.Errorf("%s a transaction as %s: another task has its place: %w", what, t.s.cfg.transactionalID(t.s.id), err)
+	}
+	return fmt.Errorf("%s a transaction as %s: %w", what, t.s.cfg.transactionalID(t.s.id), err)
+}
+
+// fenced tells whether a newer producer has the transactional id.
+func fenced(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}

@@ -1,0 +1,249 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/internal/enginetest"
+)
+
+func exactlyOnce(cfg *engine.Config) {
+	cfg.ExactlyOnceSource = engine.ExactlyOnceEnabled
+	cfg.TaskShutdownTimeout, cfg.OffsetFlushTimeout = 300*time.Millisecond, 300*time.Millisecond
+	cfg.OffsetTopic.Partitions = 1
+}
+
+func caughtUp(log *enginetest.Log, n int) func() bool {
+	return func() bool {
+		e := fmt.Sprint(log.Events())
+		return strings.Contains(e, fmt.Sprint("commit ", n)) || strings.Contains(e, fmt.Sprint("open at ", n))
+	}
+}
+
+// armedConfig starts the countdown to the worker's death when a source is made.
+type armedConfig struct {
+	connect.SourceConfig
+	m *mortal
+}
+
+func (c armedConfig) Source() connect.Source {
+	c.m.armed.Store(true)
+	return c.SourceConfig.Source()
+}
+
+// TestExactlyOnceSourceSurvivesKill kills a worker after every possible number of
+// requests from the opening of its source on and wants every record once, in order, from it and the next (I7).
+func TestExactlyOnceSourceSurvivesKill(t *testing.T) {
+	const n = 60
+	for _, boundary := range []string{"poll", "interval"} {
+		for after := int64(0); ; after++ {
+			survived := false
+			if !t.Run(fmt.Sprint(boundary, "/", after), func(t *testing.T) {
+				c, way, m := killable(t, after)
+				var first, second enginetest.Log
+				plugin := counting("out", n, &first)
+				plain := plugin.New
+				plugin.New = func() connect.Config { return armedConfig{plain().(connect.SourceConfig), m} }
+				w := enginetest.Start(t, way, exactlyOnce, plugin)
+				w.Create(t, "src", sourceConf("transaction.boundary", boundary, "transaction.boundary.interval.ms", "1"))
+				enginetest.Eventually(t, func() bool { return m.killed() || caughtUp(&first, n)() }, func() string { return fmt.Sprint(first.Events()) })
+				survived = !m.killed()
+				m.kill()
+				enginetest.Start(t, c, exactlyOnce, counting("out", n, &second))
+				enginetest.Eventually(t, caughtUp(&second, n), func() string { return fmt.Sprint(second.Events()) })
+				if got := committedValues(t, c, "out"); !slices.Equal(got, texts(0, n)) {
+					t.Errorf("records: got %v (first worker %v, second %v)", got, first.Events(), second.Events())
+				}
+			}) || survived {
+				break
+			}
+		}
+	}
+}
+
+// TestZombieSourceIsFenced lets a worker hang, starts another on the same cluster
+// and wants nothing more from the first when it wakes up.
+func TestZombieSourceIsFenced(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	hold, held := make(chan struct{}), make(chan struct{}, 1)
+	var zombie, next enginetest.Log
+	plugin := func(log *enginetest.Log, stuck bool) connect.Spec {
+		n := 0
+		return enginetest.SourcePlugin(func() connect.Source {
+			return &enginetest.Source{
+				OnRead: func(ctx context.Context, b *connect.Batch) error {
+					if n > 0 && stuck {
+						select {
+						case held <- struct{}{}:
+						default:
+						}
+						<-hold
+						stuck = false
+					}
+					if n == 3 {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					r := b.Append()
+					r.Topic, r.ValueSchema, r.Value = "out", connect.StringSchema, connect.StringValue(fmt.Sprint(n))
+					n++
+					b.Mark(connect.Mark{Partition: []byte(`{"p":1}`), Offset: fmt.Appendf(nil, `{"n":%d}`, n), Token: uint64(n)})
+					return nil
+				},
+				OnCommit: func(m connect.Mark) { log.Add(fmt.Sprint("commit ", m.Token)) },
+			}
+		})
+	}
+	w1 := enginetest.Start(t, c, exactlyOnce, plugin(&zombie, true))
+	w1.Create(t, "src", sourceConf())
+	<-held
+	enginetest.Eventually(t, func() bool { return len(zombie.Events()) == 1 }, func() string { return fmt.Sprint(zombie.Events()) })
+	enginetest.Start(t, c, exactlyOnce, plugin(&next, false))
+	enginetest.Eventually(t, func() bool { return strings.Contains(fmt.Sprint(next.Events()), "commit 3") }, func() string { return fmt.Sprint(next.Events()) })
+	close(hold)
+	status := w1.Await(t, "src", engine.Running, engine.Failed)
+	if want := "another task has its place"; !strings.Contains(status.Tasks[0].Trace, want) && !strings.Contains(status.Tasks[0].Trace, "PRODUCER_FENCED") && !strings.Contains(status.Tasks[0].Trace, "INVALID_PRODUCER_EPOCH") {
+		t.Errorf("trace of the zombie: got %q, want %q", status.Tasks[0].Trace, want)
+	}
+	if got := fmt.Sprint(zombie.Events()); got != "[commit 1]" {
+		t.Errorf("the zombie's commits: got %s, want only that before it was fenced", got)
+	}
+	if got := committedValues(t, c, "out"); !slices.Equal(got, []string{"0", "0", "1", "2"}) {
+		t.Errorf("records: got %v", got)
+	}
+}
+
+// boundaryPlugin is a source whose config can define transaction boundaries.
+type boundaryConfig struct{ connect.SourceConfig }
+
+func (boundaryConfig) TransactionBoundaries() bool { return true }
+func (boundaryConfig) ExactlyOnce() bool           { return true }
+
+// TestConnectorDefinedBoundaries commits and aborts where the source says, also in
+// the middle of a batch and across batches.
+func TestConnectorDefinedBoundaries(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	var log enginetest.Log
+	read := 0
+	plugin := enginetest.SourcePlugin(func() connect.Source {
+		return &enginetest.Source{
+			OnRead: func(ctx context.Context, b *connect.Batch) error {
+				put := func(v string) {
+					r := b.Append()
+					r.Topic, r.ValueSchema, r.Value = "out", connect.StringSchema, connect.StringValue(v)
+				}
+				mark := func(n int) {
+					b.Mark(connect.Mark{Partition: []byte(`{"p":1}`), Offset: fmt.Appendf(nil, `{"n":%d}`, n), Token: uint64(n)})
+				}
+				switch read++; read {
+				case 1:
+					put("a1")
+					mark(1)
+					b.EndTransaction(false)
+					put("b1")
+					mark(2)
+				case 2:
+					put("b2")
+					mark(3)
+					b.EndTransaction(true) // with b1 of the batch before
+					put("c1")
+					mark(4)
+				case 3:
+					put("c2")
+					mark(5)
+					b.EndTransaction(false)
+					put("never ended")
+					mark(6)
+				default:
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			},
+			OnCommit: func(m connect.Mark) { log.Add(fmt.Sprint(m.Token)) },
+		}
+	})
+	plain := plugin.New
+	plugin.New = func() connect.Config { return boundaryConfig{plain().(connect.SourceConfig)} }
+	w := enginetest.Start(t, c, exactlyOnce, plugin)
+	w.Create(t, "src", sourceConf("transaction.boundary", "connector", "exactly.once.support", "required"))
+	enginetest.Eventually(t, func() bool { return strings.Contains(fmt.Sprint(log.Events()), "5") }, func() string { return fmt.Sprint(log.Events()) })
+	w.Stop(t)
+	if got := fmt.Sprint(log.Events()); got != "[1 3 5]" {
+		t.Errorf("commits: got %s, want [1 3 5]", got)
+	}
+	if got := fmt.Sprint(committedValues(t, c, "out")); got != "[a1 c1 c2]" {
+		t.Errorf("records: got %s, want [a1 c1 c2]", got)
+	}
+}
+
+// TestOlderGenerationIsFenced wants the transactional ids of all earlier tasks
+// taken over when there are fewer now, once.
+func TestOlderGenerationIsFenced(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	w := enginetest.Start(t, c, exactlyOnce, counting("out", 10, new(enginetest.Log)))
+	w.Create(t, "src", sourceConf("tasks.max", "3", "test.tasks", "3"))
+	w.Await(t, "src", engine.Running, engine.Running, engine.Running, engine.Running)
+	client := enginetest.Client(t, c)
+	describe := func() map[string]string {
+		described, err := kadm.NewClient(client).DescribeTransactions(t.Context(), "sluice-src-0", "sluice-src-1", "sluice-src-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		epochs := make(map[string]string)
+		for id, d := range described {
+			if d.Err == nil {
+				epochs[id] = fmt.Sprint(d.ProducerID, "/", d.ProducerEpoch)
+			}
+		}
+		return epochs
+	}
+	enginetest.Eventually(t, func() bool { return len(describe()) == 3 }, func() string { return fmt.Sprint(describe()) })
+	before := describe()
+	_, _, err := w.PutConfig(t.Context(), "src", sourceConf("tasks.max", "3", "test.tasks", "1"))
+	must(t, err)
+	w.Await(t, "src", engine.Running, engine.Running)
+	enginetest.Eventually(t, func() bool {
+		now := describe()
+		return now["sluice-src-1"] != before["sluice-src-1"] && now["sluice-src-2"] != before["sluice-src-2"]
+	}, func() string { return fmt.Sprint(before, " ", describe()) })
+	records := enginetest.Consume(t, c, "connect-configs", 1)
+	enginetest.Eventually(t, func() bool {
+		records = records[:0]
+		for _, r := range enginetest.Consume(t, c, "connect-configs", 9) {
+			if string(r.Key) == "tasks-fencing-src" {
+				records = append(records, r)
+			}
+		}
+		return len(records) == 2
+	}, func() string { return fmt.Sprint(records) })
+	for i, want := range []string{`{"task-count":3}`, `{"task-count":1}`} {
+		if got := string(records[i].Value); got != want {
+			t.Errorf("fencing record %d: got %s, want %s", i, got, want)
+		}
+	}
+}
+
+func TestExactlyOnceValidation(t *testing.T) {
+	c := enginetest.Fake(t)
+	for _, test := range []struct{ support, option, value, want string }{
+		{engine.ExactlyOnceDisabled, "exactly.once.support", "required", "does not have exactly-once source support enabled"},
+		{engine.ExactlyOnceEnabled, "exactly.once.support", "required", "The connector does not support exactly-once semantics"},
+		{engine.ExactlyOnceEnabled, "transaction.boundary", "connector", "does not support connector-defined transaction boundaries"},
+		{engine.ExactlyOnceEnabled, "transaction.boundary.interval.ms", "1000000000", "Value must be between 1 and 840000"},
+	} {
+		w := enginetest.Start(t, c, func(cfg *engine.Config) { cfg.ExactlyOnceSource = test.support }, counting("out", 1, new(enginetest.Log)))
+		_, err := w.Worker.Create(t.Context(), "src", sourceConf(test.option, test.value), "")
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s=%s: got %v, want %q", test.option, test.value, err, test.want)
+		}
+	}
+}
