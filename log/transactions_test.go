@@ -355,7 +355,7 @@ func TestTxnIndexIsMadeAgain(t *testing.T) {
 	mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1024"})
 	p := mustPartition(t, l, "t", 0)
 	var aborted []AbortedTransaction
-	produceBatch(t, p, seqBatch(t, 5, 0, 0, "deleted later"))
+	produceBatch(t, p, seqBatch(t, 55, 0, 0, "deleted later"))
 	for i := range 30 {
 		if i == 29 {
 			produceBatch(t, p, txnBatch(t, 77, 0, 0, "open"))
