@@ -107,6 +107,7 @@ func TestBrokerPropertyErrors(t *testing.T) {
 		"listeners=SASL_PLAINTEXT://:9092":                                          "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":          "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config=x pa55word": "login module",
+		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN":                                                                 "plain.sasl.jaas.config",
 		"listeners=PLAINTEXT://:9092\nadvertised.listeners=SSL://x:1":                                                                     "no listener SSL",
 		"listener.security.protocol.map=A:TLS":                                                                                            "listener.security.protocol.map",
 		"authorizer.class.name=org.example.Mine":                                                                                          "authorizer.class.name",

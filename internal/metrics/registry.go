@@ -170,11 +170,21 @@ func (w *Writer) label(first bool, name, value string) {
 	}
 	w.buf = append(w.buf, name...)
 	w.buf = append(w.buf, '=', '"')
-	if strings.ContainsAny(value, "\\\"\n") {
-		value = escaper.Replace(value)
+	if !isPlain(value) {
+		value = escaper.Replace(strings.ToValidUTF8(value, "\uFFFD"))
 	}
-	w.buf = append(w.buf, strings.ToValidUTF8(value, "\uFFFD")...)
+	w.buf = append(w.buf, value...)
 	w.buf = append(w.buf, '"')
+}
+
+// isPlain reports whether a label's value needs no care.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || c == '\\' || c == '"' || c == '\n' {
+			return false
+		}
+	}
+	return true
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

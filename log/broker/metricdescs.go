@@ -102,7 +102,7 @@ func (d *descs) addPartitions() {
 func (d *descs) addGroups() {
 	const manager = "kafka_coordinator_group_groupmetadatamanager_"
 	d.groups = d.gauge(manager+"numgroups", "Consumer groups.")
-	d.groupsByState = d.gauge("sluice_group_count", "Consumer groups in a state.", "state")
+	d.groupsByState = d.gauge("sluice_groups", "Consumer groups in a state.", "state")
 	d.groupOffsets = d.gauge(manager+"numoffsets", "Committed offsets, all groups together.")
 	d.groupOffset = d.gauge("kafka_consumergroup_current_offset", "Committed offset.", "consumergroup", "topic", "partition")
 	d.groupLag = d.gauge("kafka_consumergroup_lag", "Records from the committed offset to the high watermark.", "consumergroup", "topic", "partition")
