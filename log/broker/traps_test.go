@@ -48,7 +48,7 @@ func TestAdvertisedVersions(t *testing.T) {
 }
 
 // Clients up to v3 cannot read a supported minimum of 0 (KAFKA-17011); all see what is finalized.
-func TestFeatures(t *testing.T) {
+func TestFeaturesOnTheWire(t *testing.T) {
 	c := newServer(t).raw()
 	for version := int16(3); version <= 5; version++ {
 		q := kmsg.NewPtrApiVersionsRequest()
