@@ -34,7 +34,7 @@ type server struct {
 	txns   *txn.Coordinator
 	change func(*Config)
 
-	running atomic.Pointer[Broker] // for dial; nil while there is none
+	running atomic.Pointer[Broker] // the broker, as clients see it
 }
 
 // startServer serves a directory; change may be nil. It stops with the test.
@@ -85,7 +85,6 @@ func (s *server) stop() {
 	if s.Broker == nil {
 		return
 	}
-	s.running.Store(nil)
 	if err := s.Broker.Close(); err != nil {
 		s.t.Error(err)
 	}
@@ -99,6 +98,7 @@ func (s *server) stop() {
 		s.t.Error(err)
 	}
 	s.Broker = nil
+	s.running.Store(nil)
 }
 
 func (s *server) restart() {
@@ -111,7 +111,7 @@ func (s *server) restart() {
 func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	b := s.running.Load()
 	if b == nil {
-		return nil, ErrClosed
+		return nil, net.ErrClosed
 	}
 	return b.DialContext(ctx, network, addr)
 }
