@@ -146,7 +146,7 @@ func TestTransactionRules(t *testing.T) {
 		"marker of an old coordinator":     {markers: []Marker{old}, marker: abortOf(9, 1), want: ErrCoordinatorFenced, open: none},
 		"next transaction":                 {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 2, "v"), open: 3},
 		"plain after the transaction":      {markers: []Marker{old}, batch: seqBatch(t, 9, 1, 2, "v"), open: none},
-		"late retry":                       {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 1, "v"), dup: true, open: none},
+		"sequence of an ended transaction": {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 1, "v"), want: ErrOutOfOrderSequence, open: none},
 		"late batch after an epoch bump":   {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 1, 2, "v"), want: ErrInvalidProducerEpoch, open: none},
 		"next epoch from 0":                {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 2, 0, "v"), open: 3},
 		"next epoch in the middle":         {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 2, 2, "v"), want: ErrOutOfOrderSequence, open: none},
@@ -179,6 +179,26 @@ func TestTransactionRules(t *testing.T) {
 				t.Errorf("open transaction from %d, want %d", first, c.open)
 			}
 		})
+	}
+}
+
+// A sequence that was used in a transaction which has ended is no duplicate in the next one: acknowledging it would
+// acknowledge a record that was aborted.
+func TestSequenceOfAnEndedTransaction(t *testing.T) {
+	l := mustOpen(t, testConfig(vfs.NewMem()))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	produceBatch(t, p, txnBatch(t, 1, 0, 1, "unanswered"))
+	if again := produceBatch(t, p, txnBatch(t, 1, 0, 1, "unanswered")); !again.Duplicate || again.BaseOffset != 1 {
+		t.Errorf("resent in its transaction: %+v, want the duplicate of offset 1", again)
+	}
+	mark(t, p, abortOf(1, 0))
+	for _, when := range []string{"between two transactions", "in the next transaction"} {
+		if got, err := p.Append(txnBatch(t, 1, 0, 1, "another"), AppendOptions{}); !errors.Is(err, ErrOutOfOrderSequence) {
+			t.Errorf("%s: %+v, %v, want %v", when, got, err, ErrOutOfOrderSequence)
+		}
+		produceBatch(t, p, txnBatch(t, 1, 0, 2, "b")) // the second time a duplicate
 	}
 }
 
@@ -335,7 +355,7 @@ func TestTxnIndexIsMadeAgain(t *testing.T) {
 	mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1024"})
 	p := mustPartition(t, l, "t", 0)
 	var aborted []AbortedTransaction
-	produceBatch(t, p, seqBatch(t, 5, 0, 0, "deleted later"))
+	produceBatch(t, p, seqBatch(t, 55, 0, 0, "deleted later"))
 	for i := range 30 {
 		if i == 29 {
 			produceBatch(t, p, txnBatch(t, 77, 0, 0, "open"))

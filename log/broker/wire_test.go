@@ -51,6 +51,22 @@ func advertised(resp *kmsg.ApiVersionsResponse) map[int16]kmsg.ApiVersionsRespon
 	return keys
 }
 
+// What librdkafka 2.11.1 sends to see all topics: its count of topics takes four
+// bytes instead of one, so that three are left over. Kafka does not look at them.
+func TestTrailingBytes(t *testing.T) {
+	c := newServer(t).raw()
+	c.send([]byte{0, 3, 0, 13, 0, 0, 0, 42, 0, 1, 'r', 0, 0, 0, 0, 0, 1, 0, 0})
+	body, err := c.receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := kmsg.NewPtrMetadataResponse()
+	resp.SetVersion(13)
+	if err := resp.ReadFrom(body[1:]); err != nil || len(resp.Brokers) != 1 { // a byte without tags first
+		t.Errorf("%d brokers, %v", len(resp.Brokers), err)
+	}
+}
+
 func TestApiVersionsChecks(t *testing.T) {
 	s := newServer(t)
 	other, ours := "other", s.log.ClusterID()

@@ -146,12 +146,13 @@ func (r *run) consumeRd(ctx context.Context) {
 		return
 	}
 	defer c.Close()
-	if err := c.Subscribe(topicRd, nil); err != nil {
+	in, err := subscribe(c, topicRd)
+	if err != nil {
 		r.fault("librdkafka: %v", err)
 		return
 	}
 	for ctx.Err() == nil {
-		batch := poll(c, 500, 50*time.Millisecond)
+		batch := in.poll(500, 50*time.Millisecond)
 		for _, m := range batch {
 			p := history.Partition{Topic: topicRd, Number: m.TopicPartition.Partition}
 			r.h.Delivered(history.Delivery{Group: group, Partition: p, Offset: int64(m.TopicPartition.Offset)})
