@@ -10,8 +10,12 @@ import (
 
 // AppendOptions of [Partition.Append].
 type AppendOptions struct {
-	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply.
+	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply, and it may be
+	// without a sequence number though it has a producer id.
 	Internal bool
+	// Lazy starts no sync round: the batch goes with the next one, which is soon after a wait for it ([Partition.OnDurable],
+	// [Partition.WaitDurable]) or any append that is not lazy. So what is to be durable at the same time shares a round.
+	Lazy bool
 }
 
 // AppendResult says where a batch is.
@@ -23,8 +27,8 @@ type AppendResult struct {
 }
 
 // Append writes one record batch v2 to the log. It sets base offset, leader epoch and, for LogAppendTime, timestamp in b,
-// and does not keep b. The batch is neither durable nor readable on return: nothing may be acknowledged before
-// [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
+// and does not keep b; where compression.type asks for another codec it works on a copy. The batch is neither durable nor
+// readable on return: nothing may be acknowledged before [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
 //
 // A transactional batch opens its producer's transaction here or goes on with it. Whether the producer may do so is for the caller
 // to ask the transaction coordinator; [Partition.AppendMarker] ends the transaction.
@@ -38,6 +42,11 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	h, err := p.validate(b, c, o, now)
 	if err != nil {
 		return AppendResult{}, err
+	}
+	if c.Recompress && h.Codec() != c.Codec {
+		if b, h, err = p.recompress(b, c); err != nil {
+			return AppendResult{}, err
+		}
 	}
 	res := AppendResult{LogAppendTimeMs: -1}
 	if c.LogAppendTime {
@@ -65,6 +74,9 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	if err := p.write(b, &h, nil, c, now); err != nil {
 		return AppendResult{}, p.writeError(err)
 	}
+	if !o.Lazy {
+		p.log.syncer.poke()
+	}
 	res.BaseOffset, res.LastOffset = h.BaseOffset, h.LastOffset()
 	return res, nil
 }
@@ -77,7 +89,8 @@ func (p *Partition) writable() error {
 	return p.log.Err()
 }
 
-// write puts a batch that has been accepted at the end of the active segment; m is what it says when it is a marker. mu is held.
+// write puts a batch that has been accepted at the end of the active segment, for the next sync round; m is what it says when it is a
+// marker. mu is held.
 func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, now int64) error {
 	s, err := p.segmentFor(c, h, now)
 	if err != nil {
@@ -101,7 +114,7 @@ func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, 
 	p.noteAborted(s, p.producers.take(h, m, now))
 	p.recovery.grow(int64(len(b)))
 	p.end.Store(h.LastOffset() + 1)
-	p.log.syncer.add(p)
+	p.log.syncer.queue(p)
 	return nil
 }
 
@@ -277,7 +290,7 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		err = &RecordError{-1, "transactional batch without a producer id"}
 	case h.DeleteHorizon():
 		err = &RecordError{-1, "delete horizon set by a producer"}
-	case h.ProducerID >= 0 && h.BaseSequence < 0:
+	case h.ProducerID >= 0 && h.BaseSequence < 0 && !o.Internal:
 		err = &RecordError{-1, "producer id without a sequence number"}
 	}
 	if err != nil {
@@ -287,6 +300,29 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		return h, err
 	}
 	return h, p.checkRecords(b, &h, c)
+}
+
+// recompress returns the batch with the topic's codec. The new size has to be acceptable too.
+func (p *Partition) recompress(b []byte, c *TopicConfig) ([]byte, batch.Header, error) {
+	r, ok := p.log.recompressors.Get().(*batch.Recompressor)
+	if !ok {
+		r = batch.NewRecompressor(p.log.cfg.MaxDecompressed)
+	}
+	defer p.log.recompressors.Put(r)
+	out, err := r.Recompress(nil, b, c.Codec)
+	var h batch.Header
+	if err == nil {
+		h, err = batch.Parse(out)
+	}
+	switch {
+	case errors.Is(err, batch.ErrTooLarge):
+		return nil, h, fmt.Errorf("%w: %w", ErrBatchTooLarge, err)
+	case err != nil:
+		return nil, h, fmt.Errorf("%w: %w", ErrInvalidRecord, err)
+	case int64(len(out)) > min(c.MaxMessageBytes, c.SegmentBytes):
+		return nil, h, fmt.Errorf("%w: %d bytes as %s, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(out), c.Codec, c.MaxMessageBytes, c.SegmentBytes)
+	}
+	return out, h, nil
 }
 
 // checkTimestamp applies message.timestamp.{before,after}.max.ms to the header, which stands for the records.

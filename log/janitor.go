@@ -48,6 +48,7 @@ func (j *janitor) run(l *Log) {
 		case <-j.wake:
 			err = l.writeRecoveryPoints()
 		case <-points.C:
+			l.syncer.poke() // for lazy appends that nobody waits for
 			err = l.checkpoint(false)
 		case <-idle.C:
 			err = l.checkpoint(true)

@@ -46,7 +46,14 @@ type Log struct {
 	topics map[string]*Topic
 	byID   map[topicID]*Topic
 
+	// Dynamic broker configs, and the configuration that they give a topic without overrides. Written under changes.
+	broker   atomic.Pointer[BrokerOverrides]
+	defaults atomic.Pointer[TopicConfig]
+
 	checkpoints sync.Mutex // serialises the writing of checkpoint files
+
+	recompressors sync.Pool // of *batch.Recompressor
+	stats         Stats
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -65,6 +72,8 @@ func Open(cfg Config) (*Log, error) {
 		syncer: newSyncer(cfg.SyncParallelism), janitor: newJanitor(), cleaner: newCleaner(&cfg),
 		topics: map[string]*Topic{}, byID: map[topicID]*Topic{}, failed: make(chan struct{}),
 	}
+	l.broker.Store(&BrokerOverrides{})
+	l.defaults.Store(&cfg.Topic)
 	if err := makeDataDir(cfg.FS, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}

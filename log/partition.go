@@ -103,8 +103,9 @@ func (p *Partition) Size() int64 {
 	return n
 }
 
-// LeaderEpoch is the current leader epoch. One node never changes its leader, and what consumers see is never lost, so it
-// stays 0 unless the directory came from elsewhere.
+// LeaderEpoch is the current leader epoch. It stays 0 unless the directory came from elsewhere: one node never changes its
+// leader. A crash that cuts the tail does not raise it either, although a new leader in Kafka would: the epoch tells consumers
+// that offsets they have seen may hold other records now (KIP-320), and here they see nothing that a crash can take back (I7).
 func (p *Partition) LeaderEpoch() int32 {
 	p.state.RLock()
 	defer p.state.RUnlock()

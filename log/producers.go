@@ -107,6 +107,7 @@ func (ps *producers) check(h *batch.Header, untouched bool) (*producerBatch, err
 		return nil, ps.checkNew(h, untouched)
 	case h.ProducerEpoch < p.epoch:
 		return nil, ErrInvalidProducerEpoch
+	case h.BaseSequence < 0: // of a coordinator
 	case h.ProducerEpoch > p.epoch:
 		if h.BaseSequence != 0 {
 			return nil, ErrOutOfOrderSequence
@@ -130,7 +131,7 @@ func (ps *producers) check(h *batch.Header, untouched bool) (*producerBatch, err
 // checkNew tests the first batch of a producer.
 func (ps *producers) checkNew(h *batch.Header, untouched bool) error {
 	// Any sequence may come first when older records are gone, but not when there never were any (KAFKA-15591).
-	if untouched && h.BaseSequence != 0 {
+	if untouched && h.BaseSequence > 0 {
 		return ErrOutOfOrderSequence
 	}
 	if len(ps.byID) >= ps.max && len(ps.open) >= len(ps.byID) {
@@ -173,7 +174,9 @@ func (ps *producers) add(h *batch.Header, nowMs int64) {
 	}
 	p := ps.of(h)
 	p.wrote(h, nowMs)
-	p.add(producerBatch{h.LastSequence(), h.LastOffset(), h.LastOffsetDelta, h.MaxTimestamp})
+	if h.BaseSequence >= 0 {
+		p.add(producerBatch{h.LastSequence(), h.LastOffset(), h.LastOffsetDelta, h.MaxTimestamp})
+	}
 	if h.Transactional() && p.txnFirst < 0 {
 		p.txnFirst = h.BaseOffset
 		ps.open = append(ps.open, h.BaseOffset) // above all others: the log only grows

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-data/sluice/log/batch"
 )
@@ -128,10 +129,12 @@ func (p *Partition) syncLog(s *segment) error {
 	defer p.log.files.release(&s.log)
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
+	start := time.Now()
 	if err := syncFile(f); err != nil {
 		p.log.fail(err)
 		return err
 	}
+	p.log.stats.SyncTime.Observe(time.Since(start))
 	return nil
 }
 

@@ -21,18 +21,23 @@ func newSyncer(parallel int) *syncer {
 	return &syncer{parallel: parallel, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-// add puts a partition into the next round.
+// add puts a partition into the next round and asks for one.
 func (s *syncer) add(p *Partition) {
+	s.queue(p)
+	s.poke()
+}
+
+// queue puts a partition into the next round.
+func (s *syncer) queue(p *Partition) {
 	if !p.queued.CompareAndSwap(false, true) {
 		return
 	}
 	s.mu.Lock()
 	s.dirty = append(s.dirty, p)
 	s.mu.Unlock()
-	s.poke()
 }
 
-// poke wakes the goroutine.
+// poke asks for a round.
 func (s *syncer) poke() {
 	select {
 	case s.wake <- struct{}{}:
@@ -60,6 +65,9 @@ func (s *syncer) round(l *Log) {
 	dirty := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
+	if len(dirty) > 0 {
+		l.stats.SyncRounds.Add(1)
+	}
 	switch {
 	case len(dirty) == 1:
 		s.sync(dirty[0])
@@ -102,7 +110,10 @@ func (s *syncer) syncVolume(l *Log, dirty []*Partition) {
 	}
 	start := time.Now()
 	err := s.volume.Sync()
-	s.volume.noteWhole(time.Since(start))
+	took := time.Since(start)
+	s.volume.noteWhole(took)
+	l.stats.SyncTime.Observe(took)
+	l.stats.VolumeSyncs.Add(1)
 	if err != nil {
 		l.cfg.Logger.Warn("sync volume; syncing file by file", "dir", l.cfg.Dir, "error", err)
 		s.volume.close()

@@ -6,27 +6,31 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-data/sluice/log/batch"
 )
 
 // TopicConfig is what a topic's configuration means to the log. Sizes are bytes, times milliseconds, -1 is no limit
 // where Kafka says so. The names are those of Kafka's topic configs.
 type TopicConfig struct {
-	CleanupDelete      bool    // cleanup.policy contains "delete"
-	CleanupCompact     bool    // cleanup.policy contains "compact"
-	SegmentBytes       int64   // segment.bytes
-	SegmentMs          int64   // segment.ms
-	SegmentIndexBytes  int64   // segment.index.bytes
-	IndexInterval      int64   // index.interval.bytes
-	RetentionBytes     int64   // retention.bytes
-	RetentionMs        int64   // retention.ms
-	DirtyRatio         float64 // min.cleanable.dirty.ratio
-	DeleteRetentionMs  int64   // delete.retention.ms
-	MinCompactionLagMs int64   // min.compaction.lag.ms
-	MaxCompactionLagMs int64   // max.compaction.lag.ms
-	MaxMessageBytes    int64   // max.message.bytes
-	LogAppendTime      bool    // message.timestamp.type=LogAppendTime
-	TimestampBefore    int64   // message.timestamp.before.max.ms
-	TimestampAfter     int64   // message.timestamp.after.max.ms
+	CleanupDelete      bool        // cleanup.policy contains "delete"
+	CleanupCompact     bool        // cleanup.policy contains "compact"
+	Recompress         bool        // compression.type is not producer but
+	Codec              batch.Codec // this
+	SegmentBytes       int64       // segment.bytes
+	SegmentMs          int64       // segment.ms
+	SegmentIndexBytes  int64       // segment.index.bytes
+	IndexInterval      int64       // index.interval.bytes
+	RetentionBytes     int64       // retention.bytes
+	RetentionMs        int64       // retention.ms
+	DirtyRatio         float64     // min.cleanable.dirty.ratio
+	DeleteRetentionMs  int64       // delete.retention.ms
+	MinCompactionLagMs int64       // min.compaction.lag.ms
+	MaxCompactionLagMs int64       // max.compaction.lag.ms
+	MaxMessageBytes    int64       // max.message.bytes
+	LogAppendTime      bool        // message.timestamp.type=LogAppendTime
+	TimestampBefore    int64       // message.timestamp.before.max.ms
+	TimestampAfter     int64       // message.timestamp.after.max.ms
 }
 
 // DefaultTopicConfig is Kafka's default for every topic config.
@@ -72,8 +76,9 @@ func TopicConfigKeys() []ConfigKey {
 			set: func(c *TopicConfig, v string) {
 				c.CleanupDelete, c.CleanupCompact = listHas(v, "delete"), listHas(v, "compact")
 			}},
-		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"producer"},
-			Doc: "Codec of stored batches. Only producer (keep what was sent) is supported."},
+		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"},
+			Doc: "Codec of stored batches: producer keeps what was sent, any other has the broker compress again what came otherwise.",
+			set: func(c *TopicConfig, v string) { c.Codec, c.Recompress = batch.ParseCodec(v) }},
 		{Name: "delete.retention.ms", Type: TypeLong, Default: "86400000", max: math.MaxInt64,
 			Doc: "How long compaction keeps tombstones and transaction markers after it first met them, so that a consumer sees the deletion.",
 			set: func(c *TopicConfig, v string) { c.DeleteRetentionMs = number(v) }},

@@ -13,7 +13,8 @@ type Marker = batch.Marker
 
 // AppendMarker ends a producer's transaction in this partition with a control batch (KIP-98). The marker may have a larger epoch than the
 // producer has here: that becomes its epoch, with an empty window (KIP-890). It is also right when no transaction is open here, as it
-// may be when it is tried again after a crash. Like that of Append the result is neither durable nor visible on return.
+// may be when it is tried again after a crash. Like that of Append the result is neither durable nor visible on return, and like that of a
+// lazy one it starts no sync round, so that the markers of all partitions share one.
 //
 // Errors: ErrInvalidProducerEpoch, ErrCoordinatorFenced, ErrInvalidRecord (*RecordError), ErrPartitionOffline (*OfflineError),
 // ErrPartitionDeleted, ErrFull (the transaction is still open; it may be tried again), ErrFailed, ErrClosed.

@@ -98,11 +98,15 @@ func (l *waitList) fail(err error) {
 }
 
 // OnDurable calls done once: with nil after the record at lastOffset is durable (I1), or with the error that keeps it from
-// becoming so. done is called by OnDurable itself when that is decided, otherwise by the sync goroutine; it must not block
+// becoming so. It starts a sync round when there is none. done is called by OnDurable itself when that is decided, otherwise by the sync goroutine; it must not block
 // nor call back into the partition.
 func (p *Partition) OnDurable(lastOffset int64, done func(error)) {
 	if ok, err := p.wait.add(p, lastOffset, done); !ok {
 		done(err)
+		return
+	}
+	if p.queued.Load() {
+		p.log.syncer.poke() // what was appended lazily
 	}
 }
 

@@ -193,6 +193,19 @@ func (d *Decompressor) snappyBlock(src []byte) error {
 	return nil
 }
 
+// ParseCodec returns the codec with a name of the config compression.type, where no compression is called uncompressed.
+func ParseCodec(name string) (Codec, bool) {
+	if name == "uncompressed" {
+		return None, true
+	}
+	for c := Gzip; c <= Zstd; c++ {
+		if c.String() == name {
+			return c, true
+		}
+	}
+	return None, false
+}
+
 // compressor compresses batches, one at a time, with encoders that it keeps. The zero value is ready. Not for concurrent use.
 type compressor struct {
 	gzip *gzip.Writer

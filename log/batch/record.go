@@ -156,8 +156,12 @@ func CountRecords(b []byte) error {
 	if len(b) < h.Size() {
 		return ErrShort
 	}
-	b = b[HeaderSize:h.Size()]
-	for i := range h.Count {
+	return countRecords(b[HeaderSize:h.Size()], h.Count)
+}
+
+// countRecords checks that b is so many records by their lengths.
+func countRecords(b []byte, count int32) error {
+	for i := range count {
 		n, w := binary.Varint(b)
 		if w <= 0 || n < 0 || n > int64(len(b)-w) {
 			return fmt.Errorf("%w: length of record %d", ErrCorrupt, i)

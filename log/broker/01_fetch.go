@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // readCommitted is the isolation level at which clients see no open or aborted
@@ -44,26 +45,29 @@ func fetchHandler() handler {
 }
 
 // fetch answers with what is there, or waits for min bytes at most max wait.
-// Sessions (KIP-227) are never opened: the answer's session id is 0, so clients
-// send full requests.
 func (b *Broker) fetch(ctx context.Context, r *request) {
 	q := r.body.(*kmsg.FetchRequest)
 	resp := q.ResponseKind().(*kmsg.FetchResponse)
-	if q.SessionID != 0 || q.SessionEpoch > 0 {
-		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+	session, err := b.sessions.begin(q)
+	if err != nil {
+		resp.ErrorCode = errorCode(err)
 		r.reply(resp)
 		return
 	}
-	f := newFetchOp(b, q, resp)
+	f := newFetchOp(b, r, q, resp)
 	f.run(ctx)
 	r.after = f.release
 	f.finish()
+	b.sessions.end(session, f)
+	b.charge(r, security.ConsumerByteRate, len(f.buf))
+	b.chargeTime(r)
 	r.reply(resp)
 }
 
 // fetchOp is one Fetch request being answered.
 type fetchOp struct {
 	b         *Broker
+	r         *request
 	q         *kmsg.FetchRequest
 	resp      *kmsg.FetchResponse
 	parts     []fetchPart
@@ -75,13 +79,14 @@ type fetchOp struct {
 
 type fetchPart struct {
 	log        *log.Partition // nil: the response has an error
+	topic      *log.Topic     // nil: there is no such partition
 	q          *kmsg.FetchRequestTopicPartition
 	resp       *kmsg.FetchResponseTopicPartition
 	start, end int // of its records in fetchOp.buf
 }
 
-func newFetchOp(b *Broker, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
-	f := &fetchOp{b: b, q: q, resp: resp}
+func newFetchOp(b *Broker, r *request, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
+	f := &fetchOp{b: b, r: r, q: q, resp: resp}
 	resp.Topics = make([]kmsg.FetchResponseTopic, len(q.Topics))
 	for i := range q.Topics {
 		t, rt := &q.Topics[i], &resp.Topics[i]
@@ -100,7 +105,10 @@ func (f *fetchOp) add(t *kmsg.FetchRequestTopic, p *kmsg.FetchRequestTopicPartit
 	rp.Partition = p.Partition
 	rp.PreferredReadReplica = -1
 	part := fetchPart{q: p, resp: rp}
-	l, err := f.b.partition(t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	l, err := f.b.partitionFor(f.r, kmsg.ACLOperationRead, t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	if l != nil {
+		part.topic = l.Topic()
+	}
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}
@@ -132,6 +140,8 @@ func (f *fetchOp) run(ctx context.Context) {
 	defer f.watch(watcher)()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	began := time.Now()
+	defer func() { f.r.waited += time.Since(began) }()
 	for {
 		f.read(ctx) // after Watch, so that nothing slips in between
 		if f.isDue() {
@@ -176,6 +186,7 @@ func (f *fetchOp) read(ctx context.Context) {
 	if f.q.MaxBytes >= 0 {
 		room = min(room, int(f.q.MaxBytes))
 	}
+	room = f.b.fetchRoom(f.r, room)
 	for i := range f.parts {
 		p := &f.parts[i]
 		p.start, p.end = len(f.buf), len(f.buf)
@@ -215,6 +226,9 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 		return
 	}
 	f.buf, p.end = buf, len(buf)
+	if over := int64(len(buf)) - f.heldBytes; over > 0 && f.b.fetchMemory.TryAcquire(over) {
+		f.heldBytes += over // a first batch larger than the limits
+	}
 	f.settle()
 }
 
@@ -250,8 +264,8 @@ func (f *fetchOp) giveBack() {
 	}
 }
 
-// finish points the partition responses at their records. Empty is empty, not
-// null: librdkafka refuses null.
+// finish points the partition responses at their records, and counts them. Empty
+// is empty, not null: librdkafka refuses null.
 func (f *fetchOp) finish() {
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -259,6 +273,7 @@ func (f *fetchOp) finish() {
 			f.listAborted(p)
 		}
 		p.resp.RecordBatches = f.buf[p.start:p.end:p.end]
+		f.b.traffic.fetched(p.topic, int64(p.end-p.start), p.resp.ErrorCode != 0)
 	}
 }
 

@@ -48,24 +48,19 @@ func (b *Broker) listOffsets(_ context.Context, r *request, q *kmsg.ListOffsetsR
 		rt := kmsg.NewListOffsetsResponseTopic()
 		rt.Topic = t.Topic
 		rt.Partitions = []kmsg.ListOffsetsResponseTopicPartition{}
-		allowed := b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, t.Topic)
 		for _, p := range t.Partitions {
-			rt.Partitions = append(rt.Partitions, b.listOffset(q, t.Topic, p, allowed))
+			rt.Partitions = append(rt.Partitions, b.listOffset(r, q, t.Topic, p))
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp
 }
 
-func (b *Broker) listOffset(q *kmsg.ListOffsetsRequest, topic string, p kmsg.ListOffsetsRequestTopicPartition, allowed bool) kmsg.ListOffsetsResponseTopicPartition {
+func (b *Broker) listOffset(r *request, q *kmsg.ListOffsetsRequest, topic string, p kmsg.ListOffsetsRequestTopicPartition) kmsg.ListOffsetsResponseTopicPartition {
 	rp := kmsg.NewListOffsetsResponseTopicPartition()
 	rp.Partition = p.Partition
 	rp.Offset, rp.Timestamp, rp.LeaderEpoch = -1, -1, -1
-	if !allowed {
-		rp.ErrorCode = kerr.TopicAuthorizationFailed.Code
-		return rp
-	}
-	l, err := b.partition(topic, [16]byte{}, false, p.Partition)
+	l, err := b.partitionFor(r, kmsg.ACLOperationDescribe, topic, [16]byte{}, false, p.Partition)
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}

@@ -2,8 +2,10 @@ package group
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,11 +49,25 @@ func (x *fixture) open() {
 	if x.log, err = log.Open(log.Config{Dir: "/data", FS: x.fs}); err != nil {
 		x.t.Fatal(err)
 	}
+	makeTopics(x.t, x.log)
 	cfg := x.cfg
 	cfg.Log, cfg.Partitions = x.log, 3
 	cfg.Logger = slog.New(slog.NewTextHandler(x.t.Output(), nil))
 	if x.Coordinator, err = Open(cfg); err != nil {
 		x.t.Fatal(err)
+	}
+}
+
+// makeTopics makes the topics that the tests commit offsets of, if they are not there.
+func makeTopics(t *testing.T, l *log.Log) {
+	t.Helper()
+	for _, name := range []string{"t", "u", "v", "another"} {
+		if _, ok := l.Topic(name); ok {
+			continue
+		}
+		if _, err := l.CreateTopic(name, 4, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -188,7 +204,7 @@ func (c *client) commit(offset int64) error {
 
 func (x *fixture) wantErr(what string, got error, want *kerr.Error) {
 	x.t.Helper()
-	if want == nil && got != nil || want != nil && got != want {
+	if want == nil && got != nil || want != nil && !errors.Is(got, want) {
 		x.t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
@@ -287,6 +303,8 @@ func TestJoinErrors(t *testing.T) {
 			{"no common protocol", func(c *client) { c.protocols = []string{"sticky"} }, kerr.InconsistentGroupProtocol},
 			{"no protocol", func(c *client) { c.protocols = nil }, kerr.InconsistentGroupProtocol},
 			{"unknown member", func(c *client) { c.memberID = "nobody" }, kerr.UnknownMemberID},
+			{"long protocol name", func(c *client) { c.protocols = []string{strings.Repeat("p", 5000)} }, kerr.InvalidRequest},
+			{"long instance id", func(c *client) { c.instanceID = kmsg.StringPtr(strings.Repeat("i", 5000)) }, kerr.InvalidRequest},
 		} {
 			c := x.client("c")
 			tt.change(c)
@@ -473,7 +491,7 @@ func TestConnectGroupIsOpaque(t *testing.T) {
 			t.Errorf("joined %+v", got)
 		}
 		x.wantSynced(a, a.sync(map[*client]string{a: "\xff\x00"}), "\xff\x00")
-		if l := x.List(); len(l) != 1 || l[0] != (Listed{"g", "connect", "Stable"}) {
+		if l := x.List(); len(l) != 1 || l[0] != (Listed{"g", "connect", "Stable", "classic"}) {
 			t.Errorf("listed %v", l)
 		}
 	})
@@ -495,7 +513,7 @@ func TestRestartKeepsTheGroup(t *testing.T) {
 		}
 		x.wantErr("heartbeat goes on", b.heartbeat(), nil)
 		x.wantErr("commit goes on", a.commit(43), nil)
-		got, err := x.Fetch("g")
+		got, err := fetch(x.Coordinator, "g")
 		if want := []Offset{{"t", 0, 43, 5, "note"}}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("offsets %v, %v, want %v", got, err, want)
 		}
@@ -519,6 +537,43 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// What groups hold has a limit; what is there goes on, and room comes back.
+func TestMemoryLimit(t *testing.T) {
+	bubbleWith(t, Config{InitialRebalanceDelay: -1, MaxBytes: 10_000}, func(x *fixture) {
+		simple := &client{x: x, generation: -1}
+		x.wantErr("commit", simple.commit(1), nil)
+		large := CommitRequest{Group: "large", Generation: -1}
+		for i := range int32(50) {
+			large.Offsets = append(large.Offsets, Offset{"t", i, 1, -1, strings.Repeat("m", 200)})
+		}
+		x.wantErr("large commit", x.Commit(large), kerr.CoordinatorNotAvailable)
+		a := x.client("a")
+		a.metadata = strings.Repeat("m", 10_000)
+		if resp := <-a.join(); resp.ErrorCode != kerr.CoordinatorNotAvailable.Code {
+			t.Errorf("large join: error %d, want %v", resp.ErrorCode, kerr.CoordinatorNotAvailable)
+		}
+		a.metadata = "m"
+		a.joined(a.enter())
+		if resp := <-a.sync(map[*client]string{a: strings.Repeat("m", 10_000)}); resp.ErrorCode != kerr.CoordinatorNotAvailable.Code {
+			t.Errorf("large assignment: error %d, want %v", resp.ErrorCode, kerr.CoordinatorNotAvailable)
+		}
+		x.wantSynced(a, a.sync(nil), "")
+		large.Offsets = large.Offsets[:20]
+		x.wantErr("what fits", x.Commit(large), nil)
+		c := x.consumer("c", strings.Repeat("t", 2000))
+		q := c.request()
+		q.Group = "other"
+		x.wantErr("one more", c.send(q), kerr.CoordinatorNotAvailable)
+		x.wantErr("the same offset again", a.commit(2), nil)
+		x.wantErr("the same offsets again", x.Commit(large), nil)
+		x.wantErr("delete", x.Delete("large"), nil)
+		x.wantErr("there is room again", c.send(q), nil)
+		if err := x.consistent(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Clients that only ask for a member id leave nothing behind.
 func TestUnusedGroupsAreForgotten(t *testing.T) {
 	bubble(t, func(x *fixture) {
@@ -533,4 +588,14 @@ func TestUnusedGroupsAreForgotten(t *testing.T) {
 			t.Errorf("groups %v, want none", x.List())
 		}
 	})
+}
+
+// fetch is Fetch without regard to transactions.
+func fetch(c *Coordinator, id string) ([]Offset, error) {
+	fetched, err := c.Fetch(FetchRequest{Group: id})
+	var offsets []Offset
+	for _, f := range fetched {
+		offsets = append(offsets, f.Offset)
+	}
+	return offsets, err
 }
