@@ -98,14 +98,15 @@ func TestBrokerPropertiesAndFlags(t *testing.T) {
 
 func TestBrokerPropertyErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"listeners=OUTSIDE://:9092":                                                 "listener.security.protocol.map",
-		"listeners=PLAINTEXT://9092":                                                "NAME://HOST:PORT",
-		"listeners=PLAINTEXT://:1,PLAINTEXT://:2":                                   "twice",
-		"listeners=SSL://:9093":                                                     "ssl.keystore.location",
-		"listeners=SSL://:9093\nssl.keystore.type=JKS":                              "ssl.keystore.type",
-		"listeners=SSL://:9093\nssl.keystore.location=x\nssl.key.password=pa55word": "unencrypted",
-		"listeners=SASL_PLAINTEXT://:9092":                                          "sasl.enabled.mechanisms",
-		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":          "sasl.enabled.mechanisms",
+		"listeners=OUTSIDE://:9092":                                                      "listener.security.protocol.map",
+		"listeners=PLAINTEXT://9092":                                                     "NAME://HOST:PORT",
+		"listeners=PLAINTEXT://:1,PLAINTEXT://:2":                                        "twice",
+		"listeners=SSL://:9093":                                                          "ssl.keystore.location",
+		"listeners=SSL://:9093\nssl.keystore.type=JKS":                                   "ssl.keystore.type",
+		"listeners=SSL://:9093\nssl.keystore.location=x\nssl.key.password=pa55word":      "unencrypted",
+		"listeners=SSL://:9093\nssl.keystore.location=x\nssl.principal.mapping.rules=CN": "ssl.principal.mapping.rules",
+		"listeners=SASL_PLAINTEXT://:9092":                                               "sasl.enabled.mechanisms",
+		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":               "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config=x pa55word": "login module",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN":                                                                 "plain.sasl.jaas.config",
 		"listeners=PLAINTEXT://:9092\nadvertised.listeners=SSL://x:1":                                                                     "no listener SSL",

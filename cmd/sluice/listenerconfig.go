@@ -24,7 +24,7 @@ type listenerProperties struct {
 	keystore, truststore               string
 	chain, key, trusted, keyPassword   connect.Secret
 	keystorePassword, truststoreSecret connect.Secret
-	clientAuth                         string
+	clientAuth, principalRules         string
 	protocols                          []string
 	mechanisms                         []string
 	plainJAAS                          connect.Secret
@@ -45,6 +45,7 @@ func (p *listenerProperties) define(d *connect.Def) {
 		connect.Option{Name: "ssl.truststore.certificates", Var: &p.trusted, Doc: "Those certificates themselves, in place of the file."},
 		connect.Option{Name: "ssl.truststore.password", Var: &p.truststoreSecret, Check: unencrypted(&p.truststoreSecret), Doc: "PEM has none."},
 		connect.Option{Name: "ssl.client.auth", Var: &p.clientAuth, Default: "none", OneOf: []string{"none", "requested", "required"}, Doc: "Whether clients show a certificate."},
+		connect.Option{Name: "ssl.principal.mapping.rules", Var: &p.principalRules, Default: "DEFAULT", Doc: "Rules that make a user name of a certificate's distinguished name."},
 		connect.Option{Name: "ssl.enabled.protocols", Var: &p.protocols, Default: "TLSv1.2,TLSv1.3", OneOf: []string{"TLSv1.2", "TLSv1.3"}, Doc: "Versions of TLS."},
 		connect.Option{Name: "sasl.enabled.mechanisms", Var: &p.mechanisms, OneOf: []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, Doc: "Mechanisms that clients can choose from."},
 		connect.Option{Name: "plain.sasl.jaas.config", Var: &p.plainJAAS, Doc: "Login module with the users of PLAIN and their passwords."},
@@ -95,6 +96,10 @@ func parseListener(props map[string]string, name, protocol string) (kafkaListene
 	var errs []error
 	if securityProtocols[protocol].tls {
 		l.tls = p.tls()
+		var err error
+		if l.PrincipalRules, err = security.ParsePrincipalRules(p.principalRules); err != nil {
+			errs = append(errs, fmt.Errorf("listener %s: ssl.principal.mapping.rules: %w", name, err))
+		}
 		if l.tls.KeystoreFile == "" && l.tls.Chain == "" {
 			errs = append(errs, fmt.Errorf("listener %s: set ssl.keystore.location to a PEM file with the certificate chain and the private key", name))
 		}

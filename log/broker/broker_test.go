@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type server struct {
 	store  *security.Store
 	txns   *txn.Coordinator
 	change func(*Config)
+
+	running atomic.Pointer[Broker] // the broker, as clients see it
 }
 
 // startServer serves a directory; change may be nil. It stops with the test.
@@ -73,6 +76,7 @@ func (s *server) start() {
 	if s.Broker, err = New(cfg); err != nil {
 		s.t.Fatal(err)
 	}
+	s.running.Store(s.Broker)
 }
 
 // stop ends the server as sluice does: clients first, the log last. A second
@@ -94,6 +98,7 @@ func (s *server) stop() {
 		s.t.Error(err)
 	}
 	s.Broker = nil
+	s.running.Store(nil)
 }
 
 func (s *server) restart() {
@@ -104,7 +109,11 @@ func (s *server) restart() {
 
 // dial connects to the broker that runs now, so that clients survive a restart.
 func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return s.DialContext(ctx, network, addr)
+	b := s.running.Load()
+	if b == nil {
+		return nil, net.ErrClosed
+	}
+	return b.DialContext(ctx, network, addr)
 }
 
 // client is a kgo client in this process.

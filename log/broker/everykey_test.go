@@ -206,6 +206,7 @@ func TestEveryKey(t *testing.T) {
 				if !bytes.Equal(body, sent.AppendTo(nil)) || len(resp.AppendTo(nil)) != len(body) {
 					t.Errorf("the answer does not read back as it was written: %x", body)
 				}
+				ask[*kmsg.ApiVersionsResponse](c, kmsg.NewPtrApiVersionsRequest()) // the broker has counted the answer's errors before
 				if got := nullArrays(sent); slices.ContainsFunc(got, func(p string) bool { return !slices.Contains(mayBeNull, p) }) {
 					t.Errorf("null arrays: %v", got)
 				}

@@ -24,6 +24,8 @@ type Listener struct {
 	// TLS encrypts the connections. When it verifies client certificates and there is no SASL, the principal is the
 	// certificate's distinguished name.
 	TLS *tls.Config
+	// PrincipalRules make that name shorter.
+	PrincipalRules security.PrincipalRules
 	// Mechanisms of SASL that clients can choose from: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 (sasl.enabled.mechanisms). Empty: no
 	// SASL. SCRAM needs Config.Security.
 	Mechanisms []string

@@ -48,7 +48,11 @@ func (c *conn) handshake(ctx context.Context) error {
 	}
 	if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 && c.sasl == nil {
 		name, err := security.DistinguishedName(certs[0])
+		if err == nil {
+			name, err = c.listener.PrincipalRules.Name(name)
+		}
 		if err != nil {
+			c.b.failures.warn(c.log, "client certificate refused", "listener", c.listener.Name, "client", c.host, "error", err)
 			return err
 		}
 		c.principal = security.User(name)

@@ -385,7 +385,8 @@ func TestReauthenticationUnderLoad(t *testing.T) {
 func TestMutualTLS(t *testing.T) {
 	certs := newCerts(t)
 	s := startServer(t, t.TempDir(), vfs.OS, nil)
-	ln := s.listen(Listener{TLS: certs.serverConfig(t, tls.RequireAndVerifyClientCert)})
+	listener := Listener{TLS: certs.serverConfig(t, tls.RequireAndVerifyClientCert)}
+	ln := s.listen(listener)
 	config := &tls.Config{RootCAs: certs.pool, ServerName: "broker"}
 	without := s.client(kgo.Dialer(ln.dialTLS(config)), kgo.RequestRetries(0))
 	if err := without.Ping(s.ctx()); err == nil {
@@ -400,6 +401,15 @@ func TestMutualTLS(t *testing.T) {
 	}
 	if _, err := adm.CreateTopic(s.ctx(), 1, 1, nil, "others"); !errors.Is(err, kerr.TopicAuthorizationFailed) {
 		t.Errorf("alice: %v, want %v", err, kerr.TopicAuthorizationFailed)
+	}
+	var err error
+	if listener.PrincipalRules, err = security.ParsePrincipalRules("RULE:CN=(.*?),.*/$1/"); err != nil {
+		t.Fatal(err)
+	}
+	s.authorize("ALLOW User:alice CREATE TOPIC by-rule")
+	adm = kadm.NewClient(s.client(kgo.Dialer(s.listen(listener).dialTLS(with))))
+	if _, err := adm.CreateTopic(s.ctx(), 1, 1, nil, "by-rule"); err != nil {
+		t.Errorf("alice by a rule: %v", err)
 	}
 }
 

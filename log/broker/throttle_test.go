@@ -39,6 +39,9 @@ func TestProducerQuota(t *testing.T) {
 		s.quota(security.ProducerByteRate, 100_000)
 		c, start, sent := ln.raw(), time.Now(), 0
 		for time.Since(start) < 30*time.Second {
+			if sent > 30_000_000 {
+				t.Fatal("the client is not made to wait")
+			}
 			records := oneBatch(t, 1, 50_000)
 			sent += len(records)
 			if got := ask[*kmsg.ProduceResponse](c, produceRequest("t", -1, records)); got.Topics[0].Partitions[0].ErrorCode != 0 {

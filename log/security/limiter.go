@@ -1,6 +1,7 @@
 package security
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 )
@@ -52,7 +53,8 @@ func (s *state) rate(c Client, quota string) (rate float64, key bucketKey, ok bo
 	if len(s.quotas) == 0 {
 		return 0, bucketKey{}, false
 	}
-	both, user, client := bucketKey{quota, c.User, c.ClientID, ""}, bucketKey{quota, c.User, "", ""}, bucketKey{quota, "", c.ClientID, ""}
+	userName, clientID := short(c.User), short(c.ClientID)
+	both, user, client := bucketKey{quota, userName, clientID, ""}, bucketKey{quota, userName, "", ""}, bucketKey{quota, "", clientID, ""}
 	for _, q := range [...]struct {
 		entity Entity
 		key    bucketKey
@@ -73,6 +75,16 @@ func (s *state) rate(c Client, quota string) (rate float64, key bucketKey, ok bo
 		}
 	}
 	return 0, bucketKey{}, false
+}
+
+// short is the name itself, or its sum when it is long: clients choose their ids,
+// and buckets keep them (I5).
+func short(name string) string {
+	if len(name) <= 4*sha256.Size {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return string(sum[:])
 }
 
 // Rate is the quota of a client, if there is one.

@@ -1,9 +1,11 @@
 package security
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +106,16 @@ func TestBucketsAreBounded(t *testing.T) {
 	}
 	if len(l.buckets) > maxBuckets {
 		t.Errorf("%d buckets, limit %d", len(l.buckets), maxBuckets)
+	}
+	long := Client{User: strings.Repeat("u", 30_000)}
+	l.Charge(long, ProducerByteRate, 1000)
+	if l.Charge(long, ProducerByteRate, 1) == 0 {
+		t.Error("a client with a long name has no quota")
+	}
+	for key := range l.buckets {
+		if len(key.user) > 4*sha256.Size {
+			t.Errorf("a bucket keeps a name of %d bytes", len(key.user))
+		}
 	}
 }
 

@@ -105,18 +105,24 @@ func TestSCRAMTwiceTheNonce(t *testing.T) {
 	salt := []byte("some salt")
 	salted := saltedPassword(t, SCRAMSHA256, "secret", salt)
 	credential := SCRAMSHA256.credentialOf(salt, salted, MinIterations)
-	x := &scramExchange{mechanism: SCRAMSHA256, lookUp: func(string) (Credential, bool) { return credential, true }}
-	answer, _, err := x.Next([]byte("n,,n=alice,r=mine"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, _, _ := strings.Cut(strings.TrimPrefix(string(answer), "r=mine"), ",")
-	withoutProof := "c=biws,r=minemine" + theirs
-	clientKey := SCRAMSHA256.hmac(salted, "Client Key")
-	proof := make([]byte, len(clientKey))
-	subtle.XORBytes(proof, clientKey, SCRAMSHA256.hmac(SCRAMSHA256.sum(clientKey), "n=alice,r=mine,"+string(answer)+","+withoutProof))
-	if _, done, err := x.Next([]byte(withoutProof + ",p=" + base64.StdEncoding.EncodeToString(proof))); !done || err != nil {
-		t.Errorf("done %v, %v", done, err)
+	for _, prefix := range []string{"mine", "minemine"} {
+		x := &scramExchange{mechanism: SCRAMSHA256, lookUp: func(string) (Credential, bool) { return credential, true }}
+		answer, _, err := x.Next([]byte("n,,n=alice,r=mine"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, _, _ := strings.Cut(strings.TrimPrefix(string(answer), "r=mine"), ",")
+		for nonce, want := range map[string]bool{prefix + theirs: true, prefix: false, prefix + theirs + "x": false} {
+			again := *x
+			withoutProof := "c=biws,r=" + nonce
+			clientKey := SCRAMSHA256.hmac(salted, "Client Key")
+			proof := make([]byte, len(clientKey))
+			subtle.XORBytes(proof, clientKey, SCRAMSHA256.hmac(SCRAMSHA256.sum(clientKey), "n=alice,r=mine,"+string(answer)+","+withoutProof))
+			_, done, err := again.Next([]byte(withoutProof + ",p=" + base64.StdEncoding.EncodeToString(proof)))
+			if done != want {
+				t.Errorf("nonce %q: done %v, %v, want %v", nonce, done, err, want)
+			}
+		}
 	}
 }
 
