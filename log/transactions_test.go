@@ -102,6 +102,7 @@ func TestMarkerHoldsStableOffset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	p.OnDurable(last.LastOffset, func(error) {}) // markers start no round by themselves
 	wantStable(t, "before the sync", p, 0)
 	gate <- struct{}{}
 	<-w.C()
