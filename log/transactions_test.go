@@ -102,6 +102,7 @@ func TestMarkerHoldsStableOffset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	p.OnDurable(last.LastOffset, func(error) {}) // markers start no round by themselves
 	wantStable(t, "before the sync", p, 0)
 	gate <- struct{}{}
 	<-w.C()
@@ -414,4 +415,34 @@ func TestTxnIndexIsMadeAgain(t *testing.T) {
 	if _, err := p.AbortedTransactions(p.LogStartOffset(), stable); !errors.As(err, &off) || off.File != sealed {
 		t.Errorf("damaged while open: %v, want the partition offline for %s", err, sealed)
 	}
+}
+
+// TestTxnEntryOfLostMarker has the entry of an aborted transaction reach the disk, but not its marker, and cuts the power again after
+// another batch took the marker's offset: the entry must not come back.
+func TestTxnEntryOfLostMarker(t *testing.T) {
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	entry := appendAbortedEntry(nil, abortedEntry{1, 0, 1, 2})
+	mem = mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+	if err := writeFile(mem, p.active().aborted.path, entry); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, testConfig(mem))
+	p = mustPartition(t, l, "t", 0)
+	wantStable(t, "marker lost", p, 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 1, "b"))
+	mark(t, p, commitOf(1, 0))
+	if err := l.checkpoint(true); err != nil {
+		t.Fatal(err)
+	}
+	mem = mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+	l = mustOpen(t, testConfig(mem))
+	wantStable(t, "after another power cut", mustPartition(t, l, "t", 0), 3)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, mem, "data")
 }

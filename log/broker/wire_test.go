@@ -99,21 +99,6 @@ func TestApiVersionsChecks(t *testing.T) {
 	}
 }
 
-// Produce must be advertised from 0, or librdkafka 2.0 stops compressing; the
-// telemetry keys must not be, or every client pushes its metrics.
-func TestAdvertisedVersions(t *testing.T) {
-	q := kmsg.NewPtrApiVersionsRequest()
-	keys := advertised(ask[*kmsg.ApiVersionsResponse](newServer(t).raw(), q))
-	if got := keys[0]; got.MinVersion != 0 || got.MaxVersion != 13 {
-		t.Errorf("Produce is advertised as %d–%d, want 0–13", got.MinVersion, got.MaxVersion)
-	}
-	for _, key := range []int16{71, 72} {
-		if k, ok := keys[key]; ok {
-			t.Errorf("key %d is advertised as %d–%d", key, k.MinVersion, k.MaxVersion)
-		}
-	}
-}
-
 // What is no request closes the connection, and only that.
 func TestBadFramesCloseTheConnection(t *testing.T) {
 	s := newServer(t)
