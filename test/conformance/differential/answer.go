@@ -42,6 +42,10 @@ func (r *renderer) lines(resp kmsg.Response) []string {
 	return r.structLines("", "", v)
 }
 
+// ignored are fields of which nothing is said: what Kafka sets them to is its own
+// affair, or goes without saying.
+var ignored = []string{"Version", "ThrottleMillis", "UnknownTags", "ErrorMessage"}
+
 // structLines renders the fields that hold one value in one line, then the others.
 // The field that key names is left out: it is in the path.
 func (r *renderer) structLines(path, key string, v reflect.Value) []string {
@@ -53,7 +57,7 @@ func (r *renderer) structLines(path, key string, v reflect.Value) []string {
 		name := v.Type().Field(i).Name
 		f, def := v.Field(i), defaults.Elem().Field(i)
 		equal := reflect.DeepEqual(f.Interface(), def.Interface()) && name != "ProducerID"
-		if name == key || name == "Version" || name == "ThrottleMillis" || name == "UnknownTags" || equal {
+		if name == key || slices.Contains(ignored, name) || equal {
 			continue
 		}
 		at := strings.TrimPrefix(path+"."+name, ".")
@@ -138,7 +142,7 @@ func (r *renderer) keyOf(v reflect.Value) (key, value string) {
 }
 
 var (
-	uuids  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[A-Za-z0-9_-]{22}`)
+	uuids  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	idType = reflect.TypeFor[[16]byte]()
 )
 
@@ -167,7 +171,7 @@ func (r *renderer) topic(id [16]byte) string {
 	if name, ok := r.topics[id]; ok {
 		return "<id of " + name + ">"
 	}
-	return r.named("id", string(id[:]))
+	return "<id>"
 }
 
 func errorName(code int16) string {
@@ -180,12 +184,12 @@ func errorName(code int16) string {
 
 func (r *renderer) integer(name string, n int64) string {
 	switch {
-	case strings.Contains(name, "Timestamp") && n > 1_500_000_000_000:
+	case (strings.Contains(name, "Timestamp") || name == "LogAppendTime") && n > 1_500_000_000_000:
 		return "<now>"
 	case name == "ProducerID" && n >= 0:
 		return r.named("pid", fmt.Sprint(n))
-	case name == "Port":
-		return "<port>"
+	case name == "Port", name == "FinalizedFeaturesEpoch":
+		return "<" + name + ">"
 	case (name == "TotalBytes" || name == "UsableBytes") && n > 0:
 		return "<bytes>"
 	}
@@ -194,7 +198,7 @@ func (r *renderer) integer(name string, n int64) string {
 
 func (r *renderer) text(name, s string) string {
 	switch name {
-	case "ErrorMessage", "Documentation":
+	case "Documentation":
 		return "<text>"
 	case "ClusterID", "Host", "Dir", "ClientHost":
 		return "<" + name + ">"

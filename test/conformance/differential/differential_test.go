@@ -30,7 +30,7 @@ func TestAnswersAsKafkaDoes(t *testing.T) {
 	}
 	addr := startSluice(t)
 	var got []Difference
-	requests := 0
+	requests, began := 0, time.Now()
 	for _, s := range scripts {
 		want := readAnswers(t, s.Name)
 		answers, err := Run(addr, s)
@@ -45,7 +45,7 @@ func TestAnswersAsKafkaDoes(t *testing.T) {
 		}
 		got = append(got, Compare(s.Name, want, answers)...)
 	}
-	t.Logf("%d requests compared", requests)
+	t.Logf("%d requests compared in %v", requests, time.Since(began).Round(time.Second))
 	listed := readDifferences(t)
 	explain(got, listed)
 	if *update {

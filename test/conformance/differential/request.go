@@ -42,7 +42,7 @@ func (s *scope) request(key kmsg.Key, version int16, fields string) (kmsg.Reques
 func (s *scope) set(dst reflect.Value, v any) error {
 	if text, ok := v.(string); ok && len(text) > 1 && (text[0] == '@' || text[0] == '$') {
 		value, err := s.valueOf(text)
-		if err != nil {
+		if err != nil || value == nil {
 			return err
 		}
 		return assign(dst, value)
@@ -136,7 +136,7 @@ func assign(dst reflect.Value, value any) error {
 
 // valueOf is what a string stands for:
 //
-//	$NAME             a saved value
+//	$NAME             a saved value; the field's default when there was no answer to save from
 //	@id TOPIC         the topic's id
 //	@hex 00ff         bytes
 //	@text N           N letters
@@ -145,11 +145,7 @@ func (s *scope) valueOf(text string) (any, error) {
 	word, rest, _ := strings.Cut(text, " ")
 	switch {
 	case word[0] == '$':
-		v, ok := s.vars[word[1:]]
-		if !ok {
-			return nil, fmt.Errorf("%s was not saved", word)
-		}
-		return v, nil
+		return s.vars[word[1:]], nil
 	case word == "@id":
 		return s.topicID(rest)
 	case word == "@hex":
@@ -181,8 +177,8 @@ func (s *scope) makeBatch(text string) ([]byte, error) {
 		if !ok {
 			return or
 		}
-		if strings.HasPrefix(v, "$") {
-			return reflect.ValueOf(s.vars[v[1:]]).Int()
+		if saved := reflect.ValueOf(s.vars[strings.TrimPrefix(v, "$")]); saved.IsValid() {
+			return saved.Int()
 		}
 		n, _ := strconv.ParseInt(v, 10, 64)
 		return n

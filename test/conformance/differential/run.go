@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -78,25 +79,40 @@ func (r *runner) step(s *Step) ([]Answer, error) {
 	return answers, nil
 }
 
+// How long a step is repeated for the answer that it waits for, and for one that
+// does not say that the server is not ready yet.
+const (
+	untilTime    = 10 * time.Second
+	notReadyTime = 5 * time.Second
+)
+
+// notReady are errors that pass by themselves.
+var notReady = []string{"NOT_LEADER_FOR_PARTITION", "NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "CONCURRENT_TRANSACTIONS"}
+
 // exchange sends one request and renders its answer.
 func (r *runner) exchange(s *Step, version int16) ([]string, error) {
-	deadline := time.Now().Add(20 * time.Second)
-	for {
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		lines, err := r.try(s, version)
-		if err != nil || s.settled(lines) || time.Now().After(deadline) {
+		if err != nil || s.settled(lines, time.Since(began)) {
 			return lines, err
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// settled reports whether an answer is the one that the step waits for.
-func (s *Step) settled(lines []string) bool {
-	return (s.Until == "" || contains(lines, s.Until)) && (s.While == "" || !contains(lines, s.While))
+const closes = "closes the connection"
+
+// settled reports whether an answer is the one that the step waits for, or there
+// is none to come.
+func (s *Step) settled(lines []string, waited time.Duration) bool {
+	if contains(lines, closes) || waited > untilTime {
+		return true
+	}
+	passing := slices.ContainsFunc(notReady, func(e string) bool { return contains(lines, e) })
+	return contains(lines, s.Until) && (!passing || waited > notReadyTime) || s.Start
 }
 
 func contains(lines []string, text string) bool {
-	return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, text) })
+	return text == "" || slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, text) })
 }
 
 func (r *runner) try(s *Step, version int16) ([]string, error) {
@@ -115,7 +131,7 @@ func (r *runner) try(s *Step, version int16) ([]string, error) {
 	body, err := c.receive(limit)
 	switch {
 	case errors.Is(err, errClosed):
-		return []string{"closes the connection"}, nil
+		return []string{closes}, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return []string{"does not answer"}, nil
 	case err != nil:
@@ -146,7 +162,9 @@ func (r *runner) send(c *conn, s *Step, version int16) (request kmsg.Request, wh
 // answer renders an answer and keeps what the step wants to be kept.
 func (r *runner) answer(s *Step, request kmsg.Request, body []byte) ([]string, error) {
 	if request == nil {
-		return []string{fmt.Sprintf("answers %d bytes", len(body))}, nil
+		if request = requestOf(s.Raw); request == nil {
+			return []string{fmt.Sprintf("answers %d bytes", len(body))}, nil
+		}
 	}
 	resp, err := decode(request, body)
 	if err != nil && !errors.Is(err, errNull) {
@@ -164,6 +182,25 @@ func (r *runner) answer(s *Step, request kmsg.Request, body []byte) ([]string, e
 		lines = append(lines, err.Error())
 	}
 	return lines, nil
+}
+
+// requestOf is an empty request of the key and version that a frame begins with,
+// nil when there is none. What answers an ApiVersions request of an unknown version
+// is of version 0.
+func requestOf(frame []byte) kmsg.Request {
+	if len(frame) < 8 {
+		return nil
+	}
+	request := kmsg.RequestForKey(int16(binary.BigEndian.Uint16(frame[4:])))
+	if request == nil {
+		return nil
+	}
+	version := int16(binary.BigEndian.Uint16(frame[6:]))
+	if version < 0 || version > request.MaxVersion() {
+		version = 0
+	}
+	request.SetVersion(version)
+	return request
 }
 
 // conn returns a named connection, a new one when the server closed it.

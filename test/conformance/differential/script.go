@@ -30,7 +30,6 @@ type Step struct {
 	Start    bool   // only send
 	Finish   string // name of the started step whose answer is awaited
 	Until    string
-	While    string
 	Saves    [][2]string // variable, path
 }
 
@@ -115,7 +114,7 @@ func (p *parser) line(text string, number int) error {
 		_, err = fmt.Sscan(rest, &p.next.Cut)
 	case "pad":
 		_, err = fmt.Sscan(rest, &p.next.Pad)
-	case "save", "until", "while":
+	case "save", "until":
 		return p.after(word, rest)
 	case "finish":
 		p.next.Finish = rest
@@ -139,12 +138,8 @@ func (p *parser) after(word, rest string) error {
 		return fmt.Errorf("%s before any step", word)
 	}
 	last := &p.steps[len(p.steps)-1]
-	switch word {
-	case "until":
+	if word == "until" {
 		last.Until = rest
-		return nil
-	case "while":
-		last.While = rest
 		return nil
 	}
 	name, path, ok := strings.Cut(rest, " ")
