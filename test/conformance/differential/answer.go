@@ -39,7 +39,10 @@ func (r *renderer) named(kind, value string) string {
 // lines renders a response. What equals kmsg's default is left out.
 func (r *renderer) lines(resp kmsg.Response) []string {
 	v := reflect.ValueOf(resp).Elem()
-	return r.structLines("", "", v)
+	if lines := r.structLines("", "", v); lines[0] != "" {
+		return lines
+	}
+	return []string{"nothing but defaults"}
 }
 
 // ignored are fields of which nothing is said: what Kafka sets them to is its own
