@@ -45,7 +45,7 @@ final class Harness {
     void start() throws Exception {
         server = command.start();
         Runtime.getRuntime().addShutdownHook(new Thread(server::destroyForcibly));
-        eventually("the server listens", Duration.ofSeconds(60), this::listens);
+        eventually("the server listens", Duration.ofSeconds(180), this::listens);
     }
 
     /** Ends the server as kill -9 does, and starts it on the same data. */
