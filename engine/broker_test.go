@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // embedded serves a log in a directory, as the binary does: workers dial it in
@@ -31,7 +32,11 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Dir: dir})
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Partitions: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +45,9 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 		defer cancel()
 		if err := b.Shutdown(ctx); err != nil {
 			t.Errorf("shut the broker down: %v", err)
+		}
+		if err := txns.Close(); err != nil {
+			t.Errorf("close the transaction coordinator: %v", err)
 		}
 		if err := groups.Close(); err != nil {
 			t.Errorf("close the coordinator: %v", err)

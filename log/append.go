@@ -10,8 +10,12 @@ import (
 
 // AppendOptions of [Partition.Append].
 type AppendOptions struct {
-	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply.
+	// Internal marks a batch that a coordinator of this process wrote: max.message.bytes does not apply, and it may be
+	// without a sequence number though it has a producer id.
 	Internal bool
+	// Lazy starts no sync round: the batch goes with the next one, which is soon after a wait for it ([Partition.OnDurable],
+	// [Partition.WaitDurable]) or any append that is not lazy. So what is to be durable at the same time shares a round.
+	Lazy bool
 }
 
 // AppendResult says where a batch is.
@@ -23,18 +27,26 @@ type AppendResult struct {
 }
 
 // Append writes one record batch v2 to the log. It sets base offset, leader epoch and, for LogAppendTime, timestamp in b,
-// and does not keep b. The batch is neither durable nor readable on return: nothing may be acknowledged before
-// [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
+// and does not keep b; where compression.type asks for another codec it works on a copy. The batch is neither durable nor
+// readable on return: nothing may be acknowledged before [Partition.WaitDurable] or [Partition.OnDurable] say so for LastOffset (I1), and that includes duplicates.
 //
-// Errors: ErrCorruptBatch, ErrBatchTooLarge, ErrInvalidRecord (*RecordError), ErrInvalidTimestamp, ErrTransactional,
-// ErrOutOfOrderSequence, ErrInvalidProducerEpoch, ErrPartitionOffline (*OfflineError), ErrPartitionDeleted,
-// ErrFull (nothing was written), ErrFailed, ErrClosed.
+// A transactional batch opens its producer's transaction here or goes on with it. Whether the producer may do so is for the caller
+// to ask the transaction coordinator; [Partition.AppendMarker] ends the transaction.
+//
+// Errors: ErrCorruptBatch, ErrBatchTooLarge, ErrInvalidRecord (*RecordError), ErrInvalidTimestamp,
+// ErrOutOfOrderSequence, ErrInvalidProducerEpoch, ErrInvalidTxnState, ErrTooManyProducers, ErrPartitionOffline (*OfflineError),
+// ErrPartitionDeleted, ErrFull (nothing was written), ErrFailed, ErrClosed.
 func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 	c := p.topic.config.Load()
 	now := p.log.cfg.Now().UnixMilli()
 	h, err := p.validate(b, c, o, now)
 	if err != nil {
 		return AppendResult{}, err
+	}
+	if c.Recompress && h.Codec() != c.Codec {
+		if b, h, err = p.recompress(b, c); err != nil {
+			return AppendResult{}, err
+		}
 	}
 	res := AppendResult{LogAppendTimeMs: -1}
 	if c.LogAppendTime {
@@ -59,8 +71,11 @@ func (p *Partition) Append(b []byte, o AppendOptions) (AppendResult, error) {
 		return res, nil
 	}
 	h.BaseOffset = p.end.Load()
-	if err := p.write(b, &h, c, now); err != nil {
+	if err := p.write(b, &h, nil, c, now); err != nil {
 		return AppendResult{}, p.writeError(err)
+	}
+	if !o.Lazy {
+		p.log.syncer.poke()
 	}
 	res.BaseOffset, res.LastOffset = h.BaseOffset, h.LastOffset()
 	return res, nil
@@ -74,8 +89,9 @@ func (p *Partition) writable() error {
 	return p.log.Err()
 }
 
-// write puts a batch that has been accepted at the end of the active segment. mu is held.
-func (p *Partition) write(b []byte, h *batch.Header, c *TopicConfig, now int64) error {
+// write puts a batch that has been accepted at the end of the active segment, for the next sync round; m is what it says when it is a
+// marker. mu is held.
+func (p *Partition) write(b []byte, h *batch.Header, m *Marker, c *TopicConfig, now int64) error {
 	s, err := p.segmentFor(c, h, now)
 	if err != nil {
 		return err
@@ -95,10 +111,10 @@ func (p *Partition) write(b []byte, h *batch.Header, c *TopicConfig, now int64) 
 	s.note(h, pos, c.IndexInterval)
 	s.size.Store(pos + int64(len(b)))
 	p.state.Unlock()
-	p.producers.add(h, now)
+	p.noteAborted(s, p.producers.take(h, m, now))
 	p.recovery.grow(int64(len(b)))
 	p.end.Store(h.LastOffset() + 1)
-	p.log.syncer.add(p)
+	p.log.syncer.queue(p)
 	return nil
 }
 
@@ -145,7 +161,7 @@ func (p *Partition) segmentFor(c *TopicConfig, h *batch.Header, now int64) (*seg
 	if !s.fits(c, h, now) {
 		return p.roll()
 	}
-	if len(s.offsets.pending) >= indexFlushBytes {
+	if len(s.offsets.pending) >= indexFlushBytes || len(s.aborted.pending) >= indexFlushBytes {
 		return s, p.flushIndexes(s)
 	}
 	return s, nil
@@ -263,17 +279,18 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 	if int64(len(b)) > c.SegmentBytes || (!o.Internal && int64(len(b)) > c.MaxMessageBytes) {
 		return h, fmt.Errorf("%w: %d bytes, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(b), c.MaxMessageBytes, c.SegmentBytes)
 	}
-	if h.Transactional() || h.Control() {
-		return h, ErrTransactional
-	}
 	switch {
 	case h.Count == 0:
 		err = &RecordError{-1, "no records"}
 	case h.LastOffsetDelta != h.Count-1:
 		err = &RecordError{-1, fmt.Sprintf("%d records, but the last offset delta is %d", h.Count, h.LastOffsetDelta)}
+	case h.Control():
+		err = &RecordError{-1, "control batch from a producer"}
+	case h.Transactional() && h.ProducerID < 0:
+		err = &RecordError{-1, "transactional batch without a producer id"}
 	case h.DeleteHorizon():
 		err = &RecordError{-1, "delete horizon set by a producer"}
-	case h.ProducerID >= 0 && h.BaseSequence < 0:
+	case h.ProducerID >= 0 && h.BaseSequence < 0 && !o.Internal:
 		err = &RecordError{-1, "producer id without a sequence number"}
 	}
 	if err != nil {
@@ -283,6 +300,29 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		return h, err
 	}
 	return h, p.checkRecords(b, &h, c)
+}
+
+// recompress returns the batch with the topic's codec. The new size has to be acceptable too.
+func (p *Partition) recompress(b []byte, c *TopicConfig) ([]byte, batch.Header, error) {
+	r, ok := p.log.recompressors.Get().(*batch.Recompressor)
+	if !ok {
+		r = batch.NewRecompressor(p.log.cfg.MaxDecompressed)
+	}
+	defer p.log.recompressors.Put(r)
+	out, err := r.Recompress(nil, b, c.Codec)
+	var h batch.Header
+	if err == nil {
+		h, err = batch.Parse(out)
+	}
+	switch {
+	case errors.Is(err, batch.ErrTooLarge):
+		return nil, h, fmt.Errorf("%w: %w", ErrBatchTooLarge, err)
+	case err != nil:
+		return nil, h, fmt.Errorf("%w: %w", ErrInvalidRecord, err)
+	case int64(len(out)) > min(c.MaxMessageBytes, c.SegmentBytes):
+		return nil, h, fmt.Errorf("%w: %d bytes as %s, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(out), c.Codec, c.MaxMessageBytes, c.SegmentBytes)
+	}
+	return out, h, nil
 }
 
 // checkTimestamp applies message.timestamp.{before,after}.max.ms to the header, which stands for the records.

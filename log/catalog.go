@@ -24,6 +24,8 @@ type catalogBody struct {
 	Topics []catalogTopic `json:"topics"`
 	// Deleted topics, until their directories are gone. A directory whose topic is in neither list is left alone.
 	Deleted []string `json:"deleted,omitempty"`
+	// Broker are the dynamic broker configs.
+	Broker BrokerOverrides `json:"broker,omitzero"`
 }
 
 // catalogTopic is one topic.
@@ -89,6 +91,12 @@ func (l *Log) loadCatalog() error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w; restore the file", name, err)
 	}
+	defaults, err := l.defaultsWith(body.Broker)
+	if err != nil {
+		return fmt.Errorf("read %s: broker configs: %w", name, err)
+	}
+	l.broker.Store(&body.Broker)
+	l.defaults.Store(&defaults)
 	for _, ct := range body.Topics {
 		id, err := parseTopicID(ct.ID)
 		if err != nil {
@@ -113,7 +121,7 @@ func (l *Log) loadCatalog() error {
 // newTopic makes a topic in memory.
 func (l *Log) newTopic(name string, id topicID, partitions int, overrides map[string]string) (*Topic, error) {
 	t := &Topic{log: l, name: name, id: id}
-	c, err := l.cfg.Topic.with(overrides)
+	c, err := l.defaults.Load().with(overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +138,16 @@ func (l *Log) newTopic(name string, id topicID, partitions int, overrides map[st
 
 // writeCatalog makes the catalogue durable as it would be with the change: edit gets the topics by name. changes is held.
 func (l *Log) writeCatalog(edit func(topics map[string]catalogTopic)) error {
+	return l.writeCatalogWith(*l.broker.Load(), edit)
+}
+
+func (l *Log) writeCatalogWith(broker BrokerOverrides, edit func(topics map[string]catalogTopic)) error {
 	topics := map[string]catalogTopic{}
 	for _, t := range l.Topics() {
 		topics[t.name] = catalogTopic{t.name, t.id.String(), t.Partitions(), t.Overrides()}
 	}
 	edit(topics)
-	body := catalogBody{Topics: []catalogTopic{}}
+	body := catalogBody{Topics: []catalogTopic{}, Broker: broker}
 	for _, name := range sortedKeys(topics) {
 		body.Topics = append(body.Topics, topics[name])
 	}
@@ -188,7 +200,7 @@ func (l *Log) dropStale() error {
 	if !l.stale || l.closing.Load() {
 		return nil
 	}
-	if err := errors.Join(l.writeRecoveryPoints(), l.writeLogStarts()); err != nil {
+	if err := errors.Join(l.writeRecoveryPoints(), l.writeLogStarts(), l.writeCleaned(), l.writeHoles()); err != nil {
 		return err
 	}
 	l.stale = false
@@ -211,7 +223,7 @@ func (l *Log) CheckTopic(name string, partitions int, overrides map[string]strin
 	if partitions < 1 || partitions > l.cfg.MaxPartitions {
 		return fmt.Errorf("%w: %d, want 1 to %d", ErrInvalidPartitions, partitions, l.cfg.MaxPartitions)
 	}
-	_, err := l.cfg.Topic.with(overrides)
+	_, err := l.defaults.Load().with(overrides)
 	return err
 }
 
@@ -254,7 +266,7 @@ func (l *Log) AlterTopic(name string, overrides map[string]string) error {
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrTopicNotFound, name)
 	}
-	c, err := l.cfg.Topic.with(overrides)
+	c, err := l.defaults.Load().with(overrides)
 	if err != nil {
 		return err
 	}
@@ -309,16 +321,18 @@ func (l *Log) DeleteTopic(name string) error {
 // remove closes the partition and deletes its directory. A directory that is only partly deleted has another name, so
 // that a new topic cannot take it for its own.
 func (p *Partition) remove() error {
+	_ = p.shut(ErrPartitionDeleted)
+	p.cleaning.Lock() // the cleaner stops soon: the partition has an error
+	defer p.cleaning.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.shut(ErrPartitionDeleted)
 	p.letGo()
 	p.state.Lock()
 	segments := p.segments
 	p.segments = nil
 	p.state.Unlock()
 	for _, s := range segments {
-		for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+		for _, h := range s.handles() {
 			p.log.files.drop(h)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log/batch"
@@ -40,7 +41,7 @@ func (p Problem) String() string {
 func (r *Report) OK() bool { return len(r.Problems) == 0 }
 
 // Check reads the whole data directory, without changing it, and compares everything with everything: batch CRCs, offsets
-// without gaps, segment names, both indexes, producer snapshots, checkpoints and the catalogue. fs nil means the operating
+// without gaps, segment names, indexes, transactions, producer snapshots, checkpoints and the catalogue. fs nil means the operating
 // system's. The error is one of reading; damage is in the report. On a directory that a running log is appending to, the
 // newest batches may be noted as a torn end.
 func Check(dir string, fsys vfs.FS) (Report, error) {
@@ -59,6 +60,7 @@ type checker struct {
 	r      Report
 	points map[partitionKey]int64
 	starts map[partitionKey]int64
+	holes  map[partitionKey]int64
 }
 
 func (c *checker) problem(file string, offset, position int64, format string, args ...any) {
@@ -83,6 +85,18 @@ func (c *checker) run() error {
 	}
 	if c.starts, err = readOffsets(c.fs, join(c.dir, logStartFile)); err != nil {
 		c.problem(join(c.dir, logStartFile), -1, -1, "%v", err)
+	}
+	clean, err := readOffsets(c.fs, join(c.dir, cleanerFile))
+	if err != nil {
+		c.problem(join(c.dir, cleanerFile), -1, -1, "%v", err)
+	}
+	if c.holes, err = readOffsets(c.fs, join(c.dir, holesFile)); err != nil {
+		c.problem(join(c.dir, holesFile), -1, -1, "%v", err)
+	}
+	for key, offset := range clean {
+		if offset > c.holes[key] {
+			c.problem(join(c.dir, cleanerFile), offset, -1, "%s is clean up to there, but may have holes only up to %d", key.dirName(), c.holes[key])
+		}
 	}
 	b, err := readFile(c.fs, join(c.dir, catalogFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,7 +141,11 @@ func (c *checker) partition(key partitionKey, id topicID) error {
 		return nil
 	}
 	c.metadata(dir, id)
+	if left, err := c.leftovers(dir); err != nil || left {
+		return err
+	}
 	pc := &partitionChecker{checker: c, dir: dir, start: max(c.starts[key], bases[0]), point: c.points[key], end: bases[0]}
+	pc.holes = min(c.holes[key], bases[len(bases)-1]) // the active segment is never cleaned
 	pc.producers.max = 1 << 30
 	if err := pc.loadSnapshots(bases[0]); err != nil {
 		return err
@@ -139,6 +157,22 @@ func (c *checker) partition(key partitionKey, id topicID) error {
 	}
 	pc.finish()
 	return nil
+}
+
+// leftovers notes the cleaner's files of a run that a crash cut short. It returns true when a finished segment waits to be swapped in:
+// some of those that it replaces may be gone then, so that the others say nothing before the next start.
+func (c *checker) leftovers(dir string) (swap bool, err error) {
+	infos, err := c.fs.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, info := range infos {
+		if strings.HasSuffix(info.Name, cleanedSuffix) || strings.HasSuffix(info.Name, swapSuffix) {
+			c.note(join(dir, info.Name), -1, -1, "compaction was cut short, the next start finishes or forgets it")
+			swap = swap || strings.HasSuffix(info.Name, logSuffix+swapSuffix)
+		}
+	}
+	return swap, nil
 }
 
 // metadata checks partition.metadata and the leader epochs.
@@ -169,6 +203,7 @@ type partitionChecker struct {
 	start     int64 // log start offset
 	point     int64 // recovery point
 	first     int64 // first offset that is there
+	holes     int64 // there may be holes below
 	end       int64 // offset after the last good batch
 	bad       bool  // a segment could not be read to its end
 	producers producers
@@ -193,7 +228,7 @@ func (c *partitionChecker) loadSnapshots(first int64) error {
 		s := checkedSnapshot{offset: o, file: join(c.dir, offsetName(o, snapshotSuffix))}
 		b, err := readFile(c.fs, s.file)
 		if err == nil {
-			s.byID, err = decodeSnapshot(b, 0)
+			s.byID, err = decodeSnapshot(b, o, 0)
 		}
 		if err != nil {
 			c.problem(s.file, o, -1, "%v", err)
@@ -229,8 +264,8 @@ func (c *partitionChecker) segment(base int64, last bool) error {
 	for {
 		at := sc.pos
 		err := sc.next()
-		if err == nil && sc.h.BaseOffset != c.end {
-			err = fmt.Errorf("%w: base offset is %d, want %d", batch.ErrCorrupt, sc.h.BaseOffset, c.end)
+		if err == nil {
+			err = follows(&sc.h, c.end, c.holes)
 		}
 		switch {
 		case err == nil:
@@ -254,13 +289,11 @@ func (c *partitionChecker) batch(s *segment, sc *scanner, at int64, marks *index
 	c.r.Records += int64(h.Count)
 	c.r.Bytes += int64(h.Size())
 	marks.batch(c, s, h, at)
-	switch dup, err := c.producers.check(h, false); {
-	case dup != nil:
-		c.problem(s.log.path, h.BaseOffset, at, "producer %d epoch %d sequence %d is in the log twice", h.ProducerID, h.ProducerEpoch, h.BaseSequence)
-	case err != nil: // allowed when the producer had expired in between
-		c.note(s.log.path, h.BaseOffset, at, "producer %d epoch %d sequence %d: %v", h.ProducerID, h.ProducerEpoch, h.BaseSequence, err)
+	if h.Control() {
+		c.control(s, h, sc.b, at, marks)
+	} else {
+		c.data(s.log.path, h, at)
 	}
-	c.producers.add(h, 0)
 	c.end = h.LastOffset() + 1
 }
 
@@ -307,22 +340,7 @@ func (c *partitionChecker) compareSnapshots(offset int64) {
 		for id, p := range s.byID {
 			c.compareProducer(s, id, p)
 		}
-	}
-}
-
-// compareProducer compares one producer's window; batches that retention has deleted cannot be compared. Producers missing
-// in the snapshot have expired.
-func (c *partitionChecker) compareProducer(s checkedSnapshot, id int64, p *producer) {
-	got := c.producers.byID[id]
-	for i := int8(1); i <= p.n; i++ {
-		want := p.window[p.n-i]
-		if want.lastOffset-int64(want.offsetDelta) < c.first {
-			return
-		}
-		if got == nil || got.epoch != p.epoch || i > got.n || got.window[got.n-i] != want {
-			c.problem(s.file, want.lastOffset, -1, "producer %d: the batch that ends at this offset is not in the log like that", id)
-			return
-		}
+		c.compareOpen(s)
 	}
 }
 
@@ -339,10 +357,11 @@ func (c *partitionChecker) indexProblem(file string, offset, position int64, for
 type indexMarks struct {
 	offsets []offsetEntry
 	times   []timeEntry
+	aborted []abortedEntry
 	maxTime timeEntry
 }
 
-// indexes reads both indexes of a segment.
+// indexes reads the indexes of a segment.
 func (c *partitionChecker) indexes(s *segment) (*indexMarks, error) {
 	m := &indexMarks{maxTime: timeEntry{timestamp: -1}}
 	b, err := c.indexFile(s.offsets.path, offsetEntrySize)
@@ -364,7 +383,7 @@ func (c *partitionChecker) indexes(s *segment) (*indexMarks, error) {
 		prev = e.timestamp
 		m.times = append(m.times, e)
 	}
-	return m, nil
+	return m, c.loadAborted(s, m)
 }
 
 func (c *partitionChecker) indexFile(name string, entrySize int) ([]byte, error) {
@@ -380,7 +399,7 @@ func (c *partitionChecker) indexFile(name string, entrySize int) ([]byte, error)
 
 // batch compares the entries that are about a batch.
 func (m *indexMarks) batch(c *partitionChecker, s *segment, h *batch.Header, at int64) {
-	if h.MaxTimestamp > m.maxTime.timestamp {
+	if h.Count > 0 && h.MaxTimestamp > m.maxTime.timestamp {
 		m.maxTime = timeEntry{h.MaxTimestamp, h.LastOffset()}
 	}
 	for len(m.offsets) > 0 && m.offsets[0].offset <= h.LastOffset() {
@@ -401,6 +420,10 @@ func (m *indexMarks) batch(c *partitionChecker, s *segment, h *batch.Header, at 
 func (m *indexMarks) finish(c *partitionChecker, s *segment) {
 	if len(m.offsets) > 0 {
 		c.indexProblem(s.offsets.path, m.offsets[0].offset, m.offsets[0].position, "%d index entries are beyond the end of the segment", len(m.offsets))
+	}
+	m.skipAborted(c, s, c.end)
+	if len(m.aborted) > 0 {
+		c.indexProblem(s.aborted.path, m.aborted[0].lastOffset, -1, "%d transaction index entries are beyond the end of the segment", len(m.aborted))
 	}
 	if len(m.times) > 0 {
 		c.indexProblem(s.times.path, m.times[0].offset, -1, "%d time index entries are beyond the end of the segment", len(m.times))

@@ -19,6 +19,13 @@ type Config struct {
 	Topic TopicConfig
 	// RetentionInterval is how often old segments are looked for (log.retention.check.interval.ms). Default 5 min.
 	RetentionInterval time.Duration
+	// CompactionInterval is how often compacted topics are looked at for something to clean (log.cleaner.backoff.ms). Default 15 s.
+	CompactionInterval time.Duration
+	// CompactionMemory is the limit in bytes for the keys of one pass of the cleaner (log.cleaner.dedupe.buffer.size): 24 for a key, at
+	// a load of 3/4; while it grows, half as much again. More keys take more passes. Only used while the cleaner works. Default 32 MiB (I5).
+	CompactionMemory int
+	// CompactionBytesPerSecond limits what the cleaner reads and writes (log.cleaner.io.max.bytes.per.second). Default 64 MiB.
+	CompactionBytesPerSecond int
 	// CheckpointInterval is how often recovery points are looked at. Default 3 s.
 	CheckpointInterval time.Duration
 	// ProducerExpiration is how long an idle producer id is remembered (producer.id.expiration.ms). Default 24 h.
@@ -48,6 +55,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.Topic, DefaultTopicConfig())
 	def(&c.RetentionInterval, 5*time.Minute)
+	def(&c.CompactionInterval, 15*time.Second)
+	def(&c.CompactionMemory, 32<<20)
+	def(&c.CompactionBytesPerSecond, 64<<20)
 	def(&c.CheckpointInterval, 3*time.Second)
 	def(&c.ProducerExpiration, 24*time.Hour)
 	def(&c.MaxPartitions, 10_000)

@@ -3,7 +3,6 @@ package log
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,15 +11,15 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log/batch"
 )
 
 // crashSeeds is how many chains of power cuts TestCrash runs; more find more.
 const crashSeeds = 100
 
 // TestCrash runs a random workload and cuts the power before random file operations. After each cut the log is opened
-// again: everything acknowledged is there, nothing is that was not sent, offsets have no gaps, retries are recognised, and
-// Check finds nothing (I1, I7).
+// again: everything acknowledged is there, nothing is that was not sent, offsets have no gaps, retries are recognised, the
+// last stable offset and the aborted transactions are those of the batches that are there, no reader of committed data has
+// seen more than them, and Check finds nothing (I1, I7).
 func TestCrash(t *testing.T) {
 	seeds := crashSeeds
 	if testing.Short() {
@@ -39,48 +38,6 @@ func TestCrash(t *testing.T) {
 			}
 		})
 	}
-}
-
-// model is what clients know: what they sent and what was acknowledged.
-type model struct {
-	topics map[string]*modelTopic // by name and incarnation
-}
-
-type modelTopic struct {
-	name             string
-	id               topicID
-	created, deleted bool // acknowledged
-	deleting         bool // sent
-	partitions       []*modelPartition
-}
-
-type modelPartition struct {
-	sent    map[string]bool      // values
-	placed  map[int64]modelBatch // appended, acknowledged or not
-	acked   map[int64]modelBatch
-	start   int64 // log start offset that was acknowledged, or retention that ran
-	trimmed bool  // retention or DeleteRecords may have moved the start beyond that
-	seq     map[int64]int32
-}
-
-// modelBatch is a batch with one record, as far as a retry needs it.
-type modelBatch struct {
-	value string
-	pid   int64
-	seq   int32
-}
-
-func (m *model) clone() *model {
-	c := &model{topics: map[string]*modelTopic{}}
-	for k, t := range m.topics {
-		n := *t
-		n.partitions = nil
-		for _, p := range t.partitions {
-			n.partitions = append(n.partitions, &modelPartition{maps.Clone(p.sent), maps.Clone(p.placed), maps.Clone(p.acked), p.start, p.trimmed, maps.Clone(p.seq)})
-		}
-		c.topics[k] = &n
-	}
-	return c
 }
 
 // crashRun is one chain of workloads and power cuts.
@@ -115,6 +72,7 @@ func (c *crashRun) inject(op vfs.Op, _ string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ops--; c.ops == 0 {
+		c.model.observe()
 		acked := c.model.clone()
 		keep := []float64{0, 0.2, 0.5, 0.9, 1}[c.dice.IntN(5)]
 		clone := c.fs.CrashClone(rand.New(rand.NewPCG(c.dice.Uint64(), 2)), keep)
@@ -139,11 +97,12 @@ func (c *crashRun) cycle(n int) {
 	c.ops = 1 + c.rnd.IntN(400)
 	c.dice = rand.New(rand.NewPCG(c.rnd.Uint64(), 3))
 	c.cut = nil
-	l, err := Open(c.config(&vfs.Fault{FS: c.fs, Inject: c.inject}))
-	if err != nil {
-		c.t.Fatalf("cycle %d: open: %v", n, err)
-	}
+	l := c.open()
 	for range 400 {
+		if c.rnd.IntN(150) == 0 {
+			c.check(l.Close())
+			l = c.open()
+		}
 		c.step(l)
 		c.mu.Lock()
 		done := c.cut != nil
@@ -161,6 +120,14 @@ func (c *crashRun) cycle(n int) {
 	c.verify(n)
 }
 
+func (c *crashRun) open() *Log {
+	l, err := Open(c.config(&vfs.Fault{FS: c.fs, Inject: c.inject}))
+	if err != nil {
+		c.t.Fatalf("open: %v", err)
+	}
+	return l
+}
+
 // step does one thing that a client or the janitor may do.
 func (c *crashRun) step(l *Log) {
 	if k := c.rnd.IntN(100); len(l.Topics()) == 0 || k < 3 {
@@ -175,10 +142,12 @@ func (c *crashRun) step(l *Log) {
 		c.check(l.checkpoint(k < 13))
 	} else if k < 17 {
 		c.check(l.writeRecoveryPoints())
-	} else if k < 90 {
-		c.produce(l, false)
+	} else if k < 22 {
+		c.readCommitted(l)
+	} else if k < 45 {
+		c.end(l)
 	} else {
-		c.produce(l, true)
+		c.produce(l, k >= 90)
 	}
 }
 
@@ -205,7 +174,7 @@ func (c *crashRun) createTopic(l *Log) {
 	defer c.mu.Unlock()
 	mt := &modelTopic{name: name, id: topic.id, created: true}
 	for range partitions {
-		mt.partitions = append(mt.partitions, &modelPartition{map[string]bool{}, map[int64]modelBatch{}, map[int64]modelBatch{}, 0, false, map[int64]int32{}})
+		mt.partitions = append(mt.partitions, newModelPartition())
 	}
 	c.model.topics[topic.id.String()] = mt
 }
@@ -228,7 +197,9 @@ func (c *crashRun) pick(l *Log) (*Partition, *modelPartition) {
 	p, _ := topic.Partition(int32(i))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return p, c.model.topics[topic.id.String()].partitions[i]
+	mp := c.model.topics[topic.id.String()].partitions[i]
+	mp.seen = p
+	return p, mp
 }
 
 func (c *crashRun) deleteRecords(l *Log) {
@@ -253,17 +224,25 @@ func (c *crashRun) retain(l *Log) {
 		}
 	}
 	c.mu.Unlock()
+	starts := map[*Partition]int64{}
+	l.eachPartition(func(p *Partition) { starts[p] = p.LogStartOffset() })
 	c.check(l.retain(c.config(nil).Now()))
+	for p, start := range starts {
+		if p.LogStartOffset() > max(start, p.stable.Load()) {
+			c.t.Errorf("retention moved the start of %s to %d, the last stable offset is %d", p.dir, p.LogStartOffset(), p.stable.Load())
+		}
+	}
 }
 
-// produce sends up to five batches to one partition without waiting for each, and waits for the last when asked to.
+// produce sends up to five batches of one producer to one partition without waiting for each, and waits for the last when
+// asked to. Producers from transactional on are.
 func (c *crashRun) produce(l *Log, wait bool) {
 	p, mp := c.pick(l)
-	pid := int64(c.rnd.IntN(4)) - 1
+	pid := int64(c.rnd.IntN(producerIDs+1)) - 1
 	var last int64 = -1
 	for range 1 + c.rnd.IntN(5) {
-		b, mb := c.newBatch(mp, pid)
-		r, err := p.Append(b, AppendOptions{})
+		mb := c.newBatch(mp, pid)
+		r, err := p.Append(mb.encode(c), AppendOptions{})
 		c.check(err)
 		if err != nil {
 			return
@@ -272,40 +251,86 @@ func (c *crashRun) produce(l *Log, wait bool) {
 			c.t.Errorf("new batch %v is a duplicate of offset %d", mb, r.BaseOffset)
 		}
 		last = r.LastOffset
-		c.mu.Lock()
-		mp.placed[r.BaseOffset] = mb
-		c.mu.Unlock()
-		p.OnDurable(r.LastOffset, func(err error) {
-			if err == nil {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				mp.acked[r.BaseOffset] = mb
-			}
-		})
+		c.place(p, mp, r, mb)
 	}
 	if wait {
 		c.check(p.WaitDurable(c.t.Context(), last))
 	}
 }
 
-func (c *crashRun) newBatch(mp *modelPartition, pid int64) ([]byte, modelBatch) {
+// place notes a batch that was appended.
+func (c *crashRun) place(p *Partition, mp *modelPartition, r AppendResult, mb modelBatch) {
+	c.mu.Lock()
+	mp.placed[r.BaseOffset] = mb
+	c.mu.Unlock()
+	p.OnDurable(r.LastOffset, func(err error) {
+		if err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			mp.acked[r.BaseOffset] = true
+		}
+	})
+}
+
+// The producer ids: those from transactional on use transactions.
+const (
+	producerIDs   = 6
+	transactional = 3
+)
+
+func (c *crashRun) newBatch(mp *modelPartition, pid int64) modelBatch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
-	mb := modelBatch{value: fmt.Sprintf("v%d-%s", c.n, strings.Repeat("x", c.rnd.IntN(300))), pid: pid}
-	b := batch.Builder{}
-	if pid >= 0 {
-		mb.seq = mp.seq[pid]
-		mp.seq[pid]++
-		b.Idempotent, b.ProducerID, b.BaseSequence = true, pid, mb.seq
-	}
-	b.Append(c.now.UnixMilli(), nil, []byte(mb.value))
-	out, err := b.Build(nil)
-	if err != nil {
-		c.t.Fatal(err)
+	mb := modelBatch{value: fmt.Sprintf("v%d-%s", c.n, strings.Repeat("x", c.rnd.IntN(300))), pid: pid, txn: pid >= transactional}
+	if s := mp.state(); pid >= 0 {
+		pr := s.producers[pid]
+		mb.seq = pr.nextSeq(mp.placed)
+		if pr != nil {
+			mb.epoch = pr.epoch
+		}
 	}
 	mp.sent[mb.value] = true
-	return out, mb
+	return mb
+}
+
+// end appends a marker: for a transaction or none, with the producer's epoch or a higher one, once or again as a coordinator does that
+// did not get the answer.
+func (c *crashRun) end(l *Log) {
+	p, mp := c.pick(l)
+	pid := int64(transactional + c.rnd.IntN(producerIDs-transactional))
+	c.mu.Lock()
+	s := mp.state()
+	c.mu.Unlock()
+	m := Marker{ProducerID: pid, Commit: c.rnd.IntN(2) == 0}
+	if pr := s.producers[pid]; pr != nil {
+		if pr.epoch > 0 {
+			m.ProducerEpoch = pr.epoch - 1
+			if _, err := p.AppendMarker(m); !errors.Is(err, ErrInvalidProducerEpoch) {
+				c.t.Errorf("marker with an old epoch: %v", err)
+			}
+		}
+		m.ProducerEpoch = pr.epoch + int16(c.rnd.IntN(2))
+	}
+	for range 1 + c.rnd.IntN(8)/7 {
+		r, err := p.AppendMarker(m)
+		c.check(err)
+		if err != nil {
+			return
+		}
+		c.place(p, mp, r, modelBatch{pid: pid, epoch: m.ProducerEpoch, txn: true, commit: m.Commit})
+	}
+}
+
+// readCommitted waits until all of a partition is durable and compares what readers of committed data see.
+func (c *crashRun) readCommitted(l *Log) {
+	p, mp := c.pick(l)
+	if end := p.EndOffset(); end > 0 {
+		c.check(p.WaitDurable(c.t.Context(), end-1))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verifyStable("while it runs", p, mp)
 }
 
 // verify opens what the power cut left and makes it the disk of the next cycle.
@@ -355,7 +380,8 @@ func (c *crashRun) verify(n int) {
 
 // verifyPartition compares a recovered partition with the model and returns the model to go on with.
 func (c *crashRun) verifyPartition(where string, p *Partition, acked, sent *modelPartition) *modelPartition {
-	next := &modelPartition{map[string]bool{}, map[int64]modelBatch{}, map[int64]modelBatch{}, p.LogStartOffset(), false, map[int64]int32{}}
+	next := newModelPartition()
+	next.start = p.LogStartOffset()
 	if err := p.Err(); err != nil {
 		c.t.Errorf("%s: %v", where, err)
 		return next
@@ -365,79 +391,94 @@ func (c *crashRun) verifyPartition(where string, p *Partition, acked, sent *mode
 		c.t.Errorf("%s: read: %v", where, err)
 	}
 	offset := p.LogStartOffset()
-	found := map[int64]string{}
-	newest := map[int64][]record{}
 	for _, r := range rs {
 		if r.offset != offset {
 			c.t.Errorf("%s: offset %d follows %d", where, r.offset, offset-1)
 		}
-		if !sent.sent[r.value] || next.sent[r.value] {
-			c.t.Errorf("%s: value %.10s at offset %d was not sent, or is there twice", where, r.value, r.offset)
-		}
-		next.sent[r.value] = true
-		found[r.offset] = r.value
-		next.acked[r.offset] = modelBatch{r.value, r.header.ProducerID, r.header.BaseSequence}
-		newest[r.header.ProducerID] = append(newest[r.header.ProducerID], r)
 		offset = r.offset + 1
+		mb, err := r.modelBatch()
+		if err != nil || mb != sent.placed[r.offset] && (mb.value == "" || !sent.sent[mb.value]) || next.sent[mb.value] {
+			c.t.Errorf("%s: at offset %d is %v, %v; it was not sent, or is there twice", where, r.offset, mb, err)
+		}
+		if mb.value != "" {
+			next.sent[mb.value] = true
+		}
+		next.placed[r.offset], next.acked[r.offset] = mb, true
 	}
+	for o, mb := range sent.placed {
+		if o < p.LogStartOffset() { // it was durable, otherwise it could not have been deleted
+			next.placed[o], next.acked[o] = mb, true
+		}
+	}
+	c.verifyStart(where, p, acked, sent)
 	if acked != nil {
-		for o, mb := range acked.acked {
-			if o >= p.LogStartOffset() && found[o] != mb.value {
-				c.t.Errorf("%s: acknowledged %.10s at offset %d is lost, found %.10q; log is %d to %d", where, mb.value, o, found[o], p.LogStartOffset(), p.EndOffset())
+		for o := range acked.acked {
+			if next.placed[o] != acked.placed[o] {
+				c.t.Errorf("%s: acknowledged %v at offset %d is lost, found %v; log is %d to %d", where, acked.placed[o], o, next.placed[o], p.LogStartOffset(), p.EndOffset())
 			}
 		}
-		if p.LogStartOffset() < acked.start {
-			c.t.Errorf("%s: log start offset is %d, was %d", where, p.LogStartOffset(), acked.start)
+		if p.LastStableOffset() < acked.stable {
+			c.t.Errorf("%s: last stable offset is %d, but %d was seen", where, p.LastStableOffset(), acked.stable)
 		}
+	}
+	c.verifyStable(where, p, next)
+	c.verifyProducers(where, p, next)
+	return next
+}
+
+// verifyStart compares the log start offset.
+func (c *crashRun) verifyStart(where string, p *Partition, acked, sent *modelPartition) {
+	if acked != nil && p.LogStartOffset() < acked.start {
+		c.t.Errorf("%s: log start offset is %d, was %d", where, p.LogStartOffset(), acked.start)
 	}
 	if !sent.trimmed && p.LogStartOffset() != sent.start {
 		c.t.Errorf("%s: log start offset is %d, want %d", where, p.LogStartOffset(), sent.start)
 	}
-	known := map[int64]modelBatch{}
-	if acked != nil {
-		maps.Copy(known, acked.acked)
-	}
-	for o, mb := range sent.placed {
-		if o < p.LogStartOffset() { // it was durable, otherwise it could not have been deleted
-			known[o] = mb
-		}
-	}
-	c.verifyProducers(where, p, known, newest, next)
-	return next
 }
 
-// verifyProducers sends the newest batches of each producer again, and then a new one.
-func (c *crashRun) verifyProducers(where string, p *Partition, known map[int64]modelBatch, newest map[int64][]record, next *modelPartition) {
-	for pid := range int64(3) {
-		// Batches may have been deleted by retention: the window outlives them.
-		batches := map[int32]int64{} // sequence to offset
-		values := map[int32]string{}
-		for _, r := range newest[pid] {
-			batches[r.header.BaseSequence], values[r.header.BaseSequence] = r.offset, r.value
+// verifyStable compares the last stable offset and the aborted transactions with the batches, all of which are durable.
+func (c *crashRun) verifyStable(where string, p *Partition, mp *modelPartition) {
+	s := mp.state()
+	start, want := p.LogStartOffset(), max(s.lastStable(), p.LogStartOffset())
+	if got := p.LastStableOffset(); got != want {
+		c.t.Errorf("%s: last stable offset is %d, want %d", where, got, want)
+	}
+	for _, r := range [][2]int64{{start, want}, {start + (want-start)/3, want - (want-start)/3}} {
+		got, err := p.AbortedTransactions(r[0], r[1])
+		if wanted := s.abortedIn(r[0], r[1]); err != nil || !slices.Equal(got, wanted) {
+			c.t.Errorf("%s: aborted transactions in %v are %v, %v; want %v", where, r, got, err, wanted)
 		}
-		for o, mb := range known {
-			if mb.pid == pid {
-				batches[mb.seq], values[mb.seq] = o, mb.value
+	}
+	open := map[int64]int64{}
+	for _, o := range p.OpenTransactions() {
+		open[o.ProducerID] = o.FirstOffset
+	}
+	for pid, pr := range s.producers {
+		if first, ok := open[pid]; ok != (pr.first != none) || ok && first != pr.first {
+			c.t.Errorf("%s: open transaction of producer %d is from %d, %t; want %d", where, pid, first, ok, pr.first)
+		}
+	}
+}
+
+// verifyProducers sends the newest batches of each producer again, and then one with a gap.
+func (c *crashRun) verifyProducers(where string, p *Partition, mp *modelPartition) {
+	s := mp.state()
+	for pid := range int64(producerIDs) {
+		pr := s.producers[pid]
+		if pr == nil {
+			if p.EndOffset() > 0 {
+				continue // any sequence may come first
+			}
+			pr = &modelProducer{}
+		}
+		for _, o := range pr.window { // retention may have deleted the batches: the window outlives them
+			r, err := p.Append(mp.placed[o].encode(c), AppendOptions{})
+			if err != nil || !r.Duplicate || r.BaseOffset != o {
+				c.t.Errorf("%s: retry of %v: %+v, %v; want duplicate of %d", where, mp.placed[o], r, err, o)
 			}
 		}
-		seqs := slices.Sorted(maps.Keys(batches))
-		for _, seq := range seqs[max(0, len(seqs)-producerWindow):] {
-			r, err := p.Append(seqBatch(c.t, pid, 0, seq, values[seq]), AppendOptions{})
-			if err != nil || !r.Duplicate || r.BaseOffset != batches[seq] {
-				c.t.Errorf("%s: retry of producer %d sequence %d: %+v, %v; want duplicate of %d", where, pid, seq, r, err, batches[seq])
-			}
-		}
-		if len(seqs) > 0 {
-			next.seq[pid] = seqs[len(seqs)-1] + 1
-			for seq, o := range batches { // the window of the next cycle
-				next.acked[o] = modelBatch{values[seq], pid, seq}
-			}
-		}
-		if len(seqs) == 0 && p.EndOffset() > 0 {
-			continue // any sequence may come first
-		}
-		gap := seqBatch(c.t, pid, 0, next.seq[pid]+7, "gap")
-		if _, err := p.Append(gap, AppendOptions{}); !errors.Is(err, ErrOutOfOrderSequence) {
+		gap := modelBatch{value: "gap", pid: pid, epoch: pr.epoch, seq: pr.nextSeq(mp.placed) + 7, txn: pid >= transactional}
+		if _, err := p.Append(gap.encode(c), AppendOptions{}); !errors.Is(err, ErrOutOfOrderSequence) {
 			c.t.Errorf("%s: gap in the sequence of producer %d: %v", where, pid, err)
 		}
 	}

@@ -12,7 +12,8 @@
 //	    <20-digit base offset>.log      record batches v2 as received, see package batch
 //	    <base>.index                    per about 4096 bytes: last offset of a batch - base uint32, its position uint32
 //	    <base>.timeindex                largest timestamp so far int64, its offset - base uint32
-//	    <offset>.snapshot               idempotent producers up to that offset, see snapshot.go
+//	    <base>.txnindex                 aborted transactions whose markers are in the segment, see txnindex.go
+//	    <offset>.snapshot               producers and open transactions up to that offset, see snapshot.go
 //
 // # Durability
 //
@@ -31,10 +32,17 @@
 // is zero. Or they are damage: then the partition is offline, its files stay as they are, and the others are served.
 // Damage below the recovery point is found when it is read, because every Read checks CRCs, or by [Check].
 //
+// # Transactions
+//
+// A partition knows of a transaction what its producer state says: where the data of the open one begins (KIP-98). Whether a
+// transaction exists and how it ends is the transaction coordinator's business; it ends one with [Partition.AppendMarker]. The last
+// stable offset moves together with the high watermark, to what it was when that was the end of the log: so a transaction that
+// has ended holds it back until its marker is durable (I7). Producers are not forgotten, and segments not deleted by
+// retention, as long as an open transaction needs them. The transaction index is durable before the producer snapshot of
+// a later offset is: recovery keeps its entries below the snapshot from which it replays, and makes the others again.
+//
 // # What is not here yet
 //
-// Transactions: transactional and control batches are refused with [ErrTransactional]; their place is the producer state
-// (producers.go), [Partition.LastStableOffset] and a .txnindex beside the other indexes. Compaction: its place is the
-// janitor; cleanup.policy=compact is recorded, keys are required, and such a topic is not subject to retention. Until then
-// offsets have no gaps, and recovery and Check insist on that.
+// Compaction: its place is the janitor; cleanup.policy=compact is recorded, keys are required, and such a topic is not
+// subject to retention. Until then offsets have no gaps, and recovery and Check insist on that.
 package log

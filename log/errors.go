@@ -46,8 +46,12 @@ var (
 	ErrUnknownProducer = errors.New("unknown producer id")
 	// ErrInvalidProducerEpoch: a newer epoch of the producer id has written (INVALID_PRODUCER_EPOCH).
 	ErrInvalidProducerEpoch = errors.New("producer epoch is fenced")
-	// ErrTransactional: transactional and control batches are not accepted (INVALID_TXN_STATE).
-	ErrTransactional = errors.New("transactional batches are not supported")
+	// ErrCoordinatorFenced: a newer transaction coordinator has ended a transaction of the producer (TRANSACTION_COORDINATOR_FENCED).
+	ErrCoordinatorFenced = errors.New("transaction coordinator epoch is fenced")
+	// ErrInvalidTxnState: a batch outside a transaction from a producer with an open one (INVALID_TXN_STATE).
+	ErrInvalidTxnState = errors.New("the producer has an open transaction, which the batch is not part of")
+	// ErrTooManyProducers: all producers that a partition may remember are in open transactions (I5). It may be tried again.
+	ErrTooManyProducers = errors.New("too many producers with open transactions in the partition")
 )
 
 // OfflineError says which bytes quarantined a partition. It matches [ErrPartitionOffline].

@@ -256,3 +256,90 @@ func TestServedIsDurableAfterKill(t *testing.T) {
 		t.Errorf("high watermark after the power cut is %d, but %d was served", got, served)
 	}
 }
+
+// TestMarkerFull fills the disk when a transaction is to end: the marker may be tried again, and the last stable offset stays until
+// one is durable.
+func TestMarkerFull(t *testing.T) {
+	for name, c := range map[string]struct {
+		op     vfs.Op
+		suffix string
+		err    error
+	}{
+		"write":       {vfs.OpWrite, logSuffix, syscall.ENOSPC},
+		"short write": {vfs.OpWrite, logSuffix, &vfs.ShortWrite{N: 70, Err: syscall.ENOSPC}},
+		"roll":        {vfs.OpCreate, logSuffix, syscall.ENOSPC},
+		"snapshot":    {vfs.OpWrite, snapshotSuffix + tempSuffix, syscall.ENOSPC},
+		"index":       {vfs.OpCreate, txnIndexSuffix, syscall.EDQUOT},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			f := newFaulty(mem, c.op, c.suffix, c.err, false)
+			l := mustOpen(t, testConfig(f))
+			mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1024"})
+			p := mustPartition(t, l, "t", 0)
+			var aborted []AbortedTransaction
+			var full error
+			for seq := int32(0); full == nil && seq < 100; seq++ {
+				first := produceBatch(t, p, txnBatch(t, 1, 0, seq, strings.Repeat("x", 50+7*int(seq)))).BaseOffset
+				wantStable(t, "open", p, first, aborted...)
+				f.on.Store(true)
+				var r AppendResult
+				if r, full = p.AppendMarker(abortOf(1, 0)); full == nil { // the fault is not met yet
+					if err := p.WaitDurable(t.Context(), r.LastOffset); err != nil {
+						t.Fatal(err)
+					}
+					f.on.Store(false)
+					aborted = append(aborted, AbortedTransaction{1, first})
+					continue
+				}
+				wantStable(t, "full", p, first, aborted...)
+				if rs, err := readAll(p, 0, 1000); err != nil || int64(len(rs)) != first+1 {
+					t.Errorf("reads while full: %d records, %v", len(rs), err)
+				}
+				f.on.Store(false)
+				mark(t, p, abortOf(1, 0))
+				aborted = append(aborted, AbortedTransaction{1, first})
+			}
+			if !errors.Is(full, ErrFull) {
+				t.Fatalf("AppendMarker on a full disk: %v, want ErrFull", full)
+			}
+			wantStable(t, "room", p, p.EndOffset(), aborted...)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(t, mem, "data")
+			p = mustPartition(t, mustOpen(t, testConfig(mem)), "t", 0)
+			wantStable(t, "restarted", p, p.EndOffset(), aborted...)
+		})
+	}
+}
+
+// TestMarkerSyncError has the sync of a marker fail: it is not acknowledged, the transaction does not become visible, and nothing can be
+// tried again in this process (I1).
+func TestMarkerSyncError(t *testing.T) {
+	mem := vfs.NewMem()
+	f := newFaulty(mem, vfs.OpSync, logSuffix, syscall.EIO, true)
+	l := mustOpen(t, testConfig(f))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	f.on.Store(true)
+	r, err := p.AppendMarker(commitOf(1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WaitDurable(t.Context(), r.LastOffset); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("WaitDurable: %v, want ErrFailed and EIO", err)
+	}
+	if _, err := p.AppendMarker(commitOf(1, 0)); !errors.Is(err, ErrFailed) {
+		t.Errorf("AppendMarker after the failure: %v, want ErrFailed", err)
+	}
+	wantStable(t, "failed", p, 0)
+	if err := l.Close(); !errors.Is(err, ErrFailed) {
+		t.Errorf("Close: %v, want ErrFailed", err)
+	}
+	p = mustPartition(t, mustOpen(t, testConfig(mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0))), "t", 0)
+	wantStable(t, "restarted without the marker", p, 0)
+	mark(t, p, commitOf(1, 0))
+	wantStable(t, "tried again", p, 2)
+}

@@ -2,6 +2,7 @@ package log
 
 import (
 	"container/list"
+	"errors"
 	"sync"
 
 	"github.com/sluice-data/sluice/internal/vfs"
@@ -18,6 +19,9 @@ type fdCache struct {
 	idle *list.List // of *handle, open and unused, least recently used first
 }
 
+// errGone says that a segment's file was deleted or replaced since the segment was looked up: look again, see [Partition.awaitSwap].
+var errGone = errors.New("segment was deleted or replaced")
+
 // handle is a file that the cache opens when it is used.
 type handle struct {
 	path string
@@ -31,11 +35,15 @@ func newFDCache(fs vfs.FS, max int) *fdCache {
 	return &fdCache{fs: fs, max: max, idle: list.New()}
 }
 
-// acquire opens the file if it is not open. The caller must release the handle.
+// acquire opens the file if it is not open. The caller must release the handle. A file that is gone is never opened again, because
+// its name may be that of another one by now: errGone.
 func (c *fdCache) acquire(h *handle, flag vfs.Flag) (vfs.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.file == nil {
+		if h.gone {
+			return nil, errGone
+		}
 		f, err := c.fs.OpenFile(h.path, flag)
 		if err != nil {
 			return nil, err

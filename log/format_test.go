@@ -1,9 +1,13 @@
 package log
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -54,7 +58,7 @@ func dump(t *testing.T, fsys vfs.FS, dir string, ids *strings.Replacer) string {
 		}
 		fmt.Fprintf(&out, "-- %s --\n", name)
 		switch filepath.Ext(name) {
-		case logSuffix, indexSuffix, timeIndexSuffix, snapshotSuffix:
+		case logSuffix, indexSuffix, timeIndexSuffix, txnIndexSuffix, snapshotSuffix:
 			out.WriteString(hex.Dump(b))
 		default:
 			out.WriteString(strings.TrimSuffix(ids.Replace(string(b)), "\n") + "\n")
@@ -75,6 +79,10 @@ func TestFiles(t *testing.T) {
 	if _, err := p.DeleteRecords(3); err != nil {
 		t.Fatal(err)
 	}
+	other := mustPartition(t, l, "readings", 0)
+	produceBatch(t, other, txnBatch(t, 6, 2, 0, "aborted"))
+	produceBatch(t, other, txnBatch(t, 7, 0, 0, "open"))
+	mark(t, other, Marker{ProducerID: 6, ProducerEpoch: 3, CoordinatorEpoch: 9})
 	id, cluster := topicID(topic.ID()).String(), l.ClusterID()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -101,7 +109,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 	produceBatch(t, p, seqBatch(t, 3, 4, 0, "c"))
 	b := p.producers.encode()
-	byID, err := decodeSnapshot(b, testTime.UnixMilli())
+	byID, err := decodeSnapshot(b, p.EndOffset(), testTime.UnixMilli())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +125,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	for i := range b {
 		c := append([]byte(nil), b...)
 		c[i] ^= 0x10
-		if _, err := decodeSnapshot(c, 0); err == nil {
+		if _, err := decodeSnapshot(c, p.EndOffset(), 0); err == nil {
 			t.Errorf("flipped byte %d: no error", i)
 		}
 	}
@@ -135,14 +143,23 @@ func TestTopicConfigDefaults(t *testing.T) {
 func FuzzSnapshot(f *testing.F) {
 	ps := producers{max: 10, byID: map[int64]*producer{}}
 	f.Add(ps.encode())
-	p := &producer{}
+	p := newProducer(0)
 	p.add(producerBatch{1, 2, 0, 3})
 	p.add(producerBatch{2, 3, 0, 3})
 	ps.byID[7] = p
 	f.Add(ps.encode())
+	ps.byID[8] = &producer{epoch: 3, coordinatorEpoch: 4, txnFirst: 2, timestamp: 5}
+	f.Add(ps.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if byID, err := decodeSnapshot(b, 0); err == nil {
-			(&producers{byID: byID}).encode()
+		byID, err := decodeSnapshot(b, 1000, 0)
+		if err != nil {
+			return
+		}
+		ps := producers{max: 10}
+		ps.load(byID)
+		again, err := decodeSnapshot(ps.encode(), 1000, 0)
+		if err != nil || !maps.EqualFunc(again, byID, func(a, b *producer) bool { return *a == *b }) {
+			t.Errorf("encoded and decoded again: %v, %v; want %v", again, err, byID)
 		}
 	})
 }
@@ -160,13 +177,48 @@ func FuzzCheckpoints(f *testing.F) {
 	})
 }
 
-// FuzzSegment opens a partition whose segment and indexes hold any bytes: no panic, and what is served passes Check.
+// FuzzTxnIndex reads any bytes as a transaction index: what is taken is what would be written.
+func FuzzTxnIndex(f *testing.F) {
+	f.Add(appendAbortedEntry(appendAbortedEntry(nil, abortedEntry{1, 0, 2, 3}), abortedEntry{2, 3, 5, 3}), int64(0), int64(9))
+	f.Add(make([]byte, 3*abortedEntrySize+1), int64(1), int64(2))
+	f.Fuzz(func(t *testing.T, b []byte, from, upTo int64) {
+		if len(b) >= abortedEntrySize {
+			if e, err := decodeAbortedEntry(b); err == nil && !bytes.Equal(appendAbortedEntry(nil, e), b[:abortedEntrySize]) {
+				t.Errorf("%+v is written as other bytes than %x", e, b[:abortedEntrySize])
+			}
+		}
+		mem := vfs.NewMem()
+		if err := writeFile(mem, "x", b); err != nil {
+			t.Fatal(err)
+		}
+		x := index{handle: handle{path: "x"}, entrySize: abortedEntrySize}
+		if err := x.load(mem); err != nil {
+			t.Fatal(err)
+		}
+		p := Partition{log: &Log{files: newFDCache(mem, 5)}}
+		var found []AbortedTransaction
+		_, err := p.collectAborted(x.view(), from, upTo, &found)
+		for _, a := range found {
+			if a.FirstOffset >= upTo || a.ProducerID < 0 || err == nil && len(found) > len(b)/abortedEntrySize {
+				t.Errorf("found %v", found)
+			}
+		}
+		if kept, _, err := p.durableAborted(&segment{aborted: x}, upTo); err != nil || kept > int64(len(b)) {
+			t.Errorf("kept %d of %d bytes, %v", kept, len(b), err)
+		}
+	})
+}
+
+// FuzzSegment opens a partition whose files hold any bytes: no panic, and what is served passes Check.
 func FuzzSegment(f *testing.F) {
 	good := newBatch(f, "a", "b")
-	f.Add(good, []byte{}, []byte{})
-	f.Add(append(append([]byte(nil), good...), good[:40]...), []byte{0, 0, 0, 1, 0, 0, 0, 0}, make([]byte, 12))
-	f.Add(make([]byte, 600), make([]byte, 16), []byte{1})
-	f.Fuzz(func(t *testing.T, log, index, times []byte) {
+	f.Add(good, []byte{}, []byte{}, []byte{}, []byte{})
+	f.Add(append(append([]byte(nil), good...), good[:40]...), []byte{0, 0, 0, 1, 0, 0, 0, 0}, make([]byte, 12), make([]byte, 40), []byte{0, 1})
+	f.Add(make([]byte, 600), make([]byte, 16), []byte{1}, []byte{}, []byte{})
+	txn, index := transactionBytes(f)
+	ps := producers{byID: map[int64]*producer{1: newProducer(0)}}
+	f.Add(txn, []byte{}, []byte{}, index, ps.encode())
+	f.Fuzz(func(t *testing.T, log, index, times, aborted, snapshot []byte) {
 		mem := vfs.NewMem()
 		cfg := testConfig(mem)
 		cfg.Now = func() time.Time { return testTime }
@@ -179,8 +231,11 @@ func FuzzSegment(f *testing.F) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for suffix, b := range map[string][]byte{logSuffix: log, indexSuffix: index, timeIndexSuffix: times} {
-			if err := writeFile(crashed, join(dir, offsetName(0, suffix)), b); err != nil {
+		for name, b := range map[string][]byte{
+			offsetName(0, logSuffix): log, offsetName(0, indexSuffix): index, offsetName(0, timeIndexSuffix): times,
+			offsetName(0, txnIndexSuffix): aborted, offsetName(2, snapshotSuffix): snapshot,
+		} {
+			if err := writeFile(crashed, join(dir, name), b); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -193,8 +248,43 @@ func FuzzSegment(f *testing.F) {
 		_, _ = readAll(p, 0, 100)
 		_, _, _ = p.OffsetForTime(testTime.UnixMilli())
 		_, _, _ = p.MaxTimestamp()
-		if p.Err() == nil {
-			produce(t, p, "y")
+		_, _ = p.AbortedTransactions(0, p.LastStableOffset())
+		if p.LastStableOffset() > p.HighWatermark() {
+			t.Errorf("last stable offset is %d, high watermark %d", p.LastStableOffset(), p.HighWatermark())
+		}
+		if p.Err() != nil {
+			return
+		}
+		for _, o := range p.OpenTransactions() {
+			mark(t, p, Marker{ProducerID: o.ProducerID, ProducerEpoch: o.ProducerEpoch, CoordinatorEpoch: math.MaxInt32})
+		}
+		produce(t, p, "y")
+		if p.LastStableOffset() != p.EndOffset() {
+			t.Errorf("last stable offset is %d, want %d: every transaction has ended", p.LastStableOffset(), p.EndOffset())
+		}
+		if _, err := p.AbortedTransactions(0, p.EndOffset()); err != nil && p.Err() == nil {
+			t.Errorf("aborted transactions: %v", err)
 		}
 	})
+}
+
+// transactionBytes are the files of two transactions.
+func transactionBytes(t testing.TB) (log, aborted []byte) {
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	produceBatch(t, p, txnBatch(t, 2, 0, 0, "b"))
+	mark(t, p, abortOf(1, 0))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := p.segments[0]
+	log, err1 := readFile(mem, s.log.path)
+	aborted, err2 := readFile(mem, s.aborted.path)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return log, aborted
 }

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -13,11 +14,11 @@ import (
 // testTime is the clock of tests that do not move it.
 var testTime = time.UnixMilli(1_700_000_000_000)
 
-// testConfig has a fixed clock and a janitor that never does anything by itself.
+// testConfig has a fixed clock and a janitor and a cleaner that never do anything by themselves.
 func testConfig(fsys vfs.FS) Config {
 	return Config{
 		Dir: "data", FS: fsys, Now: func() time.Time { return testTime },
-		CheckpointInterval: 24 * time.Hour, RetentionInterval: 24 * time.Hour,
+		CheckpointInterval: 24 * time.Hour, RetentionInterval: 24 * time.Hour, CompactionInterval: 24 * time.Hour,
 		SyncVolumeAt: 2, // so that crash tests meet both ways
 	}
 }
@@ -102,6 +103,7 @@ type record struct {
 	offset int64
 	value  string
 	header batch.Header
+	raw    []byte // the batch
 }
 
 // readAll reads the partition from the offset to the high watermark, in pieces of maxBytes.
@@ -128,7 +130,7 @@ func readAll(p *Partition, offset int64, maxBytes int) ([]record, error) {
 			}
 			for r.Next() {
 				if o := r.Record().Offset; o >= offset {
-					out = append(out, record{o, string(r.Record().Value), h})
+					out = append(out, record{o, string(r.Record().Value), h, bytes.Clone(b[:h.Size()])})
 				}
 			}
 			if r.Err() != nil {
@@ -157,6 +159,31 @@ func wantSound(t testing.TB, fsys vfs.FS, dir string) Report {
 	}
 	for _, p := range r.Problems {
 		t.Errorf("Check: %s", p)
+	}
+	return r
+}
+
+// txnBatch makes a transactional batch.
+func txnBatch(t testing.TB, id int64, epoch int16, seq int32, values ...string) []byte {
+	t.Helper()
+	return build(t, &batch.Builder{Idempotent: true, Transactional: true, ProducerID: id, ProducerEpoch: epoch, BaseSequence: seq}, values...)
+}
+
+func commitOf(id int64, epoch int16) Marker {
+	return Marker{ProducerID: id, ProducerEpoch: epoch, Commit: true}
+}
+
+func abortOf(id int64, epoch int16) Marker { return Marker{ProducerID: id, ProducerEpoch: epoch} }
+
+// mark ends a transaction and waits until that is durable.
+func mark(t testing.TB, p *Partition, m Marker) AppendResult {
+	t.Helper()
+	r, err := p.AppendMarker(m)
+	if err != nil {
+		t.Fatalf("AppendMarker(%+v): %v", m, err)
+	}
+	if err := p.WaitDurable(context.Background(), r.LastOffset); err != nil {
+		t.Fatalf("WaitDurable(%d): %v", r.LastOffset, err)
 	}
 	return r
 }

@@ -120,6 +120,61 @@ func searchFile(f io.ReaderAt, size, n int, after func([]byte) bool) ([]byte, er
 	return buf[(i-1)*size : i*size], nil
 }
 
+// each visits the entries in order, from the first one on for which skip is false, until visit returns false. Entries are sorted: skip
+// is true, then false.
+func (v view) each(c *fdCache, skip func(entry []byte) bool, visit func(entry []byte) (more bool, err error)) error {
+	size := v.x.entrySize
+	if v.flushed > 0 {
+		f, err := c.acquire(&v.x.handle, 0)
+		if err != nil {
+			return fmt.Errorf("open index: %w", err)
+		}
+		defer c.release(&v.x.handle)
+		if more, err := eachInFile(f, size, v.flushed, skip, visit); err != nil || !more {
+			return err
+		}
+	}
+	_, err := eachIn(v.pending, size, skip, visit)
+	return err
+}
+
+// eachInFile is each for the first end bytes of a file: it halves them with single reads, then reads on in blocks.
+func eachInFile(f io.ReaderAt, size int, end int64, skip func([]byte) bool, visit func([]byte) (bool, error)) (more bool, err error) {
+	buf := make([]byte, max(indexFlushBytes/size, 1)*size)
+	read := func(b []byte, at int64) {
+		if n, rerr := f.ReadAt(b, at); n < len(b) && err == nil {
+			err = fmt.Errorf("read index: %w", rerr)
+		}
+	}
+	first := sort.Search(int(end)/size, func(i int) bool {
+		read(buf[:size], int64(i*size))
+		return err != nil || !skip(buf[:size])
+	})
+	for at := int64(first * size); at < end && err == nil; at += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), end-at)]
+		if read(buf, at); err != nil {
+			break
+		}
+		if more, err := eachIn(buf, size, skip, visit); err != nil || !more {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// eachIn is each for entries in memory.
+func eachIn(b []byte, size int, skip func([]byte) bool, visit func([]byte) (bool, error)) (more bool, err error) {
+	for ; len(b) >= size; b = b[size:] {
+		if skip(b[:size]) {
+			continue
+		}
+		if more, err := visit(b[:size]); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // flush writes the pending entries to the file. It is not synced. publish runs the change under the state lock.
 func (x *index) flush(c *fdCache, publish func(func())) error {
 	if len(x.pending) == 0 {

@@ -48,6 +48,7 @@ func (j *janitor) run(l *Log) {
 		case <-j.wake:
 			err = l.writeRecoveryPoints()
 		case <-points.C:
+			l.syncer.poke() // for lazy appends that nobody waits for
 			err = l.checkpoint(false)
 		case <-idle.C:
 			err = l.checkpoint(true)
@@ -102,10 +103,14 @@ func (p *Partition) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	if err := p.syncLog(s); err != nil {
-		return err
+	err = p.syncLog(s)
+	if err == nil {
+		err = p.syncIndexes(s)
 	}
-	if err := p.syncIndexes(s); err != nil {
+	if errors.Is(err, errGone) {
+		return nil // it was rolled and then deleted or cleaned: roll has moved the recovery point beyond it
+	}
+	if err != nil {
 		return err
 	}
 	if err := p.writeSnapshot(end, snapshot); err != nil {
@@ -126,6 +131,16 @@ func (l *Log) writeRecoveryPoints() error {
 // writeLogStarts writes the log start offsets of the data directory.
 func (l *Log) writeLogStarts() error {
 	return l.writeOffsets(logStartFile, (*Partition).LogStartOffset)
+}
+
+// writeCleaned writes the cleaner's offsets of the data directory.
+func (l *Log) writeCleaned() error {
+	return l.writeOffsets(cleanerFile, func(p *Partition) int64 { return p.clean.Load() })
+}
+
+// writeHoles writes the offsets below which compaction may have left holes.
+func (l *Log) writeHoles() error {
+	return l.writeOffsets(holesFile, func(p *Partition) int64 { return p.holes.Load() })
 }
 
 // writeOffsets writes one checkpoint file; zeros are left out.
@@ -199,7 +214,7 @@ func (p *Partition) rollExpired(c *TopicConfig, now int64) error {
 func (p *Partition) retainFrom(c *TopicConfig, now int64) (int64, error) {
 	start, total := p.logStart.Load(), p.Size()
 	for i, s := range p.segments {
-		if i+1 == len(p.segments) || p.segments[i+1].base > p.durable.Load() {
+		if i+1 == len(p.segments) || p.segments[i+1].base > p.LastStableOffset() {
 			break
 		}
 		old, err := p.expired(s, c, now)
@@ -256,7 +271,7 @@ func (p *Partition) DeleteRecords(before int64) (int64, error) {
 	return p.LogStartOffset(), nil
 }
 
-// deleteBelow makes a log start offset durable and then deletes the segments below it. mu is held.
+// deleteBelow makes a log start offset durable and then deletes the segments below it, unless the cleaner is at work. mu is held.
 func (p *Partition) deleteBelow(start int64) error {
 	if start > p.logStart.Load() {
 		p.logStart.Store(start)
@@ -264,6 +279,10 @@ func (p *Partition) deleteBelow(start int64) error {
 			return err
 		}
 	}
+	if !p.cleaning.TryLock() {
+		return nil // the cleaner reads the files, and deletes them when it is done
+	}
+	defer p.cleaning.Unlock()
 	n := 0
 	for n+1 < len(p.segments) && p.segments[n+1].base <= p.logStart.Load() {
 		n++

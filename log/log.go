@@ -32,7 +32,8 @@ type Log struct {
 	lock      io.Closer
 	syncer    *syncer
 	janitor   *janitor
-	wg        sync.WaitGroup // the syncer and the janitor
+	cleaner   *cleaner
+	wg        sync.WaitGroup // the syncer, the janitor and the cleaner
 
 	// changes serialises what changes the catalogue; it is held while the file is written.
 	changes sync.Mutex
@@ -45,7 +46,14 @@ type Log struct {
 	topics map[string]*Topic
 	byID   map[topicID]*Topic
 
+	// Dynamic broker configs, and the configuration that they give a topic without overrides. Written under changes.
+	broker   atomic.Pointer[BrokerOverrides]
+	defaults atomic.Pointer[TopicConfig]
+
 	checkpoints sync.Mutex // serialises the writing of checkpoint files
+
+	recompressors sync.Pool // of *batch.Recompressor
+	stats         Stats
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -53,17 +61,19 @@ type Log struct {
 	closing  atomic.Bool
 }
 
-// Open recovers the log in the directory and starts its two goroutines: one syncs, one looks after retention and recovery
-// points. A partition whose files are damaged is offline, see [Partition.Err]; everything else is served.
+// Open recovers the log in the directory and starts its three goroutines: one syncs, one looks after retention and recovery
+// points, one compacts. A partition whose files are damaged is offline, see [Partition.Err]; everything else is served.
 //
 // ErrLocked means that another process has it open. Other errors name the file.
 func Open(cfg Config) (*Log, error) {
 	cfg = cfg.withDefaults()
 	l := &Log{
 		cfg: cfg, fs: cfg.FS, files: newFDCache(cfg.FS, cfg.MaxOpenFiles),
-		syncer: newSyncer(cfg.SyncParallelism), janitor: newJanitor(),
+		syncer: newSyncer(cfg.SyncParallelism), janitor: newJanitor(), cleaner: newCleaner(&cfg),
 		topics: map[string]*Topic{}, byID: map[topicID]*Topic{}, failed: make(chan struct{}),
 	}
+	l.broker.Store(&BrokerOverrides{})
+	l.defaults.Store(&cfg.Topic)
 	if err := makeDataDir(cfg.FS, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
@@ -82,6 +92,7 @@ func Open(cfg Config) (*Log, error) {
 	l.syncer.volume = openVolume(&l.cfg) // before anything is written that it is to report on
 	l.wg.Go(func() { l.syncer.run(l) })
 	l.wg.Go(func() { l.janitor.run(l) })
+	l.wg.Go(func() { l.cleaner.run(l) })
 	return l, nil
 }
 
@@ -215,6 +226,7 @@ func (l *Log) Close() error {
 		return nil
 	}
 	close(l.janitor.stop)
+	close(l.cleaner.stop)
 	l.eachPartition(func(p *Partition) { p.stop() })
 	close(l.syncer.stop)
 	l.wg.Wait()

@@ -69,3 +69,17 @@ func TestLocked(t *testing.T) {
 		mustOpen(t, cfg)
 	}
 }
+
+// The partition of a group or a transactional id is the one that Kafka and its tools look in.
+func TestPartitionFor(t *testing.T) {
+	for _, tt := range []struct {
+		id   string
+		want int32 // abs(hashCode) % 50 in Java
+	}{
+		{"g", 3}, {"test", 48}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
+	} {
+		if got := PartitionFor(tt.id, 50); got != tt.want {
+			t.Errorf("PartitionFor(%q) = %d, want %d", tt.id, got, tt.want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // Partition is an ordered sequence of records on disk. All methods may be called concurrently.
 //
-// Lock order in this package: Log.changes, Partition.mu, segment.syncing or Log.checkpoints or Partition.snapshots, Partition.state, then the
+// Lock order in this package: Log.changes, Partition.cleaning, Partition.mu, segment.syncing or Log.checkpoints or Partition.snapshots, Partition.state, then the
 // small ones (Log.mu, waitList.mu, recoveryPoint.mu, Partition.hints, syncer.mu, fdCache.mu), of which one is held at a time.
 type Partition struct {
 	log   *Log
@@ -43,7 +43,13 @@ type Partition struct {
 	logStart atomic.Int64
 	end      atomic.Int64 // log end offset
 	durable  atomic.Int64 // high watermark: everything below is synced (I1, I7)
+	clean    atomic.Int64 // first dirty offset: the cleaner has been through everything below
+	holes    atomic.Int64 // the cleaner may have left holes between batches below this offset, never above
+	stable   atomic.Int64 // last stable offset, as far as the log was not cut at its start
 	queued   atomic.Bool  // waits for a sync round
+
+	// cleaning is held while the cleaner works on the files. Who wants to rename the directory waits for it.
+	cleaning sync.Mutex
 
 	recovery  recoveryPoint
 	snapshots sync.Mutex // serialises the writing of producer snapshots
@@ -86,10 +92,6 @@ func (p *Partition) HighWatermark() int64 { return p.durable.Load() }
 // EndOffset is the offset that the next record gets. Records from HighWatermark on are not durable yet.
 func (p *Partition) EndOffset() int64 { return p.end.Load() }
 
-// LastStableOffset is the offset below which every transaction has ended (KIP-98). No transaction is accepted yet, so it
-// is the high watermark.
-func (p *Partition) LastStableOffset() int64 { return p.HighWatermark() }
-
 // Size is the bytes of all .log files.
 func (p *Partition) Size() int64 {
 	p.state.RLock()
@@ -101,8 +103,9 @@ func (p *Partition) Size() int64 {
 	return n
 }
 
-// LeaderEpoch is the current leader epoch. One node never changes its leader, and what consumers see is never lost, so it
-// stays 0 unless the directory came from elsewhere.
+// LeaderEpoch is the current leader epoch. It stays 0 unless the directory came from elsewhere: one node never changes its
+// leader. A crash that cuts the tail does not raise it either, although a new leader in Kafka would: the epoch tells consumers
+// that offsets they have seen may hold other records now (KIP-320), and here they see nothing that a crash can take back (I7).
 func (p *Partition) LeaderEpoch() int32 {
 	p.state.RLock()
 	defer p.state.RUnlock()

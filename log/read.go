@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,31 +20,53 @@ type hint struct {
 
 // Read appends whole batches to dst, from the one that contains offset on, as long as they end below upTo (and below the
 // high watermark, I7) and are not more than maxBytes in all; the first one may be larger (KIP-74). It returns dst unchanged
-// when there is nothing to read yet. It reads from one segment at most. Every batch is checked against its CRC: damage
+// when there is nothing to read yet. Where compaction has removed the records at offset, it goes on with the next batch. It reads from
+// one segment at most. Every batch is checked against its CRC: damage
 // takes the partition offline and is never served.
 //
 // Errors: ErrOffsetOutOfRange below the log start offset or above the end, ErrPartitionOffline (*OfflineError),
 // ErrPartitionDeleted, ErrClosed.
 func (p *Partition) Read(dst []byte, offset int64, maxBytes int, upTo int64) ([]byte, error) {
-	s, err := p.segmentAt(offset)
-	if err != nil {
-		return dst, err
-	}
 	upTo = min(upTo, p.HighWatermark())
-	if offset >= upTo || s == nil {
-		return dst, nil
+	for {
+		s, err := p.segmentAt(offset)
+		if err != nil {
+			return dst, err
+		}
+		if offset >= upTo || s == nil {
+			return dst, nil
+		}
+		out, err := p.readSegment(s, dst, offset, maxBytes, upTo)
+		if err == nil {
+			return out, nil
+		}
+		if !errors.Is(err, errGone) {
+			return dst, p.readError(s, offset, err)
+		}
+		p.awaitSwap()
 	}
-	out, err := p.readSegment(s, dst, offset, maxBytes, upTo)
-	if err != nil {
-		return dst, p.readError(s, offset, err)
-	}
-	return out, nil
+}
+
+// awaitSwap returns after what made a segment go: its deletion, or the cleaner that puts another one in its place. Then the partition
+// has the segments to look at.
+func (p *Partition) awaitSwap() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 }
 
 // segmentAt returns the segment that holds the offset, nil when there is none yet.
 func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	p.state.RLock()
 	defer p.state.RUnlock()
+	segments, err := p.segmentsFrom(offset)
+	if err != nil || len(segments) == 0 {
+		return nil, err
+	}
+	return segments[0], nil
+}
+
+// segmentsFrom lists the segments from the one on that holds the offset; none when there is none yet. The caller holds state.
+func (p *Partition) segmentsFrom(offset int64) ([]*segment, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -54,7 +77,7 @@ func (p *Partition) segmentAt(offset int64) (*segment, error) {
 	if i == 0 {
 		return nil, nil
 	}
-	return p.segments[i-1], nil
+	return p.segments[i-1:], nil
 }
 
 // readError explains an error of a read: the files may have been deleted meanwhile.
@@ -64,7 +87,7 @@ func (p *Partition) readError(s *segment, offset int64, err error) error {
 	}
 	var d *damageError
 	if errors.As(err, &d) {
-		return p.quarantine(s.log.path, d.damage)
+		return p.quarantine(cmp.Or(d.file, s.log.path), d.damage)
 	}
 	return fmt.Errorf("read %s: %w", s.log.path, err)
 }
@@ -131,8 +154,8 @@ func (p *Partition) scanTo(f io.ReaderAt, s *segment, offset int64) (int64, erro
 	for {
 		at := sc.pos
 		err := sc.next()
-		if err == nil && sc.h.BaseOffset != end {
-			err = fmt.Errorf("%w: base offset is %d, want %d", batch.ErrCorrupt, sc.h.BaseOffset, end)
+		if err == nil {
+			err = p.follows(&sc.h, end)
 		}
 		if err == io.EOF || errors.Is(err, batch.ErrCorrupt) {
 			return 0, &damageError{damage{position: at, offset: end, reason: err.Error()}}
@@ -162,7 +185,7 @@ func (p *Partition) readAt(f io.ReaderAt, s *segment, dst []byte, pos int64, exa
 		if n, err := f.ReadAt(dst[start:], pos); err != nil && (err != io.EOF || int64(n) < have) {
 			return nil, err
 		}
-		c, err := cut(dst[start:], offset, maxBytes, upTo)
+		c, err := p.cut(dst[start:], exact || pos == 0, offset, maxBytes, upTo)
 		if err != nil {
 			return nil, &damageError{damage{position: pos + int64(c.to), offset: c.next, reason: err.Error()}}
 		}
@@ -183,8 +206,22 @@ type cutting struct {
 	need     int   // bytes to read from position from on, when the first batch is not complete
 }
 
-// cut finds the batches in b from the one that contains offset on, that end below upTo, up to maxBytes.
-func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
+// follows returns an error unless a batch may come where the offset next is expected: it has that offset, or the cleaner may have
+// removed what was there. What is not cleaned has no holes.
+func (p *Partition) follows(h *batch.Header, next int64) error {
+	return follows(h, next, p.holes.Load())
+}
+
+func follows(h *batch.Header, next, holes int64) error {
+	if h.BaseOffset == next || h.BaseOffset > next && h.BaseOffset < holes {
+		return nil
+	}
+	return fmt.Errorf("%w: base offset is %d, want %d", batch.ErrCorrupt, h.BaseOffset, next)
+}
+
+// cut finds the batches in b from the one that contains offset on, that end below upTo, up to maxBytes. sure says that nothing of
+// that can be before b; otherwise an index said so, which a batch beyond offset would prove wrong.
+func (p *Partition) cut(b []byte, sure bool, offset int64, maxBytes int, upTo int64) (cutting, error) {
 	c := cutting{next: offset}
 	for found := false; ; {
 		h, err := batch.Parse(b[c.to:])
@@ -194,10 +231,10 @@ func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
 			}
 			return c, nil
 		}
-		if err == nil && found && h.BaseOffset != c.next {
-			err = fmt.Errorf("%w: base offset is %d", batch.ErrCorrupt, h.BaseOffset)
+		if err == nil && (found || h.BaseOffset > offset) {
+			err = p.follows(&h, c.next)
 		}
-		if err == nil && !found && h.BaseOffset > offset {
+		if err == nil && h.BaseOffset > offset && !sure {
 			err = fmt.Errorf("%w: base offset is %d, beyond the one looked for", batch.ErrCorrupt, h.BaseOffset)
 		}
 		switch {
@@ -207,6 +244,7 @@ func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
 			}
 			return c, err
 		case h.LastOffset() < offset:
+			sure = true
 			c.to += h.Size()
 			c.from = c.to
 			if c.to > len(b) {
@@ -225,7 +263,7 @@ func cut(b []byte, offset int64, maxBytes int, upTo int64) (cutting, error) {
 		if _, err := batch.Validate(b[c.to : c.to+h.Size()]); err != nil {
 			return c, err
 		}
-		found = true
+		found, sure = true, true
 		c.to += h.Size()
 		c.next = h.LastOffset() + 1
 	}

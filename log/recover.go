@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"sort"
 	"strings"
 	"sync"
@@ -13,20 +14,61 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// recover opens every partition, several at a time. clean says that the last process closed the log in order.
-func (l *Log) recover(clean bool) error {
-	points, err := readOffsets(l.fs, join(l.cfg.Dir, recoveryPointFile))
-	if err != nil {
-		// The file only saves work: without it everything is scanned.
+// checkpoints are the offset checkpoint files of the data directory.
+type checkpoints struct {
+	points map[partitionKey]int64 // recovery points
+	starts map[partitionKey]int64 // log start offsets
+	clean  map[partitionKey]int64 // first dirty offsets
+	holes  map[partitionKey]int64 // offsets below which compaction may have left holes
+
+	holesLost bool // holes could not be read
+}
+
+// readCheckpoints reads the files. Of those that only save work, one that is not readable is reported and counts as lost; clean says
+// whether the recovery points are there.
+func (l *Log) readCheckpoints() (c checkpoints, clean bool, err error) {
+	clean = true
+	if c.points, err = readOffsets(l.fs, join(l.cfg.Dir, recoveryPointFile)); err != nil {
 		l.cfg.Logger.Warn("recovery points are not readable, scanning everything", "err", err)
-		clean = false
+		clean, l.stale = false, true
+	}
+	if c.clean, err = readOffsets(l.fs, join(l.cfg.Dir, cleanerFile)); err != nil {
+		l.cfg.Logger.Warn("cleaner offsets are not readable, compacting everything again", "err", err)
 		l.stale = true
 	}
-	starts, err := readOffsets(l.fs, join(l.cfg.Dir, logStartFile))
-	if err != nil {
-		return fmt.Errorf("%w; restore the file, or delete it to see deleted records again", err)
+	if c.starts, err = readOffsets(l.fs, join(l.cfg.Dir, logStartFile)); err != nil {
+		return c, false, fmt.Errorf("%w; restore the file, or delete it to see deleted records again", err)
 	}
-	l.stale = l.stale || l.hasStale(points) || l.hasStale(starts)
+	if c.holes, err = readOffsets(l.fs, join(l.cfg.Dir, holesFile)); err != nil {
+		l.cfg.Logger.Warn("offsets of holes are not readable, taking all older segments for compacted ones", "err", err)
+		c.holesLost, l.stale = true, true
+	}
+	return c, clean, nil
+}
+
+// of returns what the files say about one partition.
+func (c *checkpoints) of(key partitionKey) partitionOffsets {
+	o := partitionOffsets{point: c.points[key], start: c.starts[key], clean: c.clean[key], holes: c.holes[key]}
+	o.holes = max(o.holes, o.clean)
+	if c.holesLost {
+		o.holes = math.MaxInt64
+	}
+	return o
+}
+
+// partitionOffsets are the checkpoints of one partition.
+type partitionOffsets struct{ point, start, clean, holes int64 }
+
+// recover opens every partition, several at a time. clean says that the last process closed the log in order.
+func (l *Log) recover(clean bool) error {
+	c, readable, err := l.readCheckpoints()
+	if err != nil {
+		return err
+	}
+	clean = clean && readable
+	for _, m := range []map[partitionKey]int64{c.points, c.starts, c.clean, c.holes} {
+		l.stale = l.stale || l.hasStale(m)
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex // guards errs
 	var errs []error
@@ -36,7 +78,7 @@ func (l *Log) recover(clean bool) error {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			key := partitionKey{p.topic.name, p.index}
-			if err := p.recover(points[key], starts[key], clean); err != nil {
+			if err := p.recover(c.of(key), clean); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, fmt.Errorf("recover %s: %w", key.dirName(), err))
@@ -57,17 +99,20 @@ func (l *Log) hasStale(offsets map[partitionKey]int64) bool {
 	return false
 }
 
-// recover opens one partition. Everything below point was durable when it was written down. Damage makes the partition go
-// offline and is no error; an error is one of the file system.
-func (p *Partition) recover(point, start int64, clean bool) error {
+// recover opens one partition. Everything below the recovery point was durable when it was written down. Damage makes the partition
+// go offline and is no error; an error is one of the file system.
+func (p *Partition) recover(o partitionOffsets, clean bool) error {
+	point, start := o.point, o.start
 	// Kept even when the partition goes offline: forgotten, they would make damage look like a torn end next time.
 	p.recovery.offset = point
 	p.logStart.Store(start)
+	p.clean.Store(o.clean)
+	p.holes.Store(o.holes)
 	bases, err := p.cleanFiles()
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.recoverMissing(point, start)
 	}
-	if err != nil {
+	if err != nil || p.Err() != nil {
 		return err
 	}
 	if p.made, err = p.checkMetadata(len(bases) > 0); err != nil || p.Err() != nil {
@@ -87,6 +132,8 @@ func (p *Partition) recover(point, start int64, clean bool) error {
 		p.segments = append(p.segments, s)
 	}
 	p.logStart.Store(max(start, bases[0]))
+	// The active segment is never cleaned.
+	p.holes.Store(min(o.holes, bases[len(bases)-1]))
 	return p.replay(point, clean)
 }
 
@@ -96,21 +143,33 @@ func (p *Partition) recoverMissing(point, start int64) error {
 		_ = p.quarantine(p.dir, damage{position: -1, offset: start, reason: fmt.Sprintf("segments are missing, offsets up to %d were durable", point)})
 		return nil
 	}
+	p.clean.Store(0)
+	p.holes.Store(0)
 	p.setEnd(start)
 	return nil
 }
 
-// setEnd sets end, high watermark and recovery point of a partition that is being opened.
+// setEnd sets end, high watermark and last stable offset of a partition that is being opened.
 func (p *Partition) setEnd(end int64) {
 	p.end.Store(end)
 	p.durable.Store(end)
+	p.stable.Store(p.producers.lastStable(end))
 }
 
-// cleanFiles deletes temporary files and lists the bases of the segments.
+// cleanFiles finishes what the cleaner had begun, deletes temporary files and lists the bases of the segments.
 func (p *Partition) cleanFiles() ([]int64, error) {
 	infos, err := p.log.fs.ReadDir(p.dir)
 	if err != nil {
 		return nil, err
+	}
+	swapped, err := p.finishSwaps(infos)
+	if err != nil || p.Err() != nil {
+		return nil, err
+	}
+	if swapped {
+		if infos, err = p.log.fs.ReadDir(p.dir); err != nil {
+			return nil, err
+		}
 	}
 	var bases []int64
 	for _, info := range infos { // sorted by name, so by offset
@@ -177,13 +236,19 @@ func (p *Partition) openSegment(s *segment) error {
 	if err := s.offsets.load(p.log.fs); err != nil {
 		return err
 	}
-	return s.times.load(p.log.fs)
+	if err := s.times.load(p.log.fs); err != nil {
+		return err
+	}
+	return s.aborted.load(p.log.fs)
 }
 
 // replay scans from the recovery point, or from the newest usable producer snapshot if that is older, to the end.
 func (p *Partition) replay(point int64, clean bool) error {
 	snapshot, err := p.loadSnapshot()
 	if err != nil {
+		return err
+	}
+	if err := p.repairAborted(snapshot); err != nil || p.Err() != nil {
 		return err
 	}
 	from := max(min(point, snapshot), p.segments[0].base)
@@ -237,9 +302,9 @@ func (p *Partition) loadSnapshot() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		byID, err := decodeSnapshot(b, p.log.cfg.Now().UnixMilli())
+		byID, err := decodeSnapshot(b, offsets[i], p.log.cfg.Now().UnixMilli())
 		if err == nil {
-			p.producers.byID = byID
+			p.producers.load(byID)
 			return offsets[i], nil
 		}
 		p.log.cfg.Logger.Warn("producer snapshot is not usable, replaying from an older one", "file", name, "err", err)
@@ -296,12 +361,12 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 		if err == nil && pos > 0 && at == pos {
 			r.end = sc.h.BaseOffset // the index pointed here
 		}
-		if err == nil && sc.h.BaseOffset != r.end {
-			err = fmt.Errorf("%w: base offset is %d", batch.ErrCorrupt, sc.h.BaseOffset)
+		if err == nil {
+			err = p.follows(&sc.h, r.end)
 		}
 		switch {
 		case err == nil:
-			r.take(s, &sc.h, at, interval)
+			r.take(s, &sc.h, sc.b, at, interval)
 		case err == io.EOF:
 			s.maxLoaded = true
 			return true, r.finish(s, last)
@@ -314,13 +379,13 @@ func (r *replayer) segment(s *segment, last bool) (bool, error) {
 }
 
 // take notes a good batch.
-func (r *replayer) take(s *segment, h *batch.Header, at, interval int64) {
+func (r *replayer) take(s *segment, h *batch.Header, b []byte, at, interval int64) {
 	if s.firstAppend == 0 {
 		s.firstAppend = max(h.MaxTimestamp, 1)
 	}
 	s.note(h, at, interval)
 	if h.BaseOffset >= r.snapshot {
-		r.p.producers.add(h, r.p.log.cfg.Now().UnixMilli())
+		r.p.noteAborted(s, r.p.takeReplayed(&r.p.producers, h, b))
 	}
 	r.end = h.LastOffset() + 1
 }
@@ -367,6 +432,9 @@ func (r *replayer) offline(s *segment, d damage) error {
 // prepare cuts the indexes of a segment to what was durable and returns the position from which to scan.
 func (r *replayer) prepare(s *segment) (int64, error) {
 	p := r.p
+	if err := r.keepAborted(s); err != nil {
+		return 0, err
+	}
 	keep := r.trusted(s)
 	if keep > 0 {
 		pos, err := r.keepIndex(s, keep)
@@ -468,7 +536,7 @@ func (p *Partition) dropOrphans(infos []vfs.Info, bases []int64) error {
 		has[b] = true
 	}
 	for _, info := range infos {
-		for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
+		for _, suffix := range []string{indexSuffix, timeIndexSuffix, txnIndexSuffix} {
 			if base, ok := parseOffsetName(info.Name, suffix); ok && !has[base] {
 				if err := p.log.fs.Remove(join(p.dir, info.Name)); err != nil {
 					return err

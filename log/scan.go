@@ -88,7 +88,8 @@ type damage struct {
 	position int64
 	offset   int64 // of the batch that should be there
 	reason   string
-	torn     bool // the write was cut by a crash; otherwise bytes that were once good are damaged
+	file     string // where, when it is not the .log file of the segment
+	torn     bool   // the write was cut by a crash; otherwise bytes that were once good are damaged
 }
 
 // inspect decides what bad bytes at pos mean; offset is the one that the batch there should have. A crash loses

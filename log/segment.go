@@ -1,21 +1,26 @@
 package log
 
 import (
+	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// segment is a .log file and its two indexes.
+// segment is a .log file and its indexes.
 type segment struct {
 	base    int64
 	log     handle
 	offsets index
 	times   index
+	aborted index        // .txnindex, there from the first aborted transaction on
 	size    atomic.Int64 // bytes of good batches in the .log file
-	syncing sync.Mutex   // serialises the syncs of the .log file
+
+	abortedNamed atomic.Bool // the name of the .txnindex is durable
+	syncing      sync.Mutex  // serialises the syncs of the .log file
 
 	// The fields below belong to the partition's mu.
 
@@ -23,6 +28,7 @@ type segment struct {
 	maxTime     timeEntry // largest batch timestamp and the last offset of its batch
 	lastTime    int64     // timestamp of the last time index entry
 	firstAppend int64     // ms, when the first batch came; 0 while empty
+	firstTime   int64     // ms, largest timestamp of the first batch; 0 while not known, -1 for none. Guarded by state
 	sinceEntry  int64     // bytes of log since the last index entry
 }
 
@@ -33,6 +39,7 @@ func newSegment(dir string, base int64) *segment {
 		log:      handle{path: path(logSuffix)},
 		offsets:  index{handle: handle{path: path(indexSuffix)}, entrySize: offsetEntrySize},
 		times:    index{handle: handle{path: path(timeIndexSuffix)}, entrySize: timeEntrySize},
+		aborted:  index{handle: handle{path: path(txnIndexSuffix)}, entrySize: abortedEntrySize},
 		maxTime:  timeEntry{timestamp: -1, offset: base},
 		lastTime: -1,
 	}
@@ -41,7 +48,7 @@ func newSegment(dir string, base int64) *segment {
 // note takes a batch at pos into the indexes, as Kafka does: an entry in front of the batch that comes after more than
 // interval bytes without one. The caller holds mu and the state lock.
 func (s *segment) note(h *batch.Header, pos, interval int64) {
-	if h.MaxTimestamp > s.maxTime.timestamp {
+	if h.Count > 0 && h.MaxTimestamp > s.maxTime.timestamp { // the time of a batch that compaction has emptied is that of no record
 		s.maxTime = timeEntry{h.MaxTimestamp, h.LastOffset()}
 	}
 	if s.sinceEntry > interval {
@@ -87,7 +94,10 @@ func (p *Partition) flushIndexes(s *segment) error {
 	if err := s.offsets.flush(p.log.files, publish); err != nil {
 		return err
 	}
-	return s.times.flush(p.log.files, publish)
+	if err := s.times.flush(p.log.files, publish); err != nil {
+		return err
+	}
+	return s.aborted.flush(p.log.files, publish)
 }
 
 // syncIndexes makes the written index entries durable.
@@ -95,7 +105,18 @@ func (p *Partition) syncIndexes(s *segment) error {
 	if err := s.offsets.sync(p.log.files); err != nil {
 		return err
 	}
-	return s.times.sync(p.log.files)
+	if err := s.times.sync(p.log.files); err != nil || s.aborted.flushed == 0 {
+		return err
+	}
+	if err := s.aborted.sync(p.log.files); err != nil || s.abortedNamed.Load() {
+		return err
+	}
+	// A snapshot that is written next may survive a power cut that takes a name which was made before it.
+	if err := syncDir(p.log.fs, p.dir); err != nil {
+		return err
+	}
+	s.abortedNamed.Store(true)
+	return nil
 }
 
 // syncLog makes the .log file durable. Linux reports a write-back error to one fsync of a descriptor only, so the syncs of a
@@ -103,15 +124,17 @@ func (p *Partition) syncIndexes(s *segment) error {
 func (p *Partition) syncLog(s *segment) error {
 	f, err := p.log.files.acquire(&s.log, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open segment: %w", err)
 	}
 	defer p.log.files.release(&s.log)
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
+	start := time.Now()
 	if err := syncFile(f); err != nil {
 		p.log.fail(err)
 		return err
 	}
+	p.log.stats.SyncTime.Observe(time.Since(start))
 	return nil
 }
 
@@ -142,12 +165,20 @@ func (p *Partition) lookupTime(s *segment, ts int64) (int64, error) {
 // dropSegment closes and deletes the files of a segment. What cannot be deleted now is below the log start offset and
 // goes when the log is opened next.
 func (p *Partition) dropSegment(s *segment) error {
-	for _, h := range []*handle{&s.log, &s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles() {
 		p.log.files.drop(h)
 	}
 	err := p.log.fs.Remove(s.log.path)
-	for _, h := range []*handle{&s.offsets.handle, &s.times.handle} {
+	for _, h := range s.handles()[1:] {
 		_ = p.log.fs.Remove(h.path) // missing when nothing was indexed; an orphan is deleted on open
 	}
 	return err
+}
+
+// indexes lists the indexes of a segment.
+func (s *segment) indexes() []*index { return []*index{&s.offsets, &s.times, &s.aborted} }
+
+// handles lists the files of a segment, the .log first.
+func (s *segment) handles() []*handle {
+	return []*handle{&s.log, &s.offsets.handle, &s.times.handle, &s.aborted.handle}
 }

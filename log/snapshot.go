@@ -8,23 +8,24 @@ import (
 )
 
 // Layout of a producer snapshot. Kafka's version 1 is the head; Kafka's reader takes the CRC over the whole file and
-// ignores what follows the entries, which is where the older batches of each window are kept.
+// ignores what follows the entries, which is where the windows are kept.
 //
 //	 0 version       int16   1
 //	 2 CRC-32C       uint32  of everything after it
 //	 6 entry count   int32
 //	10 entries, 46 bytes each, sorted by producer id:
-//	   producer id int64, epoch int16, last sequence int32, last offset int64, offset delta int32, timestamp ms int64,
-//	   coordinator epoch int32 (-1), first offset of the open transaction int64 (-1)
-//	   "SLW1"
-//	   for each entry: count int8 (0 to 4), then older batches, oldest first, 24 bytes each:
+//	   producer id int64, epoch int16, last sequence int32, last offset int64, offset delta int32 (-1, -1 and 0 without a
+//	   batch), timestamp ms int64 of the last batch or marker, coordinator epoch int32 (-1), first offset of the open
+//	   transaction int64 (-1)
+//	   "SLW2"
+//	   for each entry: count int8 (0 to 5), then the batches of its window, oldest first, 24 bytes each:
 //	   last sequence int32, last offset int64, offset delta int32, timestamp ms int64
 const (
 	snapshotVersion   = 1
 	snapshotHead      = 10
 	snapshotEntrySize = 46
 	windowEntrySize   = 24
-	windowMagic       = "SLW1"
+	windowMagic       = "SLW2"
 )
 
 // errSnapshot is wrapped by every error about bytes that are no snapshot.
@@ -34,30 +35,40 @@ var errSnapshot = errors.New("corrupt producer snapshot")
 func (ps *producers) encode() []byte {
 	be := binary.BigEndian
 	ids := ps.ids()
-	b := make([]byte, snapshotHead, snapshotHead+len(ids)*(snapshotEntrySize+1+(producerWindow-1)*windowEntrySize)+len(windowMagic))
+	b := make([]byte, snapshotHead, snapshotHead+len(ids)*(snapshotEntrySize+1+producerWindow*windowEntrySize)+len(windowMagic))
 	be.PutUint16(b, snapshotVersion)
 	be.PutUint32(b[6:], uint32(len(ids)))
 	for _, id := range ids {
 		p := ps.byID[id]
 		b = be.AppendUint64(b, uint64(id))
 		b = be.AppendUint16(b, uint16(p.epoch))
-		b = appendWindowEntry(b, p.last())
-		b = be.AppendUint32(b, 0xffffffff) // coordinator epoch
-		b = be.AppendUint64(b, 0xffffffffffffffff)
+		b = appendWindowEntry(b, p.newest())
+		b = be.AppendUint32(b, uint32(p.coordinatorEpoch))
+		b = be.AppendUint64(b, uint64(p.txnFirst))
 	}
 	b = append(b, windowMagic...)
 	for _, id := range ids {
 		p := ps.byID[id]
-		b = append(b, byte(p.n-1))
-		for i := range p.window[:p.n-1] {
-			b = appendWindowEntry(b, &p.window[i])
+		b = append(b, byte(p.n))
+		for _, e := range p.window[:p.n] {
+			b = appendWindowEntry(b, e)
 		}
 	}
 	be.PutUint32(b[2:], crc32.Checksum(b[6:], crc32.MakeTable(crc32.Castagnoli)))
 	return b
 }
 
-func appendWindowEntry(b []byte, e *producerBatch) []byte {
+// newest is what Kafka keeps of a window.
+func (p *producer) newest() producerBatch {
+	e := producerBatch{lastSequence: -1, lastOffset: none}
+	if p.n > 0 {
+		e = p.window[p.n-1]
+	}
+	e.timestamp = p.timestamp
+	return e
+}
+
+func appendWindowEntry(b []byte, e producerBatch) []byte {
 	be := binary.BigEndian
 	b = be.AppendUint32(b, uint32(e.lastSequence))
 	b = be.AppendUint64(b, uint64(e.lastOffset))
@@ -76,8 +87,9 @@ func decodeWindowEntry(b []byte) producerBatch {
 }
 
 // decodeSnapshot reads a snapshot, ours or Kafka's own (then every window has one batch). touchedMs becomes the time of the
-// last write: how long a producer was idle before a restart is not known by the server's clock.
-func decodeSnapshot(b []byte, touchedMs int64) (map[int64]*producer, error) {
+// last write: how long a producer was idle before a restart is not known by the server's clock. offset is that of the snapshot,
+// which cannot know of anything beyond.
+func decodeSnapshot(b []byte, offset, touchedMs int64) (map[int64]*producer, error) {
 	be := binary.BigEndian
 	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion {
 		return nil, fmt.Errorf("%w: no version 1", errSnapshot)
@@ -93,37 +105,47 @@ func decodeSnapshot(b []byte, touchedMs int64) (map[int64]*producer, error) {
 	byID := make(map[int64]*producer, count)
 	order := make([]*producer, 0, count)
 	for range count {
-		p := &producer{epoch: int16(be.Uint16(b[8:])), touched: touchedMs}
-		p.add(decodeWindowEntry(b[10:]))
+		p := newProducer(int16(be.Uint16(b[8:])))
+		e := decodeWindowEntry(b[10:])
+		if e.lastOffset >= 0 {
+			p.add(e)
+		}
+		p.timestamp, p.touched = e.timestamp, touchedMs
+		p.coordinatorEpoch, p.txnFirst = int32(be.Uint32(b[34:])), max(int64(be.Uint64(b[38:])), none)
 		byID[int64(be.Uint64(b))] = p
 		order = append(order, p)
 		b = b[snapshotEntrySize:]
 	}
-	if len(b) == 0 {
-		return byID, nil
+	if len(b) > 0 {
+		if err := decodeWindows(b, order); err != nil {
+			return nil, err
+		}
 	}
-	return byID, decodeWindows(b, order)
+	for _, p := range order {
+		if p.newest().lastOffset >= offset || p.txnFirst >= offset {
+			return nil, fmt.Errorf("%w: offsets beyond its own", errSnapshot)
+		}
+	}
+	return byID, nil
 }
 
-// decodeWindows reads the older batches.
+// decodeWindows reads the windows, which Kafka's snapshots do not have.
 func decodeWindows(b []byte, order []*producer) error {
 	if len(b) < len(windowMagic) || string(b[:len(windowMagic)]) != windowMagic {
 		return fmt.Errorf("%w: unknown extension", errSnapshot)
 	}
 	b = b[len(windowMagic):]
 	for _, p := range order {
-		if len(b) == 0 || int(b[0]) >= producerWindow || len(b) < 1+int(b[0])*windowEntrySize {
+		if len(b) == 0 || int(b[0]) > producerWindow || len(b) < 1+int(b[0])*windowEntrySize {
 			return fmt.Errorf("%w: window", errSnapshot)
 		}
 		n := int(b[0])
 		b = b[1:]
-		last := *p.last()
-		p.n = 0
+		p.n, p.window = 0, [producerWindow]producerBatch{}
 		for range n {
 			p.add(decodeWindowEntry(b))
 			b = b[windowEntrySize:]
 		}
-		p.add(last)
 	}
 	if len(b) > 0 {
 		return fmt.Errorf("%w: %d bytes too many", errSnapshot, len(b))

@@ -21,18 +21,23 @@ func newSyncer(parallel int) *syncer {
 	return &syncer{parallel: parallel, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-// add puts a partition into the next round.
+// add puts a partition into the next round and asks for one.
 func (s *syncer) add(p *Partition) {
+	s.queue(p)
+	s.poke()
+}
+
+// queue puts a partition into the next round.
+func (s *syncer) queue(p *Partition) {
 	if !p.queued.CompareAndSwap(false, true) {
 		return
 	}
 	s.mu.Lock()
 	s.dirty = append(s.dirty, p)
 	s.mu.Unlock()
-	s.poke()
 }
 
-// poke wakes the goroutine.
+// poke asks for a round.
 func (s *syncer) poke() {
 	select {
 	case s.wake <- struct{}{}:
@@ -60,6 +65,9 @@ func (s *syncer) round(l *Log) {
 	dirty := s.dirty
 	s.dirty = nil
 	s.mu.Unlock()
+	if len(dirty) > 0 {
+		l.stats.SyncRounds.Add(1)
+	}
 	switch {
 	case len(dirty) == 1:
 		s.sync(dirty[0])
@@ -102,7 +110,10 @@ func (s *syncer) syncVolume(l *Log, dirty []*Partition) {
 	}
 	start := time.Now()
 	err := s.volume.Sync()
-	s.volume.noteWhole(time.Since(start))
+	took := time.Since(start)
+	s.volume.noteWhole(took)
+	l.stats.SyncTime.Observe(took)
+	l.stats.VolumeSyncs.Add(1)
 	if err != nil {
 		l.cfg.Logger.Warn("sync volume; syncing file by file", "dir", l.cfg.Dir, "error", err)
 		s.volume.close()
@@ -122,6 +133,7 @@ func (s *syncer) sync(p *Partition) {
 type partitionSync struct {
 	p      *Partition
 	target int64    // the end that becomes durable
+	stable int64    // the last stable offset that it then has
 	seg    *segment // whose file was written to and is held open; nil: a roll has synced it
 }
 
@@ -129,7 +141,8 @@ func (p *Partition) beginSync() partitionSync {
 	p.queued.Store(false) // before the end is read: a later append queues again
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ps := partitionSync{p, p.end.Load(), p.writing}
+	end := p.end.Load()
+	ps := partitionSync{p, end, p.producers.lastStable(end), p.writing}
 	if ps.seg != nil {
 		_, _ = p.log.files.acquire(&ps.seg.log, 0) // it is open; this keeps it so when a roll lets go of it
 	}
@@ -149,7 +162,7 @@ func (ps *partitionSync) end(done bool) {
 		}
 	}
 	if p.log.Err() == nil { // nothing is acknowledged after a failure (I1)
-		p.wait.advance(p, ps.target)
+		p.wait.advance(p, ps.target, ps.stable)
 	}
 	if ps.seg != nil {
 		p.synced(ps.seg, ps.target)

@@ -11,6 +11,15 @@ import (
 // OffsetForTime returns the first record below the high watermark whose timestamp in ms is ts or later; -1, -1 when there
 // is none.
 func (p *Partition) OffsetForTime(ts int64) (offset, timestamp int64, err error) {
+	for {
+		if offset, timestamp, err = p.offsetForTime(ts); !errors.Is(err, errGone) {
+			return offset, timestamp, err
+		}
+		p.awaitSwap()
+	}
+}
+
+func (p *Partition) offsetForTime(ts int64) (offset, timestamp int64, err error) {
 	segments, err := p.readable()
 	if err != nil {
 		return -1, -1, err
@@ -36,9 +45,26 @@ func (p *Partition) OffsetForTime(ts int64) (offset, timestamp int64, err error)
 // MaxTimestamp returns the first record with the largest timestamp below the high watermark (KIP-734); -1, -1 when there
 // is none.
 func (p *Partition) MaxTimestamp() (offset, timestamp int64, err error) {
+	for {
+		best, err := p.bestTime()
+		if err == nil && best < 0 {
+			return -1, -1, nil
+		}
+		if err == nil {
+			return p.OffsetForTime(best)
+		}
+		if !errors.Is(err, errGone) {
+			return -1, -1, err
+		}
+		p.awaitSwap()
+	}
+}
+
+// bestTime is the largest timestamp below the high watermark, -1 when there is none.
+func (p *Partition) bestTime() (int64, error) {
 	segments, err := p.readable()
 	if err != nil {
-		return -1, -1, err
+		return -1, err
 	}
 	best := timeEntry{timestamp: -1, offset: -1}
 	for _, s := range segments {
@@ -47,16 +73,13 @@ func (p *Partition) MaxTimestamp() (offset, timestamp int64, err error) {
 			e, err = p.scanMaxTime(s) // the cached one is not visible
 		}
 		if err != nil {
-			return -1, -1, err
+			return -1, err
 		}
 		if e.timestamp > best.timestamp {
 			best = e
 		}
 	}
-	if best.timestamp < 0 {
-		return -1, -1, nil
-	}
-	return p.OffsetForTime(best.timestamp)
+	return best.timestamp, nil
 }
 
 // readable returns the segments, or why they cannot be read.
@@ -90,7 +113,7 @@ func (p *Partition) maxTime(s *segment) (timeEntry, error) {
 func (p *Partition) scanMaxTime(s *segment) (timeEntry, error) {
 	e := timeEntry{timestamp: -1, offset: s.base}
 	err := p.scanSegment(s, 0, func(h *batch.Header, _ []byte) (bool, error) {
-		if h.LastOffset() >= p.LogStartOffset() && h.MaxTimestamp > e.timestamp {
+		if h.LastOffset() >= p.LogStartOffset() && h.Count > 0 && h.MaxTimestamp > e.timestamp {
 			e = timeEntry{h.MaxTimestamp, h.LastOffset()}
 		}
 		return true, nil

@@ -3,8 +3,10 @@ package log
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"sync/atomic"
+	"unicode/utf16"
 )
 
 // Topic is a named set of partitions with one configuration.
@@ -77,3 +79,13 @@ func checkTopicName(name string) error {
 
 // collisionName is the same for names that Kafka's metrics cannot tell apart.
 func collisionName(name string) string { return strings.ReplaceAll(name, ".", "_") }
+
+// PartitionFor is Kafka's choice of the partition that holds a group or a transactional id: the hash of the id as a Java
+// string, without its sign, modulo the number of partitions.
+func PartitionFor(id string, partitions int) int32 {
+	var h int32
+	for _, c := range utf16.Encode([]rune(id)) {
+		h = 31*h + int32(c)
+	}
+	return (h & math.MaxInt32) % int32(partitions)
+}

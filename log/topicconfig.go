@@ -6,23 +6,31 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-data/sluice/log/batch"
 )
 
 // TopicConfig is what a topic's configuration means to the log. Sizes are bytes, times milliseconds, -1 is no limit
 // where Kafka says so. The names are those of Kafka's topic configs.
 type TopicConfig struct {
-	CleanupDelete     bool  // cleanup.policy contains "delete"
-	CleanupCompact    bool  // cleanup.policy contains "compact"
-	SegmentBytes      int64 // segment.bytes
-	SegmentMs         int64 // segment.ms
-	SegmentIndexBytes int64 // segment.index.bytes
-	IndexInterval     int64 // index.interval.bytes
-	RetentionBytes    int64 // retention.bytes
-	RetentionMs       int64 // retention.ms
-	MaxMessageBytes   int64 // max.message.bytes
-	LogAppendTime     bool  // message.timestamp.type=LogAppendTime
-	TimestampBefore   int64 // message.timestamp.before.max.ms
-	TimestampAfter    int64 // message.timestamp.after.max.ms
+	CleanupDelete      bool        // cleanup.policy contains "delete"
+	CleanupCompact     bool        // cleanup.policy contains "compact"
+	Recompress         bool        // compression.type is not producer but
+	Codec              batch.Codec // this
+	SegmentBytes       int64       // segment.bytes
+	SegmentMs          int64       // segment.ms
+	SegmentIndexBytes  int64       // segment.index.bytes
+	IndexInterval      int64       // index.interval.bytes
+	RetentionBytes     int64       // retention.bytes
+	RetentionMs        int64       // retention.ms
+	DirtyRatio         float64     // min.cleanable.dirty.ratio
+	DeleteRetentionMs  int64       // delete.retention.ms
+	MinCompactionLagMs int64       // min.compaction.lag.ms
+	MaxCompactionLagMs int64       // max.compaction.lag.ms
+	MaxMessageBytes    int64       // max.message.bytes
+	LogAppendTime      bool        // message.timestamp.type=LogAppendTime
+	TimestampBefore    int64       // message.timestamp.before.max.ms
+	TimestampAfter     int64       // message.timestamp.after.max.ms
 }
 
 // DefaultTopicConfig is Kafka's default for every topic config.
@@ -68,10 +76,12 @@ func TopicConfigKeys() []ConfigKey {
 			set: func(c *TopicConfig, v string) {
 				c.CleanupDelete, c.CleanupCompact = listHas(v, "delete"), listHas(v, "compact")
 			}},
-		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"producer"},
-			Doc: "Codec of stored batches. Only producer (keep what was sent) is supported."},
+		{Name: "compression.type", Type: TypeString, Default: "producer", valid: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"},
+			Doc: "Codec of stored batches: producer keeps what was sent, any other has the broker compress again what came otherwise.",
+			set: func(c *TopicConfig, v string) { c.Codec, c.Recompress = batch.ParseCodec(v) }},
 		{Name: "delete.retention.ms", Type: TypeLong, Default: "86400000", max: math.MaxInt64,
-			Doc: "How long tombstones of compacted topics are kept. Recorded for compaction."},
+			Doc: "How long compaction keeps tombstones and transaction markers after it first met them, so that a consumer sees the deletion.",
+			set: func(c *TopicConfig, v string) { c.DeleteRetentionMs = number(v) }},
 		{Name: "file.delete.delay.ms", Type: TypeLong, Default: "60000", max: math.MaxInt64,
 			Doc: "Recorded, no effect: files are deleted at once, readers keep their descriptor."},
 		{Name: "flush.messages", Type: TypeLong, Default: "9223372036854775807", min: 1, max: math.MaxInt64,
@@ -82,7 +92,8 @@ func TopicConfigKeys() []ConfigKey {
 			Doc: "Bytes of log between two index entries.",
 			set: func(c *TopicConfig, v string) { c.IndexInterval = number(v) }},
 		{Name: "max.compaction.lag.ms", Type: TypeLong, Default: "9223372036854775807", min: 1, max: math.MaxInt64,
-			Doc: "Recorded for compaction."},
+			Doc: "Time after which a record of a compacted topic is subject to compaction, whatever the dirty ratio.",
+			set: func(c *TopicConfig, v string) { c.MaxCompactionLagMs = number(v) }},
 		{Name: "max.message.bytes", Type: TypeInt, Default: "1048588", max: math.MaxInt32,
 			Doc: "Largest record batch accepted, as compressed by the producer.",
 			set: func(c *TopicConfig, v string) { c.MaxMessageBytes = number(v) }},
@@ -96,9 +107,11 @@ func TopicConfigKeys() []ConfigKey {
 			Doc: "Whether a record's timestamp is the producer's or the time of the append.",
 			set: func(c *TopicConfig, v string) { c.LogAppendTime = v == "LogAppendTime" }},
 		{Name: "min.cleanable.dirty.ratio", Type: TypeDouble, Default: "0.5",
-			Doc: "Recorded for compaction."},
+			Doc: "Share of a partition's bytes beyond which what was written since the last compaction is compacted.",
+			set: func(c *TopicConfig, v string) { c.DirtyRatio, _ = strconv.ParseFloat(v, 64) }}, // checked before
 		{Name: "min.compaction.lag.ms", Type: TypeLong, Default: "0", max: math.MaxInt64,
-			Doc: "Recorded for compaction."},
+			Doc: "How long a record stays as it is before it is subject to compaction.",
+			set: func(c *TopicConfig, v string) { c.MinCompactionLagMs = number(v) }},
 		{Name: "min.insync.replicas", Type: TypeInt, Default: "1", min: 1, max: math.MaxInt32,
 			Doc: "Recorded, no effect: one node has one replica."},
 		{Name: "preallocate", Type: TypeBoolean, Default: "false", valid: []string{"false", "true"},
@@ -152,6 +165,9 @@ func (c TopicConfig) with(overrides map[string]string) (TopicConfig, error) {
 			keys[i].set(&c, overrides[name])
 		}
 	}
+	if c.MinCompactionLagMs > c.MaxCompactionLagMs {
+		return c, &ConfigError{Name: "min.compaction.lag.ms", Value: strconv.FormatInt(c.MinCompactionLagMs, 10), Reason: "larger than max.compaction.lag.ms"}
+	}
 	return c, nil
 }
 
@@ -170,7 +186,7 @@ func (k *ConfigKey) check(value string) error {
 			return bad("must be from %d to %d", k.min, k.max)
 		}
 	case TypeDouble:
-		if f, err := strconv.ParseFloat(value, 64); err != nil || f < 0 || f > 1 {
+		if f, err := strconv.ParseFloat(value, 64); err != nil || !(f >= 0 && f <= 1) {
 			return bad("must be a number from 0 to 1")
 		}
 	case TypeList:

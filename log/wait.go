@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Watcher gets a token when the high watermark of a watched partition moves or the partition goes away. One watcher
+// Watcher gets a token when the high watermark or the last stable offset of a watched partition moves or the partition goes away. One watcher
 // serves a long poll over many partitions.
 type Watcher struct{ c chan struct{} }
 
@@ -50,14 +50,16 @@ func (l *waitList) add(p *Partition, offset int64, done func(error)) (bool, erro
 	return true, nil
 }
 
-// advance moves the high watermark to target and calls who waited for it. After fail it does nothing (I1).
-func (l *waitList) advance(p *Partition, target int64) {
+// advance moves the high watermark to target, the last stable offset to stable, and calls who waited for that. After fail it does
+// nothing (I1).
+func (l *waitList) advance(p *Partition, target, stable int64) {
 	l.mu.Lock()
 	if l.err != nil || target <= p.durable.Load() {
 		l.mu.Unlock()
 		return
 	}
 	p.durable.Store(target)
+	p.stable.Store(stable)
 	var ready []waiter
 	left := l.waiters[:0]
 	for _, w := range l.waiters {
@@ -96,11 +98,15 @@ func (l *waitList) fail(err error) {
 }
 
 // OnDurable calls done once: with nil after the record at lastOffset is durable (I1), or with the error that keeps it from
-// becoming so. done is called by OnDurable itself when that is decided, otherwise by the sync goroutine; it must not block
+// becoming so. It starts a sync round when there is none. done is called by OnDurable itself when that is decided, otherwise by the sync goroutine; it must not block
 // nor call back into the partition.
 func (p *Partition) OnDurable(lastOffset int64, done func(error)) {
 	if ok, err := p.wait.add(p, lastOffset, done); !ok {
 		done(err)
+		return
+	}
+	if p.queued.Load() {
+		p.log.syncer.poke() // what was appended lazily
 	}
 }
 
@@ -119,7 +125,7 @@ func (p *Partition) WaitDurable(ctx context.Context, lastOffset int64) error {
 	}
 }
 
-// Watch makes w get a token whenever the high watermark moves or the partition goes away, until Unwatch.
+// Watch makes w get a token whenever the high watermark or the last stable offset moves or the partition goes away, until Unwatch.
 func (p *Partition) Watch(w *Watcher) {
 	l := &p.wait
 	l.mu.Lock()

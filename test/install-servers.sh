@@ -21,7 +21,22 @@ for entry in "${wanted[@]}"; do
     fi
 done
 python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
-[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+# promtool alone: the package it is in also has a server, which would start and listen on every address.
+promtool=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/promtool
+fetch_promtool() {
+    local dir
+    dir=$(mktemp -d)
+    (cd "$dir" && apt-get download -q prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool)
+    mkdir -p "${promtool%/*}"
+    mv "$dir/usr/bin/promtool" "$promtool"
+    rm -r "$dir"
+}
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+    [[ -x $promtool ]] || fetch_promtool
+    exit 0
+fi
 
 if ! command -v apt-get > /dev/null; then
     echo "install-servers: there is no apt-get; install these yourself: ${missing[*]}" >&2
@@ -40,3 +55,4 @@ for step in "update -q" "install -q -y --no-install-recommends ${missing[*]}"; d
         exit 1
     fi
 done
+[[ -x $promtool ]] || fetch_promtool

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/sluice-data/sluice/log/broker"
 )
 
 // The addresses that are listened on when none are given: loopback, and the
@@ -32,6 +34,8 @@ type Config struct {
 	BootstrapServers []string
 	// Properties are the worker's other properties, under Kafka Connect's names.
 	Properties map[string]string
+	// broker is how Kafka clients reach the embedded log. Without listeners there is one, Kafka, for everybody.
+	broker brokerConfig
 	// Connectors are created or updated once the worker is ready.
 	Connectors []connectorFile
 }
@@ -62,7 +66,7 @@ func (f *serverFlags) define(p *program) *flag.FlagSet {
 	fs.StringVar(&f.config, "config", "", "worker properties `file`")
 	fs.StringVar(&f.dataDir, "data-dir", defaultDataDir, "`directory` of the log; made when missing")
 	fs.StringVar(&f.rest, "rest", defaultREST, "`address` of the REST API; port 0 picks a free one")
-	fs.StringVar(&f.kafka, "kafka", defaultKafka, "`address` of the embedded log's Kafka listener")
+	fs.StringVar(&f.kafka, "kafka", defaultKafka, "`address` of the embedded log's Kafka listener, in plaintext; the property listeners has more")
 	fs.StringVar(&f.registry, "registry", defaultRegistry, "`address` reserved for the schema registry, which is not part of this version")
 	fs.StringVar(&f.bootstrap, "bootstrap-servers", "", "`host:port,...` of a Kafka cluster to use instead of the embedded log")
 	f.logs.define(fs)
@@ -84,8 +88,12 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	}
 	maps.Copy(props, environProperties(environ))
 	c := Config{DataDir: f.dataDir, REST: f.rest, Kafka: f.kafka, Registry: f.registry, Properties: props}
-	if err := c.takeListeners(given["rest"]); err != nil {
+	kafka, err := c.takeListeners(given["rest"])
+	if err != nil {
 		return Config{}, err
+	}
+	if given["kafka"] {
+		kafka = nil
 	}
 	servers := props["bootstrap.servers"]
 	if given["bootstrap-servers"] {
@@ -93,6 +101,11 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	}
 	delete(props, "bootstrap.servers")
 	c.BootstrapServers = splitList(servers)
+	if !c.external() {
+		if c.broker, err = takeBroker(props, kafka); err != nil {
+			return Config{}, err
+		}
+	}
 	for _, path := range files {
 		file, err := readConnectorFile(path)
 		if err != nil {
@@ -103,19 +116,28 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	return c, c.Validate()
 }
 
-// takeListeners moves the property listeners to REST, unless the flag was given.
-func (c *Config) takeListeners(flagGiven bool) error {
-	listeners := splitList(c.Properties["listeners"])
-	delete(c.Properties, "listeners")
-	if len(listeners) == 0 || flagGiven {
-		return nil
+// takeListeners takes the property listeners, which has two meanings: an http one
+// is Kafka Connect's and goes to REST, unless the flag was given; the others are
+// those of a Kafka broker and returned.
+func (c *Config) takeListeners(flagGiven bool) (kafka []string, err error) {
+	var http []string
+	for _, s := range splitList(c.Properties["listeners"]) {
+		if name, _, _ := strings.Cut(strings.ToLower(s), "://"); name == "http" || name == "https" || !strings.Contains(s, "://") {
+			http = append(http, s)
+		} else {
+			kafka = append(kafka, s)
+		}
 	}
-	u, err := url.Parse(listeners[0])
-	if len(listeners) > 1 || err != nil || u.Scheme != "http" || u.Port() == "" {
-		return errors.New("listeners: this version serves one listener of the form http://HOST:PORT; give that, or use --rest HOST:PORT")
+	delete(c.Properties, "listeners")
+	if len(http) == 0 || flagGiven {
+		return kafka, nil
+	}
+	u, err := url.Parse(http[0])
+	if len(http) > 1 || err != nil || u.Scheme != "http" || u.Port() == "" {
+		return nil, errors.New("listeners: this version serves one REST listener of the form http://HOST:PORT; give that, or use --rest HOST:PORT")
 	}
 	c.REST = u.Host
-	return nil
+	return kafka, nil
 }
 
 func splitList(text string) []string {
@@ -148,6 +170,14 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("--data-dir: name a directory"))
 	}
 	return errors.Join(errs...)
+}
+
+// kafkaListeners are where Kafka clients reach the embedded log.
+func (c *Config) kafkaListeners() []kafkaListener {
+	if len(c.broker.listeners) > 0 {
+		return c.broker.listeners
+	}
+	return []kafkaListener{{addr: c.Kafka, Listener: broker.Listener{Name: "PLAINTEXT"}}}
 }
 
 // external reports whether the log is a Kafka cluster elsewhere.

@@ -34,7 +34,10 @@ func listen(name, addr string) (net.Listener, error) {
 }
 
 // listeners are the server's open ports.
-type listeners struct{ rest, kafka, registry net.Listener }
+type listeners struct {
+	rest, registry net.Listener
+	kafka          []net.Listener // in the order of Config.kafkaListeners
+}
 
 // openListeners opens all or none.
 func openListeners(c *Config) (l listeners, err error) {
@@ -50,13 +53,19 @@ func openListeners(c *Config) (l listeners, err error) {
 	if l.registry, err = listen("registry", c.Registry); err != nil || c.external() {
 		return l, err
 	}
-	l.kafka, err = listen("kafka", c.Kafka)
-	return l, err
+	for _, k := range c.kafkaListeners() {
+		ln, err := listen("kafka", k.addr)
+		if err != nil {
+			return l, err
+		}
+		l.kafka = append(l.kafka, ln)
+	}
+	return l, nil
 }
 
 // close closes what no server has taken over; closing twice does no harm.
 func (l listeners) close() {
-	for _, ln := range []net.Listener{l.rest, l.kafka, l.registry} {
+	for _, ln := range append([]net.Listener{l.rest, l.registry}, l.kafka...) {
 		if ln != nil {
 			ln.Close()
 		}
@@ -65,8 +74,8 @@ func (l listeners) close() {
 
 func (l listeners) addresses() Addresses {
 	a := Addresses{REST: l.rest.Addr().String(), Registry: l.registry.Addr().String(), PID: os.Getpid()}
-	if l.kafka != nil {
-		a.Kafka = l.kafka.Addr().String()
+	if len(l.kafka) > 0 {
+		a.Kafka = l.kafka[0].Addr().String()
 	}
 	return a
 }

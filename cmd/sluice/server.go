@@ -15,7 +15,9 @@ import (
 	"github.com/sluice-data/sluice/connectors"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/rest"
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // server is the command `sluice server`.
@@ -46,11 +48,13 @@ type Main struct {
 	logger *slog.Logger
 	ready  chan Addresses
 	log    log.Config // of the embedded log; tests put a file system in
+
+	metrics *metrics.Registry
 }
 
 // NewMain returns a server that does nothing until it is run.
 func NewMain(cfg Config, logger *slog.Logger) *Main {
-	return &Main{cfg: cfg, logger: logger, ready: make(chan Addresses, 1)}
+	return &Main{cfg: cfg, logger: logger, ready: make(chan Addresses, 1), metrics: newMetrics()}
 }
 
 // Ready returns a channel that gets the addresses once the worker answers.
@@ -79,12 +83,12 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
 	}
-	e, err := openEmbedded(m.cfg.DataDir, m.log, l.kafka, m.logger)
+	e, err := openEmbedded(&m.cfg, m.log, l.kafka, m.metrics, m.logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	workerConfig.BootstrapServers = []string{advertised(l.kafka.Addr())}
+	workerConfig.BootstrapServers = []string{advertised(l.kafka[0].Addr())}
 	workerConfig.ClientOpts = []kgo.Opt{kgo.Dialer(e.broker.DialContext)}
 	return m.work(ctx, workerConfig, l, e)
 }
@@ -100,7 +104,7 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	r := &running{embedded: e, workerDone: make(chan struct{})}
 	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
 	defer r.registry.shutdown()
-	r.rest = serveHTTP(l.rest, api, m.logger)
+	r.rest = serveHTTP(l.rest, withMetrics(api, m.metrics), m.logger)
 	defer r.rest.shutdown()
 
 	// The worker's own context, so that everything stops in the order below.
@@ -157,9 +161,9 @@ type running struct {
 // wait returns nil when ctx ends or ready is closed, and an error when a part
 // of the server ends first.
 func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
-	var logFailed, brokerDone <-chan struct{}
+	var logFailed, securityFailed, brokerDone <-chan struct{}
 	if r.embedded != nil {
-		logFailed, brokerDone = r.embedded.log.Failed(), r.embedded.done
+		logFailed, securityFailed, brokerDone = r.embedded.log.Failed(), r.embedded.security.Failed(), r.embedded.ended
 	}
 	select {
 	case <-ctx.Done():
@@ -168,8 +172,10 @@ func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
 		return nil
 	case <-logFailed: // I1: nothing more can be acknowledged
 		return fmt.Errorf("the log cannot be written any more: %w", r.embedded.log.Err())
+	case <-securityFailed: // I1
+		return security.ErrFailed
 	case <-brokerDone:
-		return cmp.Or(r.embedded.err, errors.New("the broker ended"))
+		return cmp.Or(r.embedded.err(), errors.New("the broker ended"))
 	case <-r.workerDone:
 		return cmp.Or(r.workerErr, errors.New("the worker ended"))
 	case <-r.rest.done:

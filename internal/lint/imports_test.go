@@ -19,13 +19,13 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "connect", "internal/demo", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
 	{path: "engine/transform", imports: []string{"connect"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson"}},
+	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
@@ -33,14 +33,16 @@ var layers = []layer{
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro"},
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
-	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "internal/vfs"}},
+	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
-	{path: "log/txn", imports: []string{"log", "log/batch"}},
+	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
+	{path: "log/security", imports: []string{"internal/vfs"}},
 	{path: "log/batch"},
-	{path: "log", imports: []string{"log/batch", "internal/vfs"}},
+	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
+	{path: "internal/metrics", stdOnly: true},
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
@@ -79,7 +81,7 @@ func (l *layer) allows(pkg string) bool {
 // to those who are meant to talk to it; I8: each connector has its own system's
 // client.
 var clients = map[string][]string{
-	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/batch", "cmd/sluice", "console", "bench", "test"},
+	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
 	"github.com/aws/aws-sdk-go-v2":        {"connectors/sink/s3", "connectors/internal", "internal/demo", "bench", "test"},
 }

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"slices"
@@ -110,6 +111,9 @@ func (f *memFile) Size() (int64, error) {
 }
 
 func (f *memFile) Close() error { return nil }
+
+// Usage implements [FS]: memory has no size of its own.
+func (m *Mem) Usage(string) (total, usable int64, err error) { return 0, 0, errors.ErrUnsupported }
 
 // OpenVolume implements [FS]. Its Sync makes no more durable than it must: the bytes of the files that have a name.
 func (m *Mem) OpenVolume(string) (Volume, error) { return memVolume{m}, nil }

@@ -24,7 +24,11 @@ func (osFS) OpenFile(name string, flag Flag) (File, error) {
 	if flag&Truncate != 0 {
 		mode |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(name, mode, 0o640)
+	perm := os.FileMode(0o640)
+	if flag&Private != 0 {
+		perm = 0o600
+	}
+	f, err := os.OpenFile(name, mode, perm)
 	if err != nil {
 		return nil, err
 	}

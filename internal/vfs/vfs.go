@@ -26,6 +26,8 @@ const (
 	Truncate
 	// ReadOnly opens without the right to write.
 	ReadOnly
+	// Private makes a file that Create creates readable by its owner only.
+	Private
 )
 
 // File is an open file. All methods may be called concurrently.
@@ -78,6 +80,8 @@ type FS interface {
 	// OpenVolume opens the volume that a directory is on, or returns an error that is errors.ErrUnsupported where syncing the
 	// whole volume is not known to be as good as syncing each file.
 	OpenVolume(dir string) (Volume, error)
+	// Usage returns the size in bytes of the volume that a directory is on, and how much of it this user can still fill.
+	Usage(dir string) (total, usable int64, err error)
 	// Lock takes an exclusive lock on a file that it creates, or returns ErrLocked. Close of the result releases it.
 	Lock(name string) (io.Closer, error)
 }

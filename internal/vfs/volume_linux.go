@@ -25,6 +25,15 @@ func (osFS) OpenVolume(dir string) (Volume, error) {
 	return osVolume{d}, nil
 }
 
+// Usage implements [FS].
+func (osFS) Usage(dir string) (total, usable int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
+}
+
 func canSyncVolume(d *os.File) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {

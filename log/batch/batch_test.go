@@ -149,6 +149,102 @@ func TestEveryBitCounts(t *testing.T) {
 	}
 }
 
+// TestMarker pins the bytes of a transaction marker; kmsg reads its record too.
+func TestMarker(t *testing.T) {
+	for _, m := range []Marker{
+		{ProducerID: 7, ProducerEpoch: 2, CoordinatorEpoch: 9, Commit: true},
+		{ProducerID: 1 << 40, ProducerEpoch: 32767, CoordinatorEpoch: -1},
+	} {
+		b, err := m.Build(nil, 1700000000000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := Validate(b)
+		if err != nil || !h.Control() || !h.Transactional() || h.BaseSequence != -1 || h.LastSequence() != -1 || h.MaxTimestamp != 1700000000000 {
+			t.Errorf("header %+v, %v", h, err)
+		}
+		got, err := ReadMarker(b)
+		if err != nil || got != m {
+			t.Errorf("got %+v, %v; want %+v", got, err, m)
+		}
+		r, err := NewReader(b, nil)
+		if err != nil || !r.Next() {
+			t.Fatal(err, r.Err())
+		}
+		var key kmsg.ControlRecordKey
+		var value kmsg.EndTxnMarker
+		if err := errors.Join(key.ReadFrom(r.Record().Key), value.ReadFrom(r.Record().Value)); err != nil {
+			t.Fatal(err)
+		}
+		if (key.Type == kmsg.ControlRecordKeyTypeCommit) != m.Commit || value.CoordinatorEpoch != m.CoordinatorEpoch || key.Version != 0 || value.Version != 0 {
+			t.Errorf("kmsg reads %+v, %+v", key, value)
+		}
+	}
+}
+
+// TestReadMarker are control batches that are none of ours.
+func TestReadMarker(t *testing.T) {
+	control := func(key, value string) []byte {
+		b := Builder{Idempotent: true, ProducerID: 7, BaseSequence: -1, Transactional: true, control: true}
+		b.Append(0, []byte(key), []byte(value))
+		out, err := b.Build(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	compressed := Builder{Codec: Gzip, Idempotent: true, Transactional: true, control: true}
+	compressed.Append(0, []byte("\x00\x00\x00\x00"), nil)
+	zipped, _ := compressed.Build(nil)
+	empty := control("\x00\x00\x00\x01", "\x00\x00\x00\x00\x00\x00")[:HeaderSize]
+	empty[posLength+3], empty[posCount+3] = HeaderSize-overhead, 0
+	for name, c := range map[string]struct {
+		b    []byte
+		want error
+	}{
+		"later versions with more fields": {control("\x00\x01\x00\x01more", "\x00\x01\x00\x00\x00\x05more"), nil},
+		"leader change":                   {control("\x00\x00\x00\x02", "any"), ErrNoMarker},
+		"emptied by compaction":           {empty, ErrNoMarker},
+		"data":                            {sample(t, None), ErrNoMarker},
+		"short key":                       {control("\x00\x00\x00", "\x00\x00\x00\x00\x00\x00"), ErrCorrupt},
+		"negative version":                {control("\xff\xff\x00\x01", "\x00\x00\x00\x00\x00\x00"), ErrCorrupt},
+		"short value":                     {control("\x00\x00\x00\x01", "\x00\x00\x00"), ErrCorrupt},
+		"compressed":                      {zipped, ErrCorrupt},
+		"short":                           {empty[:20], ErrCorrupt},
+	} {
+		m, err := ReadMarker(c.b)
+		if !errors.Is(err, c.want) || c.want == nil && (m != Marker{ProducerID: 7, CoordinatorEpoch: 5, Commit: true}) {
+			t.Errorf("%s: %+v, %v; want %v", name, m, err, c.want)
+		}
+	}
+}
+
+func FuzzMarker(f *testing.F) {
+	for _, commit := range []bool{false, true} {
+		b, err := Marker{ProducerID: 1, Commit: commit}.Build(nil, 5)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ReadMarker(b)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNoMarker) {
+				t.Errorf("unexpected error: %v", err)
+			}
+			return
+		}
+		out, err := m.Build(nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadMarker(out); err != nil || got != m {
+			t.Errorf("read %+v, built and read again %+v, %v", m, got, err)
+		}
+	})
+}
+
 func TestXerialSnappy(t *testing.T) {
 	framed := append([]byte(nil), xerial...)
 	for _, part := range []string{"hello ", "world"} {
@@ -169,7 +265,7 @@ func TestXerialSnappy(t *testing.T) {
 // TestBomb checks the limit that keeps a small batch from growing without bound (I5).
 func TestBomb(t *testing.T) {
 	for c := Gzip; c <= Zstd; c++ {
-		z, err := compress(nil, c, make([]byte, 10<<20))
+		z, err := new(compressor).compress(nil, c, make([]byte, 10<<20))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +311,7 @@ func FuzzBatch(f *testing.F) {
 
 func FuzzDecompress(f *testing.F) {
 	for c := Gzip; c <= Zstd; c++ {
-		z, err := compress(nil, c, []byte("hello hello hello"))
+		z, err := new(compressor).compress(nil, c, []byte("hello hello hello"))
 		if err != nil {
 			f.Fatal(err)
 		}

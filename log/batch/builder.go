@@ -15,12 +15,16 @@ type Builder struct {
 	ProducerEpoch int16
 	BaseSequence  int32
 	Idempotent    bool
+	// Transactional makes the batch part of the producer's transaction; it needs Idempotent.
+	Transactional bool
 
-	records  []byte
-	scratch  []byte
-	count    int32
-	baseTime int64
-	maxTime  int64
+	control    bool // of Marker
+	records    []byte
+	scratch    []byte
+	count      int32
+	baseTime   int64
+	maxTime    int64
+	compressor compressor
 }
 
 // Reset forgets the records. The exported fields stay.
@@ -68,7 +72,7 @@ func (b *Builder) Build(dst []byte) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)
-	dst, err := compress(dst, b.Codec, b.records)
+	dst, err := b.compressor.compress(dst, b.Codec, b.records)
 	if err != nil {
 		return dst, fmt.Errorf("build batch: %w", err)
 	}
@@ -81,21 +85,23 @@ func (b *Builder) Build(dst []byte) ([]byte, error) {
 
 // header fills the first HeaderSize bytes of a batch whose records are in place.
 func (b *Builder) header(out []byte) {
-	pid, epoch, seq := int64(-1), int16(-1), int32(-1)
-	if b.Idempotent {
-		pid, epoch, seq = b.ProducerID, b.ProducerEpoch, b.BaseSequence
+	h := Header{
+		LeaderEpoch: -1, Attributes: b.attributes(), LastOffsetDelta: b.count - 1, BaseTimestamp: b.baseTime, MaxTimestamp: b.maxTime,
+		ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1, Count: b.count,
 	}
-	be := binary.BigEndian
-	be.PutUint32(out[posLength:], uint32(len(out)-overhead))
-	be.PutUint32(out[posLeaderEpoch:], math.MaxUint32)
-	out[posMagic] = magicV2
-	be.PutUint16(out[posAttributes:], uint16(b.Codec))
-	be.PutUint32(out[posLastOffsetDelta:], uint32(b.count-1))
-	be.PutUint64(out[posBaseTimestamp:], uint64(b.baseTime))
-	be.PutUint64(out[posMaxTimestamp:], uint64(b.maxTime))
-	be.PutUint64(out[posProducerID:], uint64(pid))
-	be.PutUint16(out[posProducerEpoch:], uint16(epoch))
-	be.PutUint32(out[posBaseSequence:], uint32(seq))
-	be.PutUint32(out[posCount:], uint32(b.count))
-	be.PutUint32(out[posCRC:], Checksum(out))
+	if b.Idempotent {
+		h.ProducerID, h.ProducerEpoch, h.BaseSequence = b.ProducerID, b.ProducerEpoch, b.BaseSequence
+	}
+	h.put(out)
+}
+
+func (b *Builder) attributes() int16 {
+	a := int16(b.Codec)
+	if b.Transactional {
+		a |= transactionalBit
+	}
+	if b.control {
+		a |= controlBit
+	}
+	return a
 }

@@ -193,26 +193,56 @@ func (d *Decompressor) snappyBlock(src []byte) error {
 	return nil
 }
 
+// ParseCodec returns the codec with a name of the config compression.type, where no compression is called uncompressed.
+func ParseCodec(name string) (Codec, bool) {
+	if name == "uncompressed" {
+		return None, true
+	}
+	for c := Gzip; c <= Zstd; c++ {
+		if c.String() == name {
+			return c, true
+		}
+	}
+	return None, false
+}
+
+// compressor compresses batches, one at a time, with encoders that it keeps. The zero value is ready. Not for concurrent use.
+type compressor struct {
+	gzip *gzip.Writer
+	lz4  *lz4.Writer
+	zstd *zstd.Encoder
+}
+
 // compress returns src compressed, appended to dst, as Kafka's producers do (snappy without framing, which every client reads).
-func compress(dst []byte, c Codec, src []byte) ([]byte, error) {
+func (z *compressor) compress(dst []byte, c Codec, src []byte) ([]byte, error) {
+	w := bytes.NewBuffer(dst)
 	switch c {
 	case None:
 		return append(dst, src...), nil
 	case Gzip:
-		w := bytes.NewBuffer(dst)
-		return finish(w, gzip.NewWriter(w), src)
+		if z.gzip == nil {
+			z.gzip = gzip.NewWriter(nil)
+		}
+		z.gzip.Reset(w)
+		return finish(w, z.gzip, src)
 	case Snappy:
 		return append(dst, s2.EncodeSnappy(nil, src)...), nil
 	case LZ4:
-		w := bytes.NewBuffer(dst)
-		return finish(w, lz4.NewWriter(w), src)
-	case Zstd:
-		w := bytes.NewBuffer(dst)
-		zw, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-		if err != nil {
-			return dst, err
+		if z.lz4 == nil {
+			z.lz4 = lz4.NewWriter(nil)
 		}
-		return finish(w, zw, src)
+		z.lz4.Reset(w)
+		return finish(w, z.lz4, src)
+	case Zstd:
+		if z.zstd == nil {
+			zw, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+			if err != nil {
+				return dst, err
+			}
+			z.zstd = zw
+		}
+		z.zstd.Reset(w)
+		return finish(w, z.zstd, src)
 	}
 	return dst, fmt.Errorf("compress: unknown %s", c)
 }

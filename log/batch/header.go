@@ -94,6 +94,24 @@ func Parse(b []byte) (Header, error) {
 	return h, h.check()
 }
 
+// put writes the header in front of the records of the one batch in out, whose length and CRC it takes.
+func (h *Header) put(out []byte) {
+	be := binary.BigEndian
+	be.PutUint64(out[posBaseOffset:], uint64(h.BaseOffset))
+	be.PutUint32(out[posLength:], uint32(len(out)-overhead))
+	be.PutUint32(out[posLeaderEpoch:], uint32(h.LeaderEpoch))
+	out[posMagic] = magicV2
+	be.PutUint16(out[posAttributes:], uint16(h.Attributes))
+	be.PutUint32(out[posLastOffsetDelta:], uint32(h.LastOffsetDelta))
+	be.PutUint64(out[posBaseTimestamp:], uint64(h.BaseTimestamp))
+	be.PutUint64(out[posMaxTimestamp:], uint64(h.MaxTimestamp))
+	be.PutUint64(out[posProducerID:], uint64(h.ProducerID))
+	be.PutUint16(out[posProducerEpoch:], uint16(h.ProducerEpoch))
+	be.PutUint32(out[posBaseSequence:], uint32(h.BaseSequence))
+	be.PutUint32(out[posCount:], uint32(h.Count))
+	be.PutUint32(out[posCRC:], Checksum(out))
+}
+
 // check tests the fields against each other.
 func (h *Header) check() error {
 	switch {

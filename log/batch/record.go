@@ -17,6 +17,8 @@ type Record struct {
 
 	headers     []byte
 	headerCount int
+	attributes  byte
+	tail        []byte // the encoded fields after the timestamp
 }
 
 // RecordHeader is one header of a record.
@@ -102,9 +104,15 @@ func (r *Reader) next() error {
 		return fmt.Errorf("%w: record length", ErrCorrupt)
 	}
 	d := decoder{b: body}
-	d.take(1) // attributes, unused in v2
-	tsDelta, offsetDelta := d.varint(), d.varint()
+	attributes := d.take(1) // unused in v2
+	if attributes == nil {
+		return fmt.Errorf("%w: empty record", ErrCorrupt)
+	}
+	tsDelta := d.varint()
+	tail := d.b
+	offsetDelta := d.varint()
 	r.rec = Record{
+		attributes: attributes[0], tail: tail,
 		Offset:    r.h.BaseOffset + offsetDelta,
 		Timestamp: r.h.BaseTimestamp + tsDelta,
 		Key:       d.bytes(d.varint()),
@@ -148,8 +156,12 @@ func CountRecords(b []byte) error {
 	if len(b) < h.Size() {
 		return ErrShort
 	}
-	b = b[HeaderSize:h.Size()]
-	for i := range h.Count {
+	return countRecords(b[HeaderSize:h.Size()], h.Count)
+}
+
+// countRecords checks that b is so many records by their lengths.
+func countRecords(b []byte, count int32) error {
+	for i := range count {
 		n, w := binary.Varint(b)
 		if w <= 0 || n < 0 || n > int64(len(b)-w) {
 			return fmt.Errorf("%w: length of record %d", ErrCorrupt, i)

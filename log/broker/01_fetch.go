@@ -8,7 +8,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
+	"github.com/sluice-data/sluice/log/security"
 )
+
+// readCommitted is the isolation level at which clients see no open or aborted
+// transactions (KIP-98).
+const readCommitted = 1
 
 // fetchHandler is key 1, v4–v18: v12 flexible, v13 topic ids.
 func fetchHandler() handler {
@@ -39,26 +45,29 @@ func fetchHandler() handler {
 }
 
 // fetch answers with what is there, or waits for min bytes at most max wait.
-// Sessions (KIP-227) are never opened: the answer's session id is 0, so clients
-// send full requests.
 func (b *Broker) fetch(ctx context.Context, r *request) {
 	q := r.body.(*kmsg.FetchRequest)
 	resp := q.ResponseKind().(*kmsg.FetchResponse)
-	if q.SessionID != 0 || q.SessionEpoch > 0 {
-		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
+	session, err := b.sessions.begin(q)
+	if err != nil {
+		resp.ErrorCode = errorCode(err)
 		r.reply(resp)
 		return
 	}
-	f := newFetchOp(b, q, resp)
+	f := newFetchOp(b, r, q, resp)
 	f.run(ctx)
 	r.after = f.release
 	f.finish()
+	b.sessions.end(session, f)
+	b.charge(r, security.ConsumerByteRate, len(f.buf))
+	b.chargeTime(r)
 	r.reply(resp)
 }
 
 // fetchOp is one Fetch request being answered.
 type fetchOp struct {
 	b         *Broker
+	r         *request
 	q         *kmsg.FetchRequest
 	resp      *kmsg.FetchResponse
 	parts     []fetchPart
@@ -70,13 +79,14 @@ type fetchOp struct {
 
 type fetchPart struct {
 	log        *log.Partition // nil: the response has an error
+	topic      *log.Topic     // nil: there is no such partition
 	q          *kmsg.FetchRequestTopicPartition
 	resp       *kmsg.FetchResponseTopicPartition
 	start, end int // of its records in fetchOp.buf
 }
 
-func newFetchOp(b *Broker, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
-	f := &fetchOp{b: b, q: q, resp: resp}
+func newFetchOp(b *Broker, r *request, q *kmsg.FetchRequest, resp *kmsg.FetchResponse) *fetchOp {
+	f := &fetchOp{b: b, r: r, q: q, resp: resp}
 	resp.Topics = make([]kmsg.FetchResponseTopic, len(q.Topics))
 	for i := range q.Topics {
 		t, rt := &q.Topics[i], &resp.Topics[i]
@@ -95,7 +105,10 @@ func (f *fetchOp) add(t *kmsg.FetchRequestTopic, p *kmsg.FetchRequestTopicPartit
 	rp.Partition = p.Partition
 	rp.PreferredReadReplica = -1
 	part := fetchPart{q: p, resp: rp}
-	l, err := f.b.partition(t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	l, err := f.b.partitionFor(f.r, kmsg.ACLOperationRead, t.Topic, t.TopicID, f.q.Version >= 13, p.Partition)
+	if l != nil {
+		part.topic = l.Topic()
+	}
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}
@@ -127,6 +140,8 @@ func (f *fetchOp) run(ctx context.Context) {
 	defer f.watch(watcher)()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	began := time.Now()
+	defer func() { f.r.waited += time.Since(began) }()
 	for {
 		f.read(ctx) // after Watch, so that nothing slips in between
 		if f.isDue() {
@@ -171,6 +186,7 @@ func (f *fetchOp) read(ctx context.Context) {
 	if f.q.MaxBytes >= 0 {
 		room = min(room, int(f.q.MaxBytes))
 	}
+	room = f.b.fetchRoom(f.r, room)
 	for i := range f.parts {
 		p := &f.parts[i]
 		p.start, p.end = len(f.buf), len(f.buf)
@@ -183,11 +199,11 @@ func (f *fetchOp) read(ctx context.Context) {
 // readPart appends the part's records to the buffer. The first batch of a
 // response is returned whatever its size (KIP-74); afterwards room counts.
 func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
+	stable := p.log.LastStableOffset() // first, so that it is not above the high watermark
 	upTo := p.log.HighWatermark()
-	stable := p.log.LastStableOffset()
 	p.resp.HighWatermark, p.resp.LastStableOffset = upTo, stable
 	p.resp.LogStartOffset = p.log.LogStartOffset()
-	if f.q.IsolationLevel == 1 {
+	if f.q.IsolationLevel == readCommitted {
 		upTo = stable
 		p.resp.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 	}
@@ -210,6 +226,9 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 		return
 	}
 	f.buf, p.end = buf, len(buf)
+	if over := int64(len(buf)) - f.heldBytes; over > 0 && f.b.fetchMemory.TryAcquire(over) {
+		f.heldBytes += over // a first batch larger than the limits
+	}
 	f.settle()
 }
 
@@ -245,13 +264,46 @@ func (f *fetchOp) giveBack() {
 	}
 }
 
-// finish points the partition responses at their records. Empty is empty, not
-// null: librdkafka refuses null.
+// finish points the partition responses at their records, and counts them. Empty
+// is empty, not null: librdkafka refuses null.
 func (f *fetchOp) finish() {
 	for i := range f.parts {
 		p := &f.parts[i]
+		if f.q.IsolationLevel == readCommitted && p.end > p.start {
+			f.listAborted(p)
+		}
 		p.resp.RecordBatches = f.buf[p.start:p.end:p.end]
+		f.b.traffic.fetched(p.topic, int64(p.end-p.start), p.resp.ErrorCode != 0)
 	}
+}
+
+// listAborted names the aborted transactions that the part's records may belong
+// to, by first offset: clients go through the list as they go through the
+// records (KIP-98). Without it nothing may be returned.
+func (f *fetchOp) listAborted(p *fetchPart) {
+	aborted, err := p.log.AbortedTransactions(p.q.FetchOffset, endOffset(f.buf[p.start:p.end]))
+	if err != nil {
+		p.end = p.start
+		f.fail(p, err)
+		return
+	}
+	for _, a := range aborted {
+		p.resp.AbortedTransactions = append(p.resp.AbortedTransactions, kmsg.FetchResponseTopicPartitionAbortedTransaction{
+			ProducerID: a.ProducerID, FirstOffset: a.FirstOffset,
+		})
+	}
+}
+
+// endOffset is the offset after whole batches.
+func endOffset(b []byte) (end int64) {
+	for len(b) > 0 {
+		h, err := batch.Parse(b)
+		if err != nil {
+			return end // not met: the log has checked them
+		}
+		end, b = h.LastOffset()+1, b[h.Size():]
+	}
+	return end
 }
 
 // release gives the buffer back, once the answer is sent.

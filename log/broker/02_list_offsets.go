@@ -11,17 +11,22 @@ import (
 
 // Timestamps with a meaning of their own.
 const (
-	latestTimestamp        = -1
-	earliestTimestamp      = -2
-	maxTimestamp           = -3 // v7, KIP-734
-	earliestLocalTimestamp = -4 // v8, KIP-405
-	latestTieredTimestamp  = -5 // v9, KIP-1005
+	latestTimestamp          = -1
+	earliestTimestamp        = -2
+	maxTimestamp             = -3 // KIP-734
+	earliestLocalTimestamp   = -4 // KIP-405
+	latestTieredTimestamp    = -5 // KIP-1005
+	earliestPendingTimestamp = -6 // KIP-1023: the first offset that tiered storage does not have yet
 )
 
-// listOffsetsHandler is key 2, v1–v10.
+// timestampSince is the first version in which a timestamp below zero has its
+// meaning, by its negative; there is none at 0.
+var timestampSince = []int16{-latestTimestamp: 1, -earliestTimestamp: 1, -maxTimestamp: 7, -earliestLocalTimestamp: 8, -latestTieredTimestamp: 9, -earliestPendingTimestamp: 11}
+
+// listOffsetsHandler is key 2, v1–v11: v6 flexible.
 func listOffsetsHandler() handler {
 	return handler{
-		key: kmsg.ListOffsets, min: 1, max: 10, advertised: 1,
+		key: kmsg.ListOffsets, min: 1, max: 11, advertised: 1,
 		shape: shape{
 			fixed(4),         // replica id
 			fixed(1).from(2), // isolation level
@@ -36,24 +41,26 @@ func listOffsetsHandler() handler {
 	}
 }
 
-func (b *Broker) listOffsets(_ context.Context, _ *request, q *kmsg.ListOffsetsRequest) kmsg.Response {
+func (b *Broker) listOffsets(_ context.Context, r *request, q *kmsg.ListOffsetsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
+	resp.Topics = []kmsg.ListOffsetsResponseTopic{}
 	for _, t := range q.Topics {
 		rt := kmsg.NewListOffsetsResponseTopic()
 		rt.Topic = t.Topic
+		rt.Partitions = []kmsg.ListOffsetsResponseTopicPartition{}
 		for _, p := range t.Partitions {
-			rt.Partitions = append(rt.Partitions, b.listOffset(q, t.Topic, p))
+			rt.Partitions = append(rt.Partitions, b.listOffset(r, q, t.Topic, p))
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp
 }
 
-func (b *Broker) listOffset(q *kmsg.ListOffsetsRequest, topic string, p kmsg.ListOffsetsRequestTopicPartition) kmsg.ListOffsetsResponseTopicPartition {
+func (b *Broker) listOffset(r *request, q *kmsg.ListOffsetsRequest, topic string, p kmsg.ListOffsetsRequestTopicPartition) kmsg.ListOffsetsResponseTopicPartition {
 	rp := kmsg.NewListOffsetsResponseTopicPartition()
 	rp.Partition = p.Partition
 	rp.Offset, rp.Timestamp, rp.LeaderEpoch = -1, -1, -1
-	l, err := b.partition(topic, [16]byte{}, false, p.Partition)
+	l, err := b.partitionFor(r, kmsg.ACLOperationDescribe, topic, [16]byte{}, false, p.Partition)
 	if err == nil {
 		err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 	}
@@ -73,24 +80,22 @@ func (b *Broker) listOffset(q *kmsg.ListOffsetsRequest, topic string, p kmsg.Lis
 // lookUpOffset resolves a timestamp; -1, -1 when no record qualifies.
 func lookUpOffset(l *log.Partition, q *kmsg.ListOffsetsRequest, timestamp int64) (offset, found int64, err error) {
 	end := l.HighWatermark()
-	if q.IsolationLevel == 1 {
+	if q.IsolationLevel == readCommitted {
 		end = l.LastStableOffset()
+	}
+	if timestamp < 0 && (timestamp <= -int64(len(timestampSince)) || q.Version < timestampSince[-timestamp]) {
+		return -1, -1, kerr.UnsupportedVersion
 	}
 	switch timestamp {
 	case latestTimestamp:
 		return end, -1, nil
-	case earliestTimestamp:
+	case earliestTimestamp, earliestLocalTimestamp:
 		return l.LogStartOffset(), -1, nil
 	case maxTimestamp:
 		offset, found, err = l.MaxTimestamp()
-	case earliestLocalTimestamp:
-		return l.LogStartOffset(), -1, nil
-	case latestTieredTimestamp:
+	case latestTieredTimestamp, earliestPendingTimestamp: // there is no tiered storage
 		return -1, -1, nil
 	default:
-		if timestamp < 0 {
-			return -1, -1, kerr.UnsupportedVersion
-		}
 		offset, found, err = l.OffsetForTime(timestamp)
 	}
 	if err != nil || offset >= end { // not durable or not stable yet

@@ -25,23 +25,28 @@ func metadataHandler() handler {
 	}
 }
 
-func (b *Broker) metadata(_ context.Context, _ *request, q *kmsg.MetadataRequest) kmsg.Response {
+func (b *Broker) metadata(_ context.Context, r *request, q *kmsg.MetadataRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.MetadataResponse)
 	node := kmsg.NewMetadataResponseBroker()
-	node.NodeID, node.Host, node.Port = b.cfg.NodeID, b.host, b.port
+	node.NodeID, node.Host, node.Port = b.cfg.NodeID, r.conn.listener.host, r.conn.listener.port
 	resp.Brokers = append(resp.Brokers, node)
 	resp.ClusterID = kmsg.StringPtr(b.cfg.Log.ClusterID())
 	resp.ControllerID = b.cfg.NodeID
 	resp.AuthorizedOperations = noOperations
+	if q.IncludeClusterAuthorizedOperations {
+		resp.AuthorizedOperations = b.clusterOperations(r)
+	}
 	resp.Topics = []kmsg.MetadataResponseTopic{}
 	if q.Topics == nil || (q.Version == 0 && len(q.Topics) == 0) {
 		for _, t := range b.cfg.Log.Topics() {
-			resp.Topics = append(resp.Topics, b.describeTopic(t))
+			if b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, t.Name()) {
+				resp.Topics = append(resp.Topics, b.describeTopic(r, q, t))
+			}
 		}
 		return resp
 	}
 	for _, t := range unique(q.Topics, topicKey) {
-		resp.Topics = append(resp.Topics, b.metadataTopic(q, &t))
+		resp.Topics = append(resp.Topics, b.metadataTopic(r, q, &t))
 	}
 	return resp
 }
@@ -54,10 +59,10 @@ func topicKey(t *kmsg.MetadataRequestTopic) string {
 	return "i" + string(t.TopicID[:])
 }
 
-func (b *Broker) metadataTopic(q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
-	topic, err := b.findTopic(q, t)
+func (b *Broker) metadataTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
+	topic, err := b.findTopic(r, q, t)
 	if err == nil {
-		return b.describeTopic(topic)
+		return b.describeTopic(r, q, topic)
 	}
 	rt := kmsg.NewMetadataResponseTopic()
 	rt.ErrorCode = errorCode(err)
@@ -72,18 +77,21 @@ func (b *Broker) metadataTopic(q *kmsg.MetadataRequest, t *kmsg.MetadataRequestT
 
 // findTopic looks a topic up, and creates it when that is wanted. A look-up by
 // id needs v12; v10 and v11 have the field but must not use it.
-func (b *Broker) findTopic(q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) (*log.Topic, error) {
+func (b *Broker) findTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) (*log.Topic, error) {
 	if t.Topic == nil {
 		if q.Version < 12 {
 			return nil, kerr.InvalidRequest
 		}
-		return b.topic("", t.TopicID, true)
+		return b.topicFor(r, kmsg.ACLOperationDescribe, "", t.TopicID, true)
 	}
-	topic, err := b.topic(*t.Topic, t.TopicID, false)
+	topic, err := b.topicFor(r, kmsg.ACLOperationDescribe, *t.Topic, t.TopicID, false)
 	// Before v4 the request has no say, and the broker's setting decides.
 	wanted := q.AllowAutoTopicCreation || q.Version < 4
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) || !wanted || b.cfg.DisableAutoCreate {
 		return topic, err
+	}
+	if !b.allowsCreate(r, *t.Topic) {
+		return nil, kerr.TopicAuthorizationFailed
 	}
 	topic, err = b.autoCreate(*t.Topic)
 	if errors.Is(err, log.ErrTopicExists) { // another client was faster
@@ -92,12 +100,15 @@ func (b *Broker) findTopic(q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic
 	return topic, err
 }
 
-func (b *Broker) describeTopic(t *log.Topic) kmsg.MetadataResponseTopic {
+func (b *Broker) describeTopic(r *request, q *kmsg.MetadataRequest, t *log.Topic) kmsg.MetadataResponseTopic {
 	rt := kmsg.NewMetadataResponseTopic()
 	rt.Topic = kmsg.StringPtr(t.Name())
 	rt.TopicID = t.ID()
 	rt.IsInternal = t.Internal()
 	rt.AuthorizedOperations = noOperations
+	if q.IncludeTopicAuthorizedOperations {
+		rt.AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeTopic, t.Name())
+	}
 	n := t.Partitions()
 	rt.Partitions = make([]kmsg.MetadataResponseTopicPartition, 0, n)
 	for i := range int32(n) {
@@ -109,6 +120,9 @@ func (b *Broker) describeTopic(t *log.Topic) kmsg.MetadataResponseTopic {
 		p.Partition = i
 		p.Leader, p.LeaderEpoch = b.cfg.NodeID, l.LeaderEpoch()
 		p.Replicas, p.ISR, p.OfflineReplicas = b.replicas(), b.replicas(), []int32{}
+		if isOffline(l) {
+			p.ErrorCode, p.Leader, p.OfflineReplicas = kerr.LeaderNotAvailable.Code, noLeader, b.replicas()
+		}
 		rt.Partitions = append(rt.Partitions, p)
 	}
 	return rt

@@ -3,16 +3,17 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log/group"
 )
 
-// offsetCommitHandler is key 8, v2–v10: v7 static members, v8 flexible, v10 topic
-// ids.
+// offsetCommitHandler is key 8, v2–v10: v7 static members, v8 flexible, v9 member
+// epochs (KIP-848), v10 topic ids.
 func offsetCommitHandler() handler {
 	return handler{
-		key: kmsg.OffsetCommit, min: 2, max: 10, advertised: 2,
+		key: kmsg.OffsetCommit, min: 2, max: 10, advertised: 2, waits: true,
 		shape: shape{
 			str(),                  // group
 			fixed(4).from(1),       // generation
@@ -33,14 +34,21 @@ func offsetCommitHandler() handler {
 
 // offsetCommit commits the offsets of topics that exist and answers when they
 // are durable (I1).
-func (b *Broker) offsetCommit(_ context.Context, _ *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
+func (b *Broker) offsetCommit(_ context.Context, r *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetCommitResponse)
-	commit := group.CommitRequest{Group: q.Group, Generation: q.Generation, MemberID: q.MemberID, InstanceID: q.InstanceID}
+	allowed := b.allowsGroup(r, kmsg.ACLOperationRead, q.Group)
+	commit := group.CommitRequest{
+		Group: q.Group, Version: q.Version,
+		Generation: q.Generation, MemberID: q.MemberID, InstanceID: q.InstanceID,
+	}
 	for i := range q.Topics {
 		t := &q.Topics[i]
 		rt := kmsg.NewOffsetCommitResponseTopic()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
-		topic, err := b.topic(t.Topic, t.TopicID, q.Version >= 10)
+		topic, err := b.topicFor(r, kmsg.ACLOperationRead, t.Topic, t.TopicID, q.Version >= 10)
+		if !allowed {
+			err = kerr.GroupAuthorizationFailed
+		}
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			rp := kmsg.NewOffsetCommitResponseTopicPartition()
@@ -63,6 +71,9 @@ func (b *Broker) offsetCommit(_ context.Context, _ *request, q *kmsg.OffsetCommi
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)
+	}
+	if !allowed {
+		return resp
 	}
 	if err := b.cfg.Groups.Commit(commit); err != nil {
 		failOffsetCommit(resp, groupErrorCode(err))

@@ -7,9 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// coordinatorTypeGroup is the coordinator type of consumer groups; 1 is that of
-// transactions, which are not served yet.
-const coordinatorTypeGroup = 0
+// Coordinator types.
+const (
+	coordinatorTypeGroup       = 0
+	coordinatorTypeTransaction = 1
+)
 
 // findCoordinatorHandler is key 10, v0–v6: v3 flexible, v4 several keys.
 func findCoordinatorHandler() handler {
@@ -25,37 +27,51 @@ func findCoordinatorHandler() handler {
 }
 
 // findCoordinator always finds this broker.
-func (b *Broker) findCoordinator(_ context.Context, _ *request, q *kmsg.FindCoordinatorRequest) kmsg.Response {
+func (b *Broker) findCoordinator(_ context.Context, r *request, q *kmsg.FindCoordinatorRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.FindCoordinatorResponse)
-	err := b.checkCoordinator(q.CoordinatorType)
 	if q.Version < 4 {
-		resp.ErrorCode, resp.ErrorMessage = errorCode(err), errorMessage(err)
-		resp.NodeID, resp.Port = -1, -1
-		if err == nil {
-			resp.NodeID, resp.Host, resp.Port = b.cfg.NodeID, b.host, b.port
-		}
+		c := b.coordinator(r, q.CoordinatorType, q.CoordinatorKey)
+		resp.ErrorCode, resp.ErrorMessage = c.ErrorCode, c.ErrorMessage
+		resp.NodeID, resp.Host, resp.Port = c.NodeID, c.Host, c.Port
 		return resp
 	}
 	resp.Coordinators = []kmsg.FindCoordinatorResponseCoordinator{}
 	for _, key := range q.CoordinatorKeys {
-		c := kmsg.NewFindCoordinatorResponseCoordinator()
-		c.Key = key
-		c.ErrorCode, c.ErrorMessage = errorCode(err), errorMessage(err)
-		c.NodeID, c.Port = -1, -1
-		if err == nil {
-			c.NodeID, c.Host, c.Port = b.cfg.NodeID, b.host, b.port
-		}
-		resp.Coordinators = append(resp.Coordinators, c)
+		resp.Coordinators = append(resp.Coordinators, b.coordinator(r, q.CoordinatorType, key))
 	}
 	return resp
 }
 
-func (b *Broker) checkCoordinator(typ int8) error {
-	if typ != coordinatorTypeGroup {
-		return withCode(kerr.InvalidRequest, "coordinator type %d is not served: transactions are not supported yet", typ)
+func (b *Broker) coordinator(r *request, typ int8, key string) kmsg.FindCoordinatorResponseCoordinator {
+	c := kmsg.NewFindCoordinatorResponseCoordinator()
+	c.Key = key
+	err := b.checkCoordinator(r, typ, key)
+	c.ErrorCode, c.ErrorMessage = errorCode(err), errorMessage(err)
+	c.NodeID, c.Port = -1, -1
+	if err == nil {
+		c.NodeID, c.Host, c.Port = b.cfg.NodeID, r.conn.listener.host, r.conn.listener.port
 	}
-	if _, err := b.cfg.Groups.EnsureTopic(); err != nil {
-		b.cfg.Logger.Error("create offsets topic", "error", err)
+	return c
+}
+
+func (b *Broker) checkCoordinator(r *request, typ int8, key string) error {
+	var err error
+	switch typ {
+	case coordinatorTypeGroup:
+		if !b.allowsGroup(r, kmsg.ACLOperationDescribe, key) {
+			return kerr.GroupAuthorizationFailed
+		}
+		_, err = b.cfg.Groups.EnsureTopic()
+	case coordinatorTypeTransaction:
+		if !b.allows(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTransactionalId, key) {
+			return kerr.TransactionalIDAuthorizationFailed
+		}
+		_, err = b.cfg.Txns.EnsureTopic()
+	default:
+		return withCode(kerr.InvalidRequest, "coordinator type %d is not served", typ)
+	}
+	if err != nil {
+		b.cfg.Logger.Error("create coordinator's topic", "error", err)
 		return kerr.CoordinatorNotAvailable
 	}
 	return nil

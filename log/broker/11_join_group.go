@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log/group"
@@ -13,7 +14,7 @@ import (
 // librdkafka ties features to them (KAFKA-19444).
 func joinGroupHandler() handler {
 	return handler{
-		key: kmsg.JoinGroup, min: 0, max: 9, advertised: 0,
+		key: kmsg.JoinGroup, min: 0, max: 9, advertised: 0, waits: true,
 		shape: shape{
 			str(),              // group
 			fixed(4),           // session timeout
@@ -29,6 +30,12 @@ func joinGroupHandler() handler {
 }
 
 func (b *Broker) joinGroup(ctx context.Context, r *request, q *kmsg.JoinGroupRequest) kmsg.Response {
+	if !b.allowsGroup(r, kmsg.ACLOperationRead, q.Group) {
+		resp := q.ResponseKind().(*kmsg.JoinGroupResponse)
+		resp.ErrorCode, resp.Generation = kerr.GroupAuthorizationFailed.Code, -1
+		resp.Members = []kmsg.JoinGroupResponseMember{}
+		return resp
+	}
 	resp := b.cfg.Groups.Join(ctx, group.Client{ID: r.clientID, Host: "/" + r.clientHost}, q)
 	resp.SetVersion(q.Version)
 	return resp

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -20,8 +21,12 @@ func heartbeatHandler() handler {
 	}
 }
 
-func (b *Broker) heartbeat(_ context.Context, _ *request, q *kmsg.HeartbeatRequest) kmsg.Response {
+func (b *Broker) heartbeat(_ context.Context, r *request, q *kmsg.HeartbeatRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.HeartbeatResponse)
+	if !b.allowsGroup(r, kmsg.ACLOperationRead, q.Group) {
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return resp
+	}
 	resp.ErrorCode = groupErrorCode(b.cfg.Groups.Heartbeat(q.Group, q.Generation, q.MemberID, q.InstanceID))
 	return resp
 }

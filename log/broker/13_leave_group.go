@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -23,9 +24,13 @@ func leaveGroupHandler() handler {
 	}
 }
 
-func (b *Broker) leaveGroup(_ context.Context, _ *request, q *kmsg.LeaveGroupRequest) kmsg.Response {
+func (b *Broker) leaveGroup(_ context.Context, r *request, q *kmsg.LeaveGroupRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.LeaveGroupResponse)
 	resp.Members = []kmsg.LeaveGroupResponseMember{}
+	if !b.allowsGroup(r, kmsg.ACLOperationRead, q.Group) {
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return resp
+	}
 	members := q.Members
 	if q.Version < 3 {
 		m := kmsg.NewLeaveGroupRequestMember()

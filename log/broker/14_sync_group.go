@@ -3,13 +3,14 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // syncGroupHandler is key 14, v0–v5: v3 static members, v4 flexible.
 func syncGroupHandler() handler {
 	return handler{
-		key: kmsg.SyncGroup, min: 0, max: 5, advertised: 0,
+		key: kmsg.SyncGroup, min: 0, max: 5, advertised: 0, waits: true,
 		shape: shape{
 			str(),              // group
 			fixed(4),           // generation
@@ -23,7 +24,12 @@ func syncGroupHandler() handler {
 	}
 }
 
-func (b *Broker) syncGroup(ctx context.Context, _ *request, q *kmsg.SyncGroupRequest) kmsg.Response {
+func (b *Broker) syncGroup(ctx context.Context, r *request, q *kmsg.SyncGroupRequest) kmsg.Response {
+	if !b.allowsGroup(r, kmsg.ACLOperationRead, q.Group) {
+		resp := q.ResponseKind().(*kmsg.SyncGroupResponse)
+		resp.ErrorCode, resp.MemberAssignment = kerr.GroupAuthorizationFailed.Code, []byte{}
+		return resp
+	}
 	resp := b.cfg.Groups.Sync(ctx, q)
 	resp.SetVersion(q.Version)
 	return resp

@@ -20,26 +20,34 @@ func describeGroupsHandler() handler {
 	}
 }
 
-func (b *Broker) describeGroups(_ context.Context, _ *request, q *kmsg.DescribeGroupsRequest) kmsg.Response {
+func (b *Broker) describeGroups(_ context.Context, r *request, q *kmsg.DescribeGroupsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	resp.Groups = []kmsg.DescribeGroupsResponseGroup{}
 	for _, id := range unique(q.Groups, func(id *string) string { return *id }) {
-		resp.Groups = append(resp.Groups, b.describeGroup(id, q.Version))
+		rg := b.describeGroup(r, id, q.Version)
+		if q.IncludeAuthorizedOperations && rg.ErrorCode == 0 {
+			rg.AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeGroup, id)
+		}
+		resp.Groups = append(resp.Groups, rg)
 	}
 	return resp
 }
 
-func (b *Broker) describeGroup(id string, version int16) kmsg.DescribeGroupsResponseGroup {
+func (b *Broker) describeGroup(r *request, id string, version int16) kmsg.DescribeGroupsResponseGroup {
 	rg := kmsg.NewDescribeGroupsResponseGroup()
 	rg.Group = id
 	rg.AuthorizedOperations = noOperations
 	rg.Members = []kmsg.DescribeGroupsResponseGroupMember{}
+	if !b.allowsGroup(r, kmsg.ACLOperationDescribe, id) {
+		rg.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return rg
+	}
 	d, err := b.cfg.Groups.Describe(id)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		rg.State = "Dead" // all that there was before v6
 		if version >= 6 {
 			rg.ErrorCode = kerr.GroupIDNotFound.Code
-			rg.ErrorMessage = kmsg.StringPtr("group " + id + " not found")
+			rg.ErrorMessage = errorMessage(err)
 		}
 		return rg
 	}

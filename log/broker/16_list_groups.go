@@ -20,16 +20,20 @@ func listGroupsHandler() handler {
 	}
 }
 
-func (b *Broker) listGroups(_ context.Context, _ *request, q *kmsg.ListGroupsRequest) kmsg.Response {
+func (b *Broker) listGroups(_ context.Context, r *request, q *kmsg.ListGroupsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.ListGroupsResponse)
 	resp.Groups = []kmsg.ListGroupsResponseGroup{}
+	all := b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeCluster, clusterName)
 	for _, g := range b.cfg.Groups.List() {
-		if !allows(q.StatesFilter, g.State) || !allows(q.TypesFilter, "classic") {
+		if !allows(q.StatesFilter, g.State) || !allows(q.TypesFilter, g.Type) {
+			continue
+		}
+		if !all && !b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeGroup, g.Group) {
 			continue
 		}
 		rg := kmsg.NewListGroupsResponseGroup()
 		rg.Group, rg.ProtocolType = g.Group, g.ProtocolType
-		rg.GroupState, rg.GroupType = g.State, "classic"
+		rg.GroupState, rg.GroupType = g.State, g.Type
 		resp.Groups = append(resp.Groups, rg)
 	}
 	return resp

@@ -36,7 +36,7 @@ func (b *Broker) apiVersions(_ context.Context, r *request) {
 		return
 	}
 	resp.SetVersion(q.Version)
-	resp.FinalizedFeaturesEpoch = -1
+	addFeatures(resp, q.Version)
 	resp.ErrorCode = errorCode(b.checkApiVersions(q))
 	r.reply(resp)
 }

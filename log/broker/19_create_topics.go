@@ -16,7 +16,7 @@ import (
 // v5 flexible with the effective configs in the response, v7 topic ids.
 func createTopicsHandler() handler {
 	return handler{
-		key: kmsg.CreateTopics, min: 2, max: 7, advertised: 2,
+		key: kmsg.CreateTopics, min: 2, max: 7, advertised: 2, waits: true,
 		shape: shape{
 			arr(str(), fixed(4), fixed(2),
 				arr(fixed(4), list(fixed(4))), // replica assignment
@@ -29,7 +29,7 @@ func createTopicsHandler() handler {
 	}
 }
 
-func (b *Broker) createTopics(_ context.Context, _ *request, q *kmsg.CreateTopicsRequest) kmsg.Response {
+func (b *Broker) createTopics(_ context.Context, r *request, q *kmsg.CreateTopicsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.CreateTopicsResponse)
 	count := map[string]int{}
 	for i := range q.Topics {
@@ -41,12 +41,15 @@ func (b *Broker) createTopics(_ context.Context, _ *request, q *kmsg.CreateTopic
 		if count[t.Topic] > 1 {
 			err = withCode(kerr.InvalidRequest, "topic %q is named twice in the request", t.Topic)
 		}
-		resp.Topics = append(resp.Topics, b.createTopic(t, q.ValidateOnly, err))
+		if !b.allowsCreate(r, t.Topic) {
+			err = withCode(kerr.TopicAuthorizationFailed, "Authorization failed.")
+		}
+		resp.Topics = append(resp.Topics, b.createTopic(r, q, t, err))
 	}
 	return resp
 }
 
-func (b *Broker) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool, err error) kmsg.CreateTopicsResponseTopic {
+func (b *Broker) createTopic(r *request, q *kmsg.CreateTopicsRequest, t *kmsg.CreateTopicsRequestTopic, err error) kmsg.CreateTopicsResponseTopic {
 	rt := kmsg.NewCreateTopicsResponseTopic()
 	rt.Topic = t.Topic
 	rt.NumPartitions, rt.ReplicationFactor = -1, -1
@@ -56,7 +59,10 @@ func (b *Broker) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool
 		return rt
 	}
 	partitions, overrides, err := b.checkNewTopic(t)
-	if err == nil && !validateOnly {
+	if err == nil && !q.ValidateOnly {
+		err = b.chargeMutations(r, partitions, q.Version >= 6)
+	}
+	if err == nil && !q.ValidateOnly {
 		var topic *log.Topic
 		if topic, err = b.cfg.Log.CreateTopic(t.Topic, partitions, overrides); err == nil {
 			rt.TopicID = topic.ID()
@@ -69,10 +75,14 @@ func (b *Broker) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool
 		rt.ErrorCode, rt.ErrorMessage = errorCode(err), errorMessage(err)
 		return rt
 	}
+	if !b.isAllowed(r, kmsg.ACLOperationDescribeConfigs, kmsg.ACLResourceTypeTopic, t.Topic) {
+		rt.ConfigErrorCode = kerr.TopicAuthorizationFailed.Code
+		return rt
+	}
 	rt.NumPartitions, rt.ReplicationFactor = int32(partitions), 1
-	for _, c := range topicConfigs(overrides) {
+	for _, c := range b.topicConfigs(overrides) {
 		k := kmsg.NewCreateTopicsResponseTopicConfig()
-		k.Name, k.Value, k.Source = c.key.Name, &c.value, int8(c.source)
+		k.Name, k.Value, k.Source = c.key.Name, &c.values[0].value, int8(c.values[0].source)
 		rt.Configs = append(rt.Configs, k)
 	}
 	return rt
@@ -110,7 +120,7 @@ func (b *Broker) newPartitions(t *kmsg.CreateTopicsRequestTopic) (int, error) {
 	}
 	switch {
 	case t.NumPartitions == -1:
-		return b.cfg.NumPartitions, nil
+		return b.dynamic.Load().numPartitions, nil
 	case t.NumPartitions < 1:
 		return 0, withCode(kerr.InvalidPartitions, "topic %q needs at least 1 partition, or -1 for the default", t.Topic)
 	}

@@ -10,7 +10,7 @@ import (
 // deleteRecordsHandler is key 21, v0–v2: v2 flexible.
 func deleteRecordsHandler() handler {
 	return handler{
-		key: kmsg.DeleteRecords, min: 0, max: 2, advertised: 0,
+		key: kmsg.DeleteRecords, min: 0, max: 2, advertised: 0, waits: true,
 		shape: shape{
 			arr(str(), arr(fixed(4), fixed(8))),
 			fixed(4), // timeout
@@ -19,7 +19,7 @@ func deleteRecordsHandler() handler {
 	}
 }
 
-func (b *Broker) deleteRecords(_ context.Context, _ *request, q *kmsg.DeleteRecordsRequest) kmsg.Response {
+func (b *Broker) deleteRecords(_ context.Context, r *request, q *kmsg.DeleteRecordsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DeleteRecordsResponse)
 	for _, t := range q.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()
@@ -28,7 +28,7 @@ func (b *Broker) deleteRecords(_ context.Context, _ *request, q *kmsg.DeleteReco
 			rp := kmsg.NewDeleteRecordsResponseTopicPartition()
 			rp.Partition = p.Partition
 			var err error
-			rp.LowWatermark, err = b.deleteBefore(t.Topic, p.Partition, p.Offset)
+			rp.LowWatermark, err = b.deleteBefore(r, t.Topic, p.Partition, p.Offset)
 			rp.ErrorCode = errorCode(err)
 			rt.Partitions = append(rt.Partitions, rp)
 		}
@@ -38,8 +38,8 @@ func (b *Broker) deleteRecords(_ context.Context, _ *request, q *kmsg.DeleteReco
 }
 
 // deleteBefore moves the log start offset; -1 means to the high watermark.
-func (b *Broker) deleteBefore(topic string, partition int32, offset int64) (int64, error) {
-	p, err := b.partition(topic, [16]byte{}, false, partition)
+func (b *Broker) deleteBefore(r *request, topic string, partition int32, offset int64) (int64, error) {
+	p, err := b.partitionFor(r, kmsg.ACLOperationDelete, topic, [16]byte{}, false, partition)
 	if err != nil {
 		return -1, err
 	}

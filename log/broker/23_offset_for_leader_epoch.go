@@ -23,7 +23,7 @@ func offsetForLeaderEpochHandler() handler {
 	}
 }
 
-func (b *Broker) offsetForLeaderEpoch(_ context.Context, _ *request, q *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
+func (b *Broker) offsetForLeaderEpoch(_ context.Context, r *request, q *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	for _, t := range q.Topics {
 		rt := kmsg.NewOffsetForLeaderEpochResponseTopic()
@@ -32,7 +32,7 @@ func (b *Broker) offsetForLeaderEpoch(_ context.Context, _ *request, q *kmsg.Off
 			rp := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			rp.Partition = p.Partition
 			rp.LeaderEpoch, rp.EndOffset = -1, -1
-			l, err := b.partition(t.Topic, [16]byte{}, false, p.Partition)
+			l, err := b.partitionFor(r, kmsg.ACLOperationDescribe, t.Topic, [16]byte{}, false, p.Partition)
 			if err == nil {
 				err = checkLeaderEpoch(l, p.CurrentLeaderEpoch)
 			}

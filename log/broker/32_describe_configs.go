@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -22,21 +21,18 @@ func describeConfigsHandler() handler {
 	}
 }
 
-func (b *Broker) describeConfigs(_ context.Context, _ *request, q *kmsg.DescribeConfigsRequest) kmsg.Response {
+func (b *Broker) describeConfigs(_ context.Context, r *request, q *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeConfigsResponse)
-	type resource struct {
-		typ  kmsg.ConfigResourceType
-		name string
-	}
+	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
 	key := func(r *kmsg.DescribeConfigsRequestResource) resource { return resource{r.ResourceType, r.ResourceName} }
-	for _, r := range unique(q.Resources, key) {
+	for _, qr := range unique(q.Resources, key) {
 		rr := kmsg.NewDescribeConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
+		rr.ResourceType, rr.ResourceName = qr.ResourceType, qr.ResourceName
 		rr.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
-		configs, err := b.resourceConfigs(r.ResourceType, r.ResourceName)
+		configs, err := b.resourceConfigs(r, key(&qr))
 		rr.ErrorCode, rr.ErrorMessage = errorCode(err), errorMessage(err)
 		for _, c := range configs {
-			if r.ConfigNames == nil || slices.Contains(r.ConfigNames, c.key.Name) {
+			if qr.ConfigNames == nil || slices.Contains(qr.ConfigNames, c.key.Name) {
 				rr.Configs = append(rr.Configs, describeConfig(c, q))
 			}
 		}
@@ -45,51 +41,46 @@ func (b *Broker) describeConfigs(_ context.Context, _ *request, q *kmsg.Describe
 	return resp
 }
 
-func (b *Broker) resourceConfigs(typ kmsg.ConfigResourceType, name string) ([]config, error) {
-	switch typ {
+func (b *Broker) resourceConfigs(r *request, res resource) ([]config, error) {
+	switch res.typ {
 	case kmsg.ConfigResourceTypeTopic:
-		t, err := b.topic(name, [16]byte{}, false)
+		t, err := b.topicFor(r, kmsg.ACLOperationDescribeConfigs, res.name, [16]byte{}, false)
 		if err != nil {
 			return nil, err
 		}
-		return topicConfigs(t.Overrides()), nil
+		return b.topicConfigs(t.Overrides()), nil
 	case kmsg.ConfigResourceTypeBroker:
-		if name == "" { // the cluster-wide dynamic defaults: there are none
-			return nil, nil
+		if !b.allowsCluster(r, kmsg.ACLOperationDescribeConfigs) {
+			return nil, kerr.ClusterAuthorizationFailed
 		}
-		if name != strconv.Itoa(int(b.cfg.NodeID)) {
-			return nil, withCode(kerr.InvalidRequest, "there is no broker %q; the only one is %d", name, b.cfg.NodeID)
+		if err := b.checkNode(res.name); err != nil {
+			return nil, err
+		}
+		if res.name == "" {
+			return b.clusterConfigs(), nil
 		}
 		return b.brokerConfigs(), nil
-	default:
-		return nil, withCode(kerr.InvalidRequest, "config resource type %d is not supported", typ)
 	}
+	return nil, withCode(kerr.InvalidRequest, "config resource type %d is not supported", res.typ)
 }
 
 func describeConfig(c config, q *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	rc := kmsg.NewDescribeConfigsResponseResourceConfig()
-	rc.Name, rc.Value, rc.Source = c.key.Name, &c.value, c.source
-	rc.IsDefault = c.source == kmsg.ConfigSourceDefaultConfig
+	inForce := &c.values[0]
+	rc.Name, rc.Value, rc.Source = c.key.Name, &inForce.value, inForce.source
+	rc.IsDefault = inForce.source == kmsg.ConfigSourceDefaultConfig
 	rc.ReadOnly = c.readOnly
 	rc.ConfigType = kmsg.ConfigType(c.key.Type)
 	rc.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
 	if q.IncludeSynonyms {
-		rc.ConfigSynonyms = synonyms(c)
+		for i := range c.values {
+			s := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
+			s.Name, s.Value, s.Source = c.values[i].name, &c.values[i].value, c.values[i].source
+			rc.ConfigSynonyms = append(rc.ConfigSynonyms, s)
+		}
 	}
 	if q.IncludeDocumentation {
 		rc.Documentation = kmsg.StringPtr(c.key.Doc)
 	}
 	return rc
-}
-
-// synonyms lists where the value could come from, the one in effect first.
-func synonyms(c config) []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym {
-	s := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-	s.Name, s.Value, s.Source = c.key.Name, &c.value, c.source
-	all := []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{s}
-	if c.source == kmsg.ConfigSourceDynamicTopicConfig {
-		s.Value, s.Source = &c.key.Default, kmsg.ConfigSourceDefaultConfig
-		all = append(all, s)
-	}
-	return all
 }

@@ -11,7 +11,7 @@ import (
 // createPartitionsHandler is key 37, v0–v3: v2 flexible.
 func createPartitionsHandler() handler {
 	return handler{
-		key: kmsg.CreatePartitions, min: 0, max: 3, advertised: 0,
+		key: kmsg.CreatePartitions, min: 0, max: 3, advertised: 0, waits: true,
 		shape: shape{
 			arr(str(), fixed(4), arr(list(fixed(4)))),
 			fixed(4), // timeout
@@ -21,11 +21,14 @@ func createPartitionsHandler() handler {
 	}
 }
 
-func (b *Broker) createPartitions(_ context.Context, _ *request, q *kmsg.CreatePartitionsRequest) kmsg.Response {
+func (b *Broker) createPartitions(_ context.Context, r *request, q *kmsg.CreatePartitionsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	for i := range q.Topics {
 		t := &q.Topics[i]
-		err := b.checkMorePartitions(t)
+		err := b.checkMorePartitions(r, t)
+		if topic, ok := b.cfg.Log.Topic(t.Topic); err == nil && ok && !q.ValidateOnly {
+			err = b.chargeMutations(r, int(t.Count)-topic.Partitions(), q.Version >= 3)
+		}
 		if err == nil && !q.ValidateOnly {
 			err = b.cfg.Log.CreatePartitions(t.Topic, int(t.Count))
 		}
@@ -37,8 +40,8 @@ func (b *Broker) createPartitions(_ context.Context, _ *request, q *kmsg.CreateP
 	return resp
 }
 
-func (b *Broker) checkMorePartitions(t *kmsg.CreatePartitionsRequestTopic) error {
-	topic, err := b.topic(t.Topic, [16]byte{}, false)
+func (b *Broker) checkMorePartitions(r *request, t *kmsg.CreatePartitionsRequestTopic) error {
+	topic, err := b.topicFor(r, kmsg.ACLOperationAlter, t.Topic, [16]byte{}, false)
 	if err != nil {
 		return err
 	}

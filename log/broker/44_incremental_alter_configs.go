@@ -14,7 +14,7 @@ import (
 // incrementalAlterConfigsHandler is key 44, v0–v1: v1 flexible (KIP-339).
 func incrementalAlterConfigsHandler() handler {
 	return handler{
-		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0,
+		key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, advertised: 0, waits: true,
 		shape: shape{
 			arr(fixed(1), str(), arr(str(), fixed(1), str())),
 			fixed(1), // validate only
@@ -23,49 +23,55 @@ func incrementalAlterConfigsHandler() handler {
 	}
 }
 
-func (b *Broker) incrementalAlterConfigs(_ context.Context, _ *request, q *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
+func (b *Broker) incrementalAlterConfigs(_ context.Context, r *request, q *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+	resp.Resources = []kmsg.IncrementalAlterConfigsResponseResource{}
+	count := map[resource]int{}
 	for i := range q.Resources {
-		r := &q.Resources[i]
-		err := b.alterConfigs(r, q.ValidateOnly)
+		count[resource{q.Resources[i].ResourceType, q.Resources[i].ResourceName}]++
+	}
+	for i := range q.Resources {
+		qr := &q.Resources[i]
+		res := resource{qr.ResourceType, qr.ResourceName}
+		err := res.named(count[res])
+		if err == nil {
+			err = b.alterResource(r, res, q.ValidateOnly, func(overrides map[string]string, keys []log.ConfigKey) (map[string]string, error) {
+				return alteredConfigs(qr.Configs, overrides, keys)
+			})
+		}
 		rr := kmsg.NewIncrementalAlterConfigsResponseResource()
-		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
+		rr.ResourceType, rr.ResourceName = qr.ResourceType, qr.ResourceName
 		rr.ErrorCode, rr.ErrorMessage = errorCode(err), errorMessage(err)
 		resp.Resources = append(resp.Resources, rr)
 	}
 	return resp
 }
 
-func (b *Broker) alterConfigs(r *kmsg.IncrementalAlterConfigsRequestResource, validateOnly bool) error {
-	if r.ResourceType != kmsg.ConfigResourceTypeTopic {
-		return withCode(kerr.InvalidRequest, "only topic configs can be altered; the broker's are in the worker's config file")
-	}
-	b.alterMu.Lock() // read, change and write of the overrides are one step
-	defer b.alterMu.Unlock()
-	t, err := b.topic(r.ResourceName, [16]byte{}, false)
-	if err != nil {
-		return err
-	}
-	overrides := map[string]string{}
-	for k, v := range t.Overrides() {
-		overrides[k] = v
-	}
-	for i := range r.Configs {
-		if err := alterConfig(overrides, &r.Configs[i]); err != nil {
-			return err
+// alteredConfigs applies the operations to the overrides.
+func alteredConfigs(changes []kmsg.IncrementalAlterConfigsRequestResourceConfig, overrides map[string]string, keys []log.ConfigKey) (map[string]string, error) {
+	named := map[string]bool{}
+	for i := range changes {
+		if named[changes[i].Name] {
+			return nil, withCode(kerr.InvalidRequest, "config %s is named twice", changes[i].Name)
+		}
+		named[changes[i].Name] = true
+		if err := alterConfig(overrides, keys, &changes[i]); err != nil {
+			return nil, err
 		}
 	}
-	if err := log.CheckTopicConfig(overrides); err != nil || validateOnly {
-		return err
-	}
-	return b.cfg.Log.AlterTopic(r.ResourceName, overrides)
+	return overrides, nil
 }
 
 // alterConfig applies one operation to the overrides.
-func alterConfig(overrides map[string]string, c *kmsg.IncrementalAlterConfigsRequestResourceConfig) error {
-	if c.Op == kmsg.IncrementalAlterConfigOpDelete {
+func alterConfig(overrides map[string]string, keys []log.ConfigKey, c *kmsg.IncrementalAlterConfigsRequestResourceConfig) error {
+	i := slices.IndexFunc(keys, func(k log.ConfigKey) bool { return k.Name == c.Name })
+	switch c.Op {
+	case kmsg.IncrementalAlterConfigOpDelete:
 		delete(overrides, c.Name)
 		return nil
+	case kmsg.IncrementalAlterConfigOpSet, kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
+	default:
+		return withCode(kerr.InvalidRequest, "config operation %d of %s is unknown", c.Op, c.Name)
 	}
 	if c.Value == nil {
 		return withCode(kerr.InvalidRequest, "config %s has no value to set", c.Name)
@@ -74,8 +80,6 @@ func alterConfig(overrides map[string]string, c *kmsg.IncrementalAlterConfigsReq
 		overrides[c.Name] = *c.Value
 		return nil
 	}
-	keys := log.TopicConfigKeys()
-	i := slices.IndexFunc(keys, func(k log.ConfigKey) bool { return k.Name == c.Name })
 	if i < 0 || keys[i].Type != log.TypeList {
 		return withCode(kerr.InvalidConfig, "config %s is not a list: it can be set or deleted, not appended to or subtracted from", c.Name)
 	}
@@ -83,13 +87,10 @@ func alterConfig(overrides map[string]string, c *kmsg.IncrementalAlterConfigsReq
 	if !ok {
 		current = keys[i].Default
 	}
-	switch c.Op {
-	case kmsg.IncrementalAlterConfigOpAppend:
+	if c.Op == kmsg.IncrementalAlterConfigOpAppend {
 		overrides[c.Name] = appendItems(current, *c.Value)
-	case kmsg.IncrementalAlterConfigOpSubtract:
+	} else {
 		overrides[c.Name] = subtractItems(current, *c.Value)
-	default:
-		return withCode(kerr.InvalidRequest, "config operation %d of %s is unknown", c.Op, c.Name)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log/group"
@@ -11,7 +12,7 @@ import (
 // offsetDeleteHandler is key 47, v0 (KIP-496).
 func offsetDeleteHandler() handler {
 	return handler{
-		key: kmsg.OffsetDelete, min: 0, max: 0, advertised: 0,
+		key: kmsg.OffsetDelete, min: 0, max: 0, advertised: 0, waits: true,
 		shape: shape{
 			str(), // group
 			arr(str(), arr(fixed(4))),
@@ -20,14 +21,22 @@ func offsetDeleteHandler() handler {
 	}
 }
 
-func (b *Broker) offsetDelete(_ context.Context, _ *request, q *kmsg.OffsetDeleteRequest) kmsg.Response {
+func (b *Broker) offsetDelete(_ context.Context, r *request, q *kmsg.OffsetDeleteRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	resp.Topics = []kmsg.OffsetDeleteResponseTopic{}
+	if !b.allowsGroup(r, kmsg.ACLOperationDelete, q.Group) {
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return resp
+	}
 	var topics []group.TopicPartitions
 	for _, t := range q.Topics {
 		tp := group.TopicPartitions{Topic: t.Topic}
 		for _, p := range t.Partitions {
 			tp.Partitions = append(tp.Partitions, p.Partition)
+		}
+		if !b.allowsTopic(r, kmsg.ACLOperationRead, t.Topic) {
+			resp.Topics = append(resp.Topics, offsetDeleteTopic(tp, kerr.TopicAuthorizationFailed.Code))
+			continue
 		}
 		topics = append(topics, tp)
 	}
@@ -37,14 +46,18 @@ func (b *Broker) offsetDelete(_ context.Context, _ *request, q *kmsg.OffsetDelet
 		return resp
 	}
 	for i, t := range topics {
-		rt := kmsg.NewOffsetDeleteResponseTopic()
-		rt.Topic = t.Topic
-		for _, p := range t.Partitions {
-			rp := kmsg.NewOffsetDeleteResponseTopicPartition()
-			rp.Partition, rp.ErrorCode = p, groupErrorCode(outcomes[i])
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		resp.Topics = append(resp.Topics, rt)
+		resp.Topics = append(resp.Topics, offsetDeleteTopic(t, groupErrorCode(outcomes[i])))
 	}
 	return resp
+}
+
+func offsetDeleteTopic(t group.TopicPartitions, code int16) kmsg.OffsetDeleteResponseTopic {
+	rt := kmsg.NewOffsetDeleteResponseTopic()
+	rt.Topic = t.Topic
+	for _, p := range t.Partitions {
+		rp := kmsg.NewOffsetDeleteResponseTopicPartition()
+		rp.Partition, rp.ErrorCode = p, code
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	return rt
 }

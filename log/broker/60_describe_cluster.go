@@ -20,11 +20,14 @@ func describeClusterHandler() handler {
 	}
 }
 
-func (b *Broker) describeCluster(_ context.Context, _ *request, q *kmsg.DescribeClusterRequest) kmsg.Response {
+func (b *Broker) describeCluster(_ context.Context, r *request, q *kmsg.DescribeClusterRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeClusterResponse)
 	resp.ClusterID = b.cfg.Log.ClusterID()
 	resp.ControllerID = b.cfg.NodeID
 	resp.ClusterAuthorizedOperations = noOperations
+	if q.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = b.clusterOperations(r)
+	}
 	resp.EndpointType = 1 // brokers
 	resp.Brokers = []kmsg.DescribeClusterResponseBroker{}
 	if q.Version >= 1 && q.EndpointType != 1 {
@@ -33,7 +36,7 @@ func (b *Broker) describeCluster(_ context.Context, _ *request, q *kmsg.Describe
 		return resp
 	}
 	node := kmsg.NewDescribeClusterResponseBroker()
-	node.NodeID, node.Host, node.Port = b.cfg.NodeID, b.host, b.port
+	node.NodeID, node.Host, node.Port = b.cfg.NodeID, r.conn.listener.host, r.conn.listener.port
 	resp.Brokers = append(resp.Brokers, node)
 	return resp
 }

@@ -27,14 +27,14 @@ func describeTopicPartitionsHandler() handler {
 }
 
 // describeTopicPartitions pages through the topics in the order of their names.
-func (b *Broker) describeTopicPartitions(_ context.Context, _ *request, q *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
+func (b *Broker) describeTopicPartitions(_ context.Context, r *request, q *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeTopicPartitionsResponse)
 	resp.Topics = []kmsg.DescribeTopicPartitionsResponseTopic{}
 	room := maxDescribedPartitions
 	if q.ResponsePartitionLimit > 0 {
 		room = min(room, int(q.ResponsePartitionLimit))
 	}
-	for _, name := range b.describedTopics(q) {
+	for _, name := range b.describedTopics(r, q) {
 		first := int32(0)
 		if q.Cursor != nil && q.Cursor.Topic == name {
 			first = max(q.Cursor.Partition, 0)
@@ -43,7 +43,7 @@ func (b *Broker) describeTopicPartitions(_ context.Context, _ *request, q *kmsg.
 			resp.NextCursor = nextCursor(name, first)
 			return resp
 		}
-		rt, next := b.describeTopicPage(name, first, room)
+		rt, next := b.describeTopicPage(r, name, first, room)
 		room -= len(rt.Partitions)
 		resp.Topics = append(resp.Topics, rt)
 		if next >= 0 {
@@ -61,14 +61,16 @@ func nextCursor(topic string, partition int32) *kmsg.DescribeTopicPartitionsResp
 }
 
 // describedTopics is the sorted names from the cursor on; no names means all.
-func (b *Broker) describedTopics(q *kmsg.DescribeTopicPartitionsRequest) []string {
+func (b *Broker) describedTopics(r *request, q *kmsg.DescribeTopicPartitionsRequest) []string {
 	var names []string
 	for _, t := range q.Topics {
 		names = append(names, t.Topic)
 	}
 	if len(names) == 0 {
 		for _, t := range b.cfg.Log.Topics() {
-			names = append(names, t.Name())
+			if b.isAllowed(r, kmsg.ACLOperationDescribe, kmsg.ACLResourceTypeTopic, t.Name()) {
+				names = append(names, t.Name())
+			}
 		}
 	}
 	slices.Sort(names)
@@ -81,17 +83,22 @@ func (b *Broker) describedTopics(q *kmsg.DescribeTopicPartitionsRequest) []strin
 
 // describeTopicPage describes at most room partitions from first on; next is the
 // partition to go on with, or -1.
-func (b *Broker) describeTopicPage(name string, first int32, room int) (rt kmsg.DescribeTopicPartitionsResponseTopic, next int32) {
+func (b *Broker) describeTopicPage(r *request, name string, first int32, room int) (rt kmsg.DescribeTopicPartitionsResponseTopic, next int32) {
 	rt.Default()
 	rt.Topic = kmsg.StringPtr(name)
 	rt.AuthorizedOperations = noOperations
 	rt.Partitions = []kmsg.DescribeTopicPartitionsResponseTopicPartition{}
+	if !b.allowsTopic(r, kmsg.ACLOperationDescribe, name) {
+		rt.ErrorCode = kerr.TopicAuthorizationFailed.Code
+		return rt, -1
+	}
 	t, ok := b.cfg.Log.Topic(name)
 	if !ok {
 		rt.ErrorCode = kerr.UnknownTopicOrPartition.Code
 		return rt, -1
 	}
 	rt.TopicID, rt.IsInternal = t.ID(), t.Internal()
+	rt.AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeTopic, name)
 	for i := first; i < int32(t.Partitions()); i++ {
 		if len(rt.Partitions) == room {
 			return rt, i
@@ -111,5 +118,8 @@ func (b *Broker) describePartition(l *log.Partition) kmsg.DescribeTopicPartition
 	p.LeaderID, p.LeaderEpoch = b.cfg.NodeID, l.LeaderEpoch()
 	p.Replicas, p.ISR, p.OfflineReplicas = b.replicas(), b.replicas(), []int32{}
 	p.EligibleLeaderReplicas, p.LastKnownELR = []int32{}, []int32{}
+	if isOffline(l) {
+		p.ErrorCode, p.LeaderID, p.OfflineReplicas = kerr.LeaderNotAvailable.Code, noLeader, b.replicas()
+	}
 	return p
 }

@@ -3,19 +3,20 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // ErrClosed is returned by calls on a broker that was shut down.
@@ -27,14 +28,20 @@ type Config struct {
 	Log *log.Log
 	// Groups coordinates consumer groups. Required; closed by its owner, after the broker.
 	Groups *group.Coordinator
-	// Dir is where producer id blocks are recorded. Required: usually the log's directory.
+	// Txns coordinates transactions. Required; closed by its owner, after the broker.
+	Txns *txn.Coordinator
+	// Dir is the log's directory, which DescribeLogDirs tells. Required.
 	Dir string
-	// FS is the file system of Dir. Default: the operating system's.
-	FS vfs.FS
 	// Logger gets state changes. Default: discard.
 	Logger *slog.Logger
-	// AdvertisedAddr is the host:port that clients are told to dial. Default 127.0.0.1:9092.
+	// Metrics gets the broker's metrics. Default: nobody does.
+	Metrics *metrics.Registry
+	// AdvertisedAddr is the host:port that clients are told to dial, where their listener does not say. Default 127.0.0.1:9092.
 	AdvertisedAddr string
+	// Security has SCRAM credentials, ACLs and quotas. Default: there are none, and requests about them are refused.
+	Security *security.Store
+	// Authorizer decides what clients may do (authorizer.class.name). Default: everything.
+	Authorizer *security.Authorizer
 	// NodeID of this broker (node.id).
 	NodeID int32
 	// DisableAutoCreate refuses to create a topic because its metadata was asked for (auto.create.topics.enable=false).
@@ -44,8 +51,12 @@ type Config struct {
 	// MaxTotalPartitions of all topics together, beyond which clients cannot create more (I5). Default 50,000.
 	MaxTotalPartitions int
 
-	// MaxConnections at a time, in-memory ones included (max.connections). Default 1,000.
+	// MaxConnections at a time, those in memory not counted (max.connections). Default 1,000.
 	MaxConnections int
+	// MaxConnectionsPerIP at a time from one address (max.connections.per.ip). Default: no limit.
+	MaxConnectionsPerIP int
+	// MaxConnectionsPerIPOverrides of addresses (max.connections.per.ip.overrides); 0 refuses all.
+	MaxConnectionsPerIPOverrides map[string]int
 	// MaxFrameBytes of one request (socket.request.max.bytes). Default 100 MiB.
 	MaxFrameBytes int
 	// MaxInFlightBytes of requests being read or handled, all connections together (queued.max.request.bytes). Default 256 MiB.
@@ -62,12 +73,17 @@ type Config struct {
 	// FrameTimeout closes a connection that begins a frame and then takes longer than this for its first 64 KiB, for
 	// each doubling after that, or waiting for room in MaxInFlightBytes. Default 30 s.
 	FrameTimeout time.Duration
+	// MaxUnauthenticatedFrameBytes of one request before the client has authenticated (sasl.server.max.receive.size). Default 512 KiB.
+	MaxUnauthenticatedFrameBytes int
+	// AuthTimeout closes a connection that has not authenticated, its TLS handshake included. Default 30 s.
+	AuthTimeout time.Duration
+	// FailedAuthDelay is how long a failed authentication waits for its answer (connection.failed.authentication.delay.ms). Default 100 ms.
+	FailedAuthDelay time.Duration
 	// WriteTimeout closes a connection that takes no bytes of an answer. Default 30 s.
 	WriteTimeout time.Duration
 }
 
 func (c Config) withDefaults() Config {
-	def(&c.FS, vfs.FS(vfs.OS))
 	def(&c.Logger, slog.New(slog.DiscardHandler))
 	def(&c.AdvertisedAddr, "127.0.0.1:9092")
 	def(&c.NumPartitions, 1)
@@ -80,6 +96,9 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxFetchMemory, 256<<20)
 	def(&c.IdleTimeout, 10*time.Minute)
 	def(&c.FrameTimeout, 30*time.Second)
+	def(&c.MaxUnauthenticatedFrameBytes, 512<<10)
+	def(&c.AuthTimeout, 30*time.Second)
+	def(&c.FailedAuthDelay, 100*time.Millisecond)
 	def(&c.WriteTimeout, 30*time.Second)
 	return c
 }
@@ -94,20 +113,28 @@ func def[T comparable](v *T, d T) {
 // Broker serves the Kafka protocol. It is safe for use by many goroutines.
 type Broker struct {
 	cfg         Config
-	host        string // of AdvertisedAddr
-	port        int32
 	handlers    map[kmsg.Key]*handler
 	buffers     bufferPool
 	inFlight    *semaphore.Weighted // request bytes
 	fetchMemory *semaphore.Weighted // response bytes
-	producerIDs producerIDs
-	tasks       sync.WaitGroup // connections
-	alterMu     sync.Mutex     // serialises changes of topic configs
+	tasks       sync.WaitGroup      // connections
+	alterMu     sync.Mutex          // serialises changes of configs
+	dynamic     atomic.Pointer[dynamic]
+	traffic     traffic
+	sessions    fetchSessions
+
+	connsCreated, connsRefused atomic.Int64
+
+	memory   *listener         // of connections in this process
+	limiter  *security.Limiter // nil: there are no quotas
+	refusals rareLog
+	denials  rareLog
+	failures rareLog // of authentication and TLS
 
 	mu        sync.Mutex // guards the fields below
 	conns     map[*conn]struct{}
-	listeners map[net.Listener]struct{}
-	refusing  bool // the last connection was refused: said once in the log
+	perHost   map[string]int // connections of clients
+	listeners map[net.Listener]*listener
 	closed    bool
 }
 
@@ -115,156 +142,32 @@ type Broker struct {
 // AdvertisedAddr is not host:port.
 func New(cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
-	host, portText, err := net.SplitHostPort(cfg.AdvertisedAddr)
-	if err != nil {
-		return nil, fmt.Errorf("parse advertised address %q: %w", cfg.AdvertisedAddr, err)
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("parse port of advertised address %q: %w", cfg.AdvertisedAddr, err)
-	}
 	b := &Broker{
 		cfg:         cfg,
-		host:        host,
-		port:        int32(port),
 		handlers:    map[kmsg.Key]*handler{},
 		inFlight:    semaphore.NewWeighted(cfg.MaxInFlightBytes),
 		fetchMemory: semaphore.NewWeighted(cfg.MaxFetchMemory),
-		producerIDs: producerIDs{dir: cfg.Dir, fs: cfg.FS},
 		conns:       map[*conn]struct{}{},
-		listeners:   map[net.Listener]struct{}{},
+		perHost:     map[string]int{},
+		listeners:   map[net.Listener]*listener{},
 	}
-	for _, h := range handlers() {
-		b.handlers[h.key] = &h
-	}
-	return b, nil
-}
-
-// Serve accepts connections on ln until ctx ends or the broker is shut down, and
-// closes ln. It returns nil then, and the accept error otherwise. Connections
-// outlive it; Shutdown ends them.
-func (b *Broker) Serve(ctx context.Context, ln net.Listener) error {
-	defer ln.Close()
-	if !b.addListener(ln) {
-		return ErrClosed
-	}
-	defer b.removeListener(ln)
-	stop := context.AfterFunc(ctx, func() { ln.Close() })
-	defer stop()
-	for {
-		nc, err := ln.Accept()
-		switch {
-		case err == nil:
-			b.start(nc) // refused ones are closed and logged there
-		case ctx.Err() != nil || b.isClosed():
-			return nil
-		case isTemporary(err):
-			b.cfg.Logger.Warn("accept failed; trying again", "error", err)
-			if !sleep(ctx, 100*time.Millisecond) {
-				return nil
-			}
-		default:
-			return fmt.Errorf("accept connection: %w", err)
-		}
-	}
-}
-
-// isTemporary reports errors such as running out of descriptors.
-func isTemporary(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// DialContext returns a connection to this broker that stays in memory, whatever
-// the network and address: it fits kgo.Dialer.
-func (b *Broker) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	if err := ctx.Err(); err != nil {
+	var err error
+	if b.memory, err = b.newListener(Listener{}); err != nil {
 		return nil, err
 	}
-	client, server := newPipe()
-	if err := b.start(server); err != nil {
-		client.Close()
-		return nil, fmt.Errorf("dial embedded broker: %w", err)
+	b.memory.trusted = true
+	if cfg.Security != nil {
+		b.limiter = security.NewLimiter(cfg.Security)
 	}
-	return client, nil
-}
-
-var errTooManyConnections = errors.New("too many connections")
-
-// start serves nc in goroutines of its own, or closes it and says why not.
-func (b *Broker) start(nc net.Conn) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &conn{
-		b:       b,
-		nc:      nc,
-		host:    hostOf(nc.RemoteAddr()),
-		log:     b.cfg.Logger,
-		cancel:  cancel,
-		pending: make(chan *request, b.cfg.MaxInFlightRequests),
+	for _, h := range handlers() {
+		h.metrics = newAPIMetrics(&h)
+		b.handlers[h.key] = &h
 	}
-	if err := b.addConn(c); err != nil {
-		cancel()
-		nc.Close()
-		return err
+	b.loadDynamic(cfg.Log.BrokerOverrides())
+	if cfg.Metrics != nil {
+		b.registerMetrics(cfg.Metrics)
 	}
-	go func() {
-		defer b.tasks.Done()
-		defer b.removeConn(c)
-		c.run(ctx)
-	}()
-	return nil
-}
-
-// addConn counts c in, and in tasks.
-func (b *Broker) addConn(c *conn) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return ErrClosed
-	}
-	if len(b.conns) >= b.cfg.MaxConnections { // I5
-		if !b.refusing {
-			b.refusing = true
-			b.cfg.Logger.Warn("connection refused: too many are open", "limit", b.cfg.MaxConnections)
-		}
-		return errTooManyConnections
-	}
-	b.refusing = false
-	b.conns[c] = struct{}{}
-	b.tasks.Add(1)
-	return nil
-}
-
-func (b *Broker) removeConn(c *conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.conns, c)
-}
-
-func (b *Broker) addListener(ln net.Listener) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.closed {
-		b.listeners[ln] = struct{}{}
-	}
-	return !b.closed
-}
-
-func (b *Broker) removeListener(ln net.Listener) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.listeners, ln)
+	return b, nil
 }
 
 func (b *Broker) isClosed() bool {
@@ -317,14 +220,6 @@ func (b *Broker) cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		c.nc.Close()
+		c.socket.Close()
 	}
-}
-
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }

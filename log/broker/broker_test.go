@@ -17,6 +17,8 @@ import (
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // server is a broker with its log and coordinator, for tests.
@@ -27,6 +29,8 @@ type server struct {
 	fs     vfs.FS
 	log    *log.Log
 	groups *group.Coordinator
+	store  *security.Store
+	txns   *txn.Coordinator
 	change func(*Config)
 }
 
@@ -53,7 +57,16 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := Config{Log: s.log, Groups: s.groups, Dir: s.dir, FS: s.fs, Logger: logger}
+	if s.store, err = security.Open(s.dir, s.fs); err != nil {
+		s.t.Fatal(err)
+	}
+	s.txns, err = txn.Open(txn.Config{
+		Log: s.log, EndOffsets: s.groups.EndTransaction, Dir: s.dir, FS: s.fs, Logger: logger, Partitions: 5,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg := Config{Log: s.log, Groups: s.groups, Txns: s.txns, Dir: s.dir, Logger: logger, Security: s.store}
 	if s.change != nil {
 		s.change(&cfg)
 	}
@@ -69,6 +82,9 @@ func (s *server) stop() {
 		return
 	}
 	if err := s.Broker.Close(); err != nil {
+		s.t.Error(err)
+	}
+	if err := s.txns.Close(); err != nil {
 		s.t.Error(err)
 	}
 	if err := s.groups.Close(); err != nil {

@@ -3,6 +3,7 @@ package broker
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/sluice-data/sluice/log/security"
 )
 
 const (
@@ -21,23 +24,56 @@ const (
 
 // conn is one client connection.
 type conn struct {
-	b      *Broker
-	nc     net.Conn
-	host   string
-	log    *slog.Logger
-	cancel context.CancelFunc
+	b        *Broker
+	listener *listener
+	nc       net.Conn // with TLS, if the listener has it
+	socket   net.Conn // under nc; closing it sends nothing
+	host     string
+	log      *slog.Logger
+	cancel   context.CancelFunc
+	authBy   time.Time // when the client has to be authenticated
 	// pending holds the requests in order of arrival; the reader is its only
 	// sender and closes it. Its capacity bounds the pipelined requests (I5).
 	pending chan *request
+
+	// Of the reader:
+	principal  security.Principal // who the client is, once it may ask
+	sasl       *saslState         // nil: the listener has no SASL
+	mutedUntil time.Time          // no request is read before, for a quota
+}
+
+func newConn(b *Broker, nc net.Conn, l *listener, cancel context.CancelFunc) *conn {
+	c := &conn{
+		b:         b,
+		listener:  l,
+		nc:        nc,
+		socket:    nc,
+		host:      hostOf(nc.RemoteAddr()),
+		log:       b.cfg.Logger,
+		cancel:    cancel,
+		authBy:    time.Now().Add(b.cfg.AuthTimeout),
+		pending:   make(chan *request, b.cfg.MaxInFlightRequests),
+		principal: security.Anonymous,
+	}
+	if l.TLS != nil {
+		c.nc = tls.Server(nc, l.TLS)
+	}
+	if len(l.Mechanisms) > 0 {
+		c.sasl = &saslState{}
+	}
+	return c
 }
 
 // run serves the connection until it ends, and closes it.
 func (c *conn) run(ctx context.Context) {
-	var writer sync.WaitGroup
-	writer.Go(c.write)
-	err := c.read(ctx)
-	close(c.pending)
-	writer.Wait()
+	err := c.handshake(ctx)
+	if err == nil {
+		var writer sync.WaitGroup
+		writer.Go(c.write)
+		err = c.read(ctx)
+		close(c.pending)
+		writer.Wait()
+	}
 	c.cancel()
 	c.nc.Close()
 	if err != nil && !isClosed(err) {
@@ -56,10 +92,14 @@ func (c *conn) drain() {
 func (c *conn) read(ctx context.Context) error {
 	r := bufio.NewReaderSize(c.nc, readBufferBytes)
 	for {
+		if d := time.Until(c.mutedUntil); d > 0 && !sleep(ctx, d) {
+			return net.ErrClosed
+		}
 		if err := c.allow(ctx, c.b.cfg.IdleTimeout); err != nil {
 			return err
 		}
-		size, err := readSize(r, c.b.cfg.MaxFrameBytes)
+		minBytes, maxBytes := c.frameLimits()
+		size, err := readSize(r, minBytes, maxBytes)
 		if err != nil {
 			return err
 		}
@@ -69,9 +109,25 @@ func (c *conn) read(ctx context.Context) error {
 	}
 }
 
-// allow gives the next read until d from now, unless the connection drains.
+// frameLimits are small until the client has authenticated (I5).
+func (c *conn) frameLimits() (minBytes, maxBytes int) {
+	switch {
+	case c.isAuthenticated():
+		return minFrameBytes, c.b.cfg.MaxFrameBytes
+	case c.sasl.rawTokens:
+		return 0, c.b.cfg.MaxUnauthenticatedFrameBytes
+	}
+	return minFrameBytes, min(c.b.cfg.MaxUnauthenticatedFrameBytes, c.b.cfg.MaxFrameBytes)
+}
+
+// allow gives the next read until d from now, unless the connection drains. All
+// that comes before a client has authenticated shares one time.
 func (c *conn) allow(ctx context.Context, d time.Duration) error {
-	if err := c.nc.SetReadDeadline(time.Now().Add(d)); err != nil {
+	deadline := time.Now().Add(d)
+	if !c.isAuthenticated() && c.authBy.Before(deadline) {
+		deadline = c.authBy
+	}
+	if err := c.nc.SetReadDeadline(deadline); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // looked at after the deadline, so that drain cannot slip in between
@@ -91,13 +147,26 @@ func (c *conn) serveFrame(ctx context.Context, r *bufio.Reader, size int) error 
 		return err
 	}
 	defer frame.release()
+	if c.sasl != nil && c.sasl.rawTokens {
+		return c.serveToken(ctx, frame.bytes)
+	}
+	received := time.Now()
+	if err := c.admit(frame.bytes); err != nil {
+		return err
+	}
 	req, err := parseRequest(c.b.handlers, frame.bytes)
 	if err != nil {
 		return err
 	}
-	req.clientHost = c.host
+	req.conn, req.clientHost, req.principal, req.received = c, c.host, c.principal, received
 	c.pending <- req
 	c.serve(ctx, req)
+	if req.throttled > 0 { // the answer goes out meanwhile (KIP-219)
+		c.mutedUntil = time.Now().Add(req.throttled)
+	}
+	if req.last {
+		return net.ErrClosed
+	}
 	return nil
 }
 
@@ -122,10 +191,11 @@ func (c *conn) write() {
 	for r := range c.pending {
 		<-r.ready
 		if failed == nil {
-			failed = c.send(r)
-			if failed != nil {
+			if failed = c.send(r); failed != nil {
 				c.cancel()
-				c.nc.Close()
+				c.socket.Close()
+			} else {
+				r.handler.metrics.observe(r)
 			}
 		}
 		if r.after != nil {
@@ -138,7 +208,7 @@ func (c *conn) write() {
 }
 
 func (c *conn) send(r *request) error {
-	if r.err != nil || r.response == nil {
+	if r.err != nil || (r.response == nil && r.token == nil) {
 		return r.err
 	}
 	buf := r.appendResponse(c.b.buffers.get())

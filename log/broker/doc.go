@@ -22,6 +22,18 @@
 // returns: the records are appended in order, and the answer waits for the
 // fdatasync that covers them (I1) while the next pipelined request is handled.
 //
+// # Who asks
+//
+// A [Listener] says whether its connections are encrypted and how a client has to
+// prove who it is: not at all, by a certificate, or by SASL. Until that is done only
+// ApiVersions, SaslHandshake and SaslAuthenticate are parsed, in small frames and
+// for a short time (I5); then each handler asks the authorizer for the right that
+// Kafka asks for. Connections of [Broker.DialContext] are this process's own: they
+// may do everything and have no quotas.
+//
+// Quotas make a client wait after its answer has been sent: the reader takes no
+// further request until then, and the answer says so (KIP-219).
+//
 // # Bytes from outside
 //
 // The decoder (kmsg) trusts the counts in a request: it allocates what an array
@@ -33,11 +45,5 @@
 // # API keys
 //
 // One file per key, named NN_name.go; the file states the versions and is listed
-// once in handlers.go. Keys whose place is kept for later work, and which are
-// not advertised until then:
-//
-//	17, 36  SaslHandshake, SaslAuthenticate
-//	24–28   transactions (AddPartitionsToTxn … TxnOffsetCommit)
-//	29–31   access control lists
-//	68, 69  the consumer group protocol of KIP-848
+// once in handlers.go.
 package broker

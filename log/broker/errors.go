@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // errorCode is the one table from errors to Kafka codes.
@@ -40,10 +41,13 @@ func errorCode(err error) int16 {
 		{log.ErrOutOfOrderSequence, kerr.OutOfOrderSequenceNumber},
 		{log.ErrUnknownProducer, kerr.UnknownProducerID},
 		{log.ErrInvalidProducerEpoch, kerr.InvalidProducerEpoch},
-		{log.ErrTransactional, kerr.InvalidTxnState},
+		{log.ErrCoordinatorFenced, kerr.TransactionCoordinatorFenced},
+		{log.ErrInvalidTxnState, kerr.InvalidTxnState},
+		{log.ErrTooManyProducers, kerr.KafkaStorageError},
 		{log.ErrFull, kerr.KafkaStorageError},
 		{log.ErrFailed, kerr.KafkaStorageError},
 		{log.ErrClosed, kerr.KafkaStorageError},
+		{security.ErrFailed, kerr.KafkaStorageError},
 		{context.Canceled, kerr.RequestTimedOut},
 		{context.DeadlineExceeded, kerr.RequestTimedOut},
 	} {
@@ -64,7 +68,7 @@ func errorMessage(err error) *string {
 	return &text
 }
 
-// groupErrorCode is errorCode for the group APIs: their clients do not expect
+// groupErrorCode is errorCode for the APIs of the coordinators: their clients do not expect
 // the log's errors, and look for the coordinator again when it is not available.
 func groupErrorCode(err error) int16 {
 	var kafka *kerr.Error

@@ -57,14 +57,14 @@ func (f *frame) release() {
 }
 
 // readSize reads the size prefix of the next frame.
-func readSize(r *bufio.Reader, maxBytes int) (int, error) {
+func readSize(r *bufio.Reader, minBytes, maxBytes int) (int, error) {
 	var prefix [4]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return 0, err
 	}
 	size := int(int32(binary.BigEndian.Uint32(prefix[:])))
-	if size < minFrameBytes || size > maxBytes {
-		return 0, fmt.Errorf("frame size %d is not between %d and %d", size, minFrameBytes, maxBytes)
+	if size < minBytes || size > maxBytes {
+		return 0, fmt.Errorf("frame size %d is not between %d and %d", size, minBytes, maxBytes)
 	}
 	return size, nil
 }

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/log/security"
 )
 
 // handler is one API key: the versions it serves, the layout of its requests and
@@ -19,6 +22,9 @@ type handler struct {
 	// min only for Produce.
 	advertised int16
 	shape      shape
+	metrics    *apiMetrics
+	// waits says that the handler waits for the disk or for other clients, which is not the client's use of the broker (request_percentage).
+	waits bool
 	// serve must call reply, noReply or hangUp of the request once, now or later. It must not keep anything that refers to the request's bytes.
 	serve func(b *Broker, ctx context.Context, r *request)
 }
@@ -28,7 +34,9 @@ type handler struct {
 // broker drains.
 func answer[Q kmsg.Request](method func(*Broker, context.Context, *request, Q) kmsg.Response) func(*Broker, context.Context, *request) {
 	return func(b *Broker, ctx context.Context, r *request) {
-		r.reply(method(b, ctx, r, r.body.(Q)))
+		response := method(b, ctx, r, r.body.(Q))
+		b.chargeTime(r)
+		r.reply(response)
 	}
 }
 
@@ -39,11 +47,18 @@ type request struct {
 	correlationID int32
 	clientID      string
 	clientHost    string
+	principal     security.Principal
+	conn          *conn
 	body          kmsg.Request
 	handler       *handler
+	received      time.Time     // when its last byte came
+	waited        time.Duration // since then, what is not the client's use of the broker
+	throttled     time.Duration // how long the connection is muted for it
+	last          bool          // the connection ends with its answer
 
 	// Written before ready is closed, read after.
 	response kmsg.Response
+	token    []byte // the answer in place of response, without a header
 	err      error
 	after    func() // gives back what the response holds; nil: nothing
 	ready    chan struct{}
@@ -51,7 +66,12 @@ type request struct {
 }
 
 // reply answers the request.
-func (r *request) reply(response kmsg.Response) { r.finish(response, nil) }
+func (r *request) reply(response kmsg.Response) {
+	if t, ok := response.(kmsg.SetThrottleResponse); ok && r.throttled > 0 {
+		t.SetThrottle(int32(r.throttled.Milliseconds()))
+	}
+	r.finish(response, nil)
+}
 
 // noReply ends a request that has no answer (Produce with acks=0).
 func (r *request) noReply() { r.finish(nil, nil) }
@@ -82,7 +102,7 @@ func parseRequest(handlers map[kmsg.Key]*handler, frame []byte) (*request, error
 		return nil, fmt.Errorf("read request with key %d: %w", r.key, errNotServed)
 	}
 	r.handler = h
-	if r.version < h.advertised || r.version > h.max {
+	if r.version < h.min || r.version > h.max {
 		if r.key == kmsg.ApiVersions {
 			return r, nil
 		}
@@ -129,6 +149,9 @@ func (r *request) parseHeader(b []byte, flexible bool) ([]byte, error) {
 
 // appendResponse appends the frame of r's answer to dst.
 func (r *request) appendResponse(dst []byte) []byte {
+	if r.token != nil {
+		return append(binary.BigEndian.AppendUint32(dst, uint32(len(r.token))), r.token...)
+	}
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(r.correlationID))
 	if r.response.IsFlexible() && r.key != kmsg.ApiVersions {

@@ -49,6 +49,8 @@ func fill(rng *rand.Rand, v reflect.Value) {
 		v.SetBool(rng.IntN(2) == 0)
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(int64(int8(rng.Int())))
+	case reflect.Float64:
+		v.SetFloat(rng.Float64())
 	case reflect.Uint8:
 		v.SetUint(uint64(rng.IntN(256)))
 	default:

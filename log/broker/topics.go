@@ -1,10 +1,14 @@
 package broker
 
 import (
+	"errors"
+
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // topic finds a topic by its id (newer versions of an API) or its name.
@@ -21,12 +25,41 @@ func (b *Broker) topic(name string, id [16]byte, byID bool) (*log.Topic, error) 
 	return nil, kerr.UnknownTopicOrPartition
 }
 
+// topicFor is topic for a client that has to be allowed op on it. Whether a topic
+// that it names exists is not told to a client that is not; an id says nothing.
+func (b *Broker) topicFor(r *request, op kmsg.ACLOperation, name string, id [16]byte, byID bool) (*log.Topic, error) {
+	t, err := b.topic(name, id, byID)
+	if byID && err != nil {
+		return nil, err
+	}
+	if byID {
+		name = t.Name()
+	}
+	if !b.allowsTopic(r, op, name) {
+		return nil, kerr.TopicAuthorizationFailed
+	}
+	return t, err
+}
+
+// partitionFor is partition for a client that has to be allowed op on the topic.
+func (b *Broker) partitionFor(r *request, op kmsg.ACLOperation, name string, id [16]byte, byID bool, index int32) (*log.Partition, error) {
+	t, err := b.topicFor(r, op, name, id, byID)
+	if err != nil {
+		return nil, err
+	}
+	return partitionOf(t, index)
+}
+
 // partition finds a partition that can be read.
 func (b *Broker) partition(name string, id [16]byte, byID bool, index int32) (*log.Partition, error) {
 	t, err := b.topic(name, id, byID)
 	if err != nil {
 		return nil, err
 	}
+	return partitionOf(t, index)
+}
+
+func partitionOf(t *log.Topic, index int32) (*log.Partition, error) {
 	p, ok := t.Partition(index)
 	if !ok {
 		return nil, kerr.UnknownTopicOrPartition
@@ -49,16 +82,17 @@ func checkLeaderEpoch(p *log.Partition, epoch int32) error {
 
 // autoCreate creates a topic because its metadata was asked for.
 func (b *Broker) autoCreate(name string) (*log.Topic, error) {
-	if name == group.OffsetsTopic {
+	switch name {
+	case group.OffsetsTopic:
 		return b.cfg.Groups.EnsureTopic()
+	case txn.StateTopic:
+		return b.cfg.Txns.EnsureTopic()
 	}
-	if isReserved(name) {
-		return nil, kerr.UnknownTopicOrPartition
-	}
-	if err := b.checkRoom(b.cfg.NumPartitions); err != nil {
+	n := b.dynamic.Load().numPartitions
+	if err := b.checkRoom(n); err != nil {
 		return nil, err
 	}
-	return b.cfg.Log.CreateTopic(name, b.cfg.NumPartitions, nil)
+	return b.cfg.Log.CreateTopic(name, n, nil)
 }
 
 // checkRoom refuses more partitions than the broker may have (I5). Requests that
@@ -93,12 +127,15 @@ func unique[E any, K comparable](all []E, key func(*E) K) []E {
 // isReserved reports the internal topics, which only coordinators may create,
 // delete or resize.
 func isReserved(name string) bool {
-	return name == group.OffsetsTopic || name == "__transaction_state"
+	return name == group.OffsetsTopic || name == txn.StateTopic
 }
+
+// isOffline reports whether the files of a partition are damaged. It is described as Kafka describes one whose log
+// directory is offline: without a leader, while requests to it get KAFKA_STORAGE_ERROR.
+func isOffline(p *log.Partition) bool { return errors.Is(p.Err(), log.ErrPartitionOffline) }
+
+// noLeader is the leader of a partition that has none.
+const noLeader = -1
 
 // replicas is the replica list of every partition: this node.
 func (b *Broker) replicas() []int32 { return []int32{b.cfg.NodeID} }
-
-// noOperations says that authorized operations were not asked for or are not
-// known (KIP-430).
-const noOperations = -1 << 31

@@ -4,11 +4,10 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Listed is a group as ListGroups shows it.
-type Listed struct{ Group, ProtocolType, State string }
+// Listed is a group as ListGroups shows it. Type is classic or consumer.
+type Listed struct{ Group, ProtocolType, State, Type string }
 
 // Described is a group as DescribeGroups shows it.
 type Described struct {
@@ -37,18 +36,58 @@ func (c *Coordinator) List() []Listed {
 	return list
 }
 
-func (g *group) listed() Listed { return Listed{g.id, g.protocolType, g.state.String()} }
+func (g *group) listed() Listed {
+	if g.consumer != nil {
+		return Listed{g.id, consumerType, g.consumer.state(), "consumer"}
+	}
+	return Listed{g.id, g.protocolType, g.state.String(), "classic"}
+}
 
-// Describe returns a group; GROUP_ID_NOT_FOUND when there is none.
+// Stat is a group as metrics show it.
+type Stat struct {
+	Listed
+	Members int
+	Offsets []Offset // committed ones, sorted by topic and partition
+}
+
+// Stats returns all groups with their sizes and offsets, sorted by id.
+func (c *Coordinator) Stats() []Stat {
+	var stats []Stat
+	for _, g := range c.all() {
+		g.mu.Lock()
+		if g.state != dead {
+			stats = append(stats, g.stat())
+		}
+		g.mu.Unlock()
+	}
+	return stats
+}
+
+func (g *group) stat() Stat {
+	s := Stat{Listed: g.listed(), Members: len(g.members)}
+	if g.consumer != nil {
+		s.Members = len(g.consumer.members)
+	}
+	for tp, o := range g.offsets {
+		s.Offsets = append(s.Offsets, o.of(tp))
+	}
+	slices.SortFunc(s.Offsets, Offset.compare)
+	return s
+}
+
+// Describe returns a classic group; GROUP_ID_NOT_FOUND when there is none.
 func (c *Coordinator) Describe(id string) (Described, error) {
 	g, err := c.lock(id, false)
 	if err != nil {
 		return Described{}, err
 	}
 	if g == nil {
-		return Described{}, kerr.GroupIDNotFound
+		return Described{}, withMessage(kerr.GroupIDNotFound, "Group %s not found.", id)
 	}
 	defer g.mu.Unlock()
+	if g.consumer != nil {
+		return Described{}, withMessage(kerr.GroupIDNotFound, "Group %s is not a classic group.", id)
+	}
 	d := Described{Listed: g.listed()}
 	if g.state == stable {
 		d.Protocol = g.protocol
@@ -87,14 +126,30 @@ func (g *group) deleteRequest() write {
 	if g.state == dead {
 		return write{err: kerr.GroupIDNotFound}
 	}
-	if g.state != empty || len(g.members) > 0 {
+	if !g.unattended() {
 		return write{err: kerr.NonEmptyGroup}
 	}
-	var records []record
-	for tp := range g.offsets {
-		records = append(records, offsetTombstone(g.id, tp))
+	return g.erase(g.offsetsOf(func(topicPartition) bool { return true }))
+}
+
+// unattended reports whether the group has no members.
+func (g *group) unattended() bool {
+	return g.state == empty && len(g.members) == 0 && (g.consumer == nil || len(g.consumer.members) == 0)
+}
+
+// erase writes tombstones for the offsets, which are all that the group has, and
+// for the group, and forgets it.
+func (g *group) erase(offsets []topicPartition) write {
+	e := edit{g: g}
+	for _, tp := range offsets {
+		e.records = append(e.records, offsetTombstone(g.id, tp))
 	}
-	w := g.c.store.append(g.id, append(records, groupTombstone(g.id)))
+	if g.consumer != nil {
+		e.tombstones()
+	} else {
+		e.records = append(e.records, groupTombstone(g.id))
+	}
+	w := g.c.store.append(g.id, e.records)
 	if w.err != nil {
 		return w
 	}
@@ -154,10 +209,13 @@ func (c *Coordinator) DeleteOffsets(id string, topics []TopicPartitions) ([]erro
 // subscribes reports whether a member consumes the topic; one whose metadata
 // cannot be read might.
 func (g *group) subscribes(topic string) bool {
+	if g.consumer != nil {
+		return slices.Contains(g.consumer.allSubscribed(), topic)
+	}
 	for _, m := range g.members {
 		for _, p := range m.protocols {
-			var meta kmsg.ConsumerMemberMetadata
-			if err := meta.ReadFrom(p.metadata); err != nil || slices.Contains(meta.Topics, topic) {
+			sub, err := decodeSubscription(p.metadata)
+			if err != nil || slices.Contains(sub.Topics, topic) {
 				return true
 			}
 		}
@@ -170,7 +228,7 @@ func (g *group) deleteOffsets(gone []topicPartition) write {
 	g.settle()
 	var records []record
 	for _, tp := range gone {
-		if _, ok := g.offsets[tp]; ok {
+		if _, ok := g.offsets[tp]; ok || g.unstable(tp) {
 			records = append(records, offsetTombstone(g.id, tp))
 		}
 	}
@@ -180,7 +238,7 @@ func (g *group) deleteOffsets(gone []topicPartition) write {
 	w := g.c.store.append(g.id, records)
 	if w.err == nil {
 		for _, tp := range gone {
-			delete(g.offsets, tp)
+			g.forgetOffset(tp)
 		}
 	}
 	return w
@@ -189,16 +247,30 @@ func (g *group) deleteOffsets(gone []topicPartition) write {
 // ForgetTopic removes the committed offsets of a deleted topic from every group
 // and returns when that is durable.
 func (c *Coordinator) ForgetTopic(topic string) error {
+	return c.forgetTopics(func(t string) bool { return t == topic })
+}
+
+// forgetMissingTopics does what ForgetTopic could not do before a crash. Without
+// it a new topic of the same name would inherit the offsets. When the log refuses
+// now, the next look at the retention does it.
+func (c *Coordinator) forgetMissingTopics() {
+	err := c.forgetTopics(func(topic string) bool { return !c.hasTopic(topic) })
+	if err != nil {
+		c.cfg.Logger.Error("remove offsets of deleted topics", "error", err)
+	}
+}
+
+func (c *Coordinator) hasTopic(name string) bool {
+	_, ok := c.cfg.Log.Topic(name)
+	return ok
+}
+
+func (c *Coordinator) forgetTopics(match func(topic string) bool) error {
 	var writes []write
 	for _, g := range c.all() {
 		g.mu.Lock()
 		g.settle()
-		var gone []topicPartition
-		for tp := range g.offsets {
-			if tp.topic == topic {
-				gone = append(gone, tp)
-			}
-		}
+		gone := g.offsetsOf(func(tp topicPartition) bool { return match(tp.topic) })
 		writes = append(writes, g.deleteOffsets(gone))
 		g.mu.Unlock()
 	}

@@ -2,7 +2,6 @@ package group
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -30,8 +29,17 @@ type Config struct {
 	InitialRebalanceDelay time.Duration
 	// MinSessionTimeout and MaxSessionTimeout bound what members may ask for. Default 6 s and 30 min.
 	MinSessionTimeout, MaxSessionTimeout time.Duration
-	// MaxMembers of one group (group.max.size). Default 1,000.
-	MaxMembers int
+	// MaxMembers of one classic group (group.max.size), MaxConsumerMembers of one of the consumer protocol
+	// (group.consumer.max.size). Default 1,000 each.
+	MaxMembers, MaxConsumerMembers int
+	// ConsumerSessionTimeout (group.consumer.session.timeout.ms) and ConsumerHeartbeatInterval
+	// (group.consumer.heartbeat.interval.ms) hold for members of the consumer protocol. Default 45 s and 5 s.
+	ConsumerSessionTimeout, ConsumerHeartbeatInterval time.Duration
+	// OffsetsRetention is how long the offsets of a group without members are kept (offsets.retention.minutes). Default
+	// 7 days. RetentionCheckInterval is how often that is looked at (offsets.retention.check.interval.ms). Default 10 min.
+	OffsetsRetention, RetentionCheckInterval time.Duration
+	// MigrationPolicy is group.consumer.migration.policy. Default MigrateBoth.
+	MigrationPolicy MigrationPolicy
 	// MaxGroups known at a time (I5). Default 10,000.
 	MaxGroups int
 	// MaxMetadataBytes of one committed offset (offset.metadata.max.bytes). Default 4096.
@@ -45,6 +53,12 @@ func (c Config) withDefaults() Config {
 	c.MinSessionTimeout = cmp.Or(c.MinSessionTimeout, 6*time.Second)
 	c.MaxSessionTimeout = cmp.Or(c.MaxSessionTimeout, 30*time.Minute)
 	c.MaxMembers = cmp.Or(c.MaxMembers, 1000)
+	c.MaxConsumerMembers = cmp.Or(c.MaxConsumerMembers, 1000)
+	c.ConsumerSessionTimeout = cmp.Or(c.ConsumerSessionTimeout, 45*time.Second)
+	c.ConsumerHeartbeatInterval = cmp.Or(c.ConsumerHeartbeatInterval, 5*time.Second)
+	c.OffsetsRetention = cmp.Or(c.OffsetsRetention, 7*24*time.Hour)
+	c.RetentionCheckInterval = cmp.Or(c.RetentionCheckInterval, 10*time.Minute)
+	c.MigrationPolicy = cmp.Or(c.MigrationPolicy, MigrateBoth)
 	c.MaxGroups = cmp.Or(c.MaxGroups, 10_000)
 	c.MaxMetadataBytes = cmp.Or(c.MaxMetadataBytes, 4096)
 	return c
@@ -58,9 +72,12 @@ func (c Config) withDefaults() Config {
 type Coordinator struct {
 	cfg   Config
 	store store
+	done  chan struct{} // closed by Close
+	tasks sync.WaitGroup
 
 	mu     sync.Mutex // guards the fields below
 	groups map[string]*group
+	txns   map[transaction]map[*group]struct{} // which groups have offsets in an open transaction
 	closed bool
 }
 
@@ -69,7 +86,7 @@ type Coordinator struct {
 // timeout to show up.
 func Open(cfg Config) (*Coordinator, error) {
 	cfg = cfg.withDefaults()
-	c := &Coordinator{cfg: cfg, groups: map[string]*group{}}
+	c := newCoordinator(cfg)
 	c.store.log, c.store.partitions = cfg.Log, cfg.Partitions
 	if err := c.replay(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", OffsetsTopic, err)
@@ -77,15 +94,28 @@ func Open(cfg Config) (*Coordinator, error) {
 	for _, g := range c.groups {
 		g.resume()
 	}
+	c.forgetMissingTopics()
+	c.tasks.Go(c.expireLoop)
 	return c, nil
+}
+
+func newCoordinator(cfg Config) *Coordinator {
+	return &Coordinator{
+		cfg: cfg, done: make(chan struct{}),
+		groups: map[string]*group{}, txns: map[transaction]map[*group]struct{}{},
+	}
 }
 
 // Close stops the timers. Members that wait are answered NOT_COORDINATOR, so that
 // they look for the coordinator again.
 func (c *Coordinator) Close() error {
 	c.mu.Lock()
-	c.closed = true
+	if !c.closed {
+		c.closed = true
+		close(c.done)
+	}
 	c.mu.Unlock()
+	c.tasks.Wait()
 	for _, g := range c.all() {
 		g.stop()
 	}
@@ -156,16 +186,4 @@ func (c *Coordinator) forget(g *group) {
 	if c.groups[g.id] == g {
 		delete(c.groups, g.id)
 	}
-}
-
-// codeOf is the Kafka code of an error of this package or of the log.
-func codeOf(err error) int16 {
-	if err == nil {
-		return 0
-	}
-	var k *kerr.Error
-	if errors.As(err, &k) {
-		return k.Code
-	}
-	return kerr.CoordinatorNotAvailable.Code // the log refused: clients try again
 }

@@ -73,7 +73,7 @@ func TestDeleteWaitsForCommits(t *testing.T) {
 		x.wantErr("commit", <-committed, nil)
 		x.wantErr("delete", <-deleted, nil)
 		for range 2 {
-			if got, err := x.Fetch("g"); err != nil || len(got) != 0 {
+			if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 0 {
 				t.Errorf("offsets %v, %v, want none", got, err)
 			}
 			x.reopen()

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"sync"
@@ -55,8 +54,14 @@ type group struct {
 	newMember bool // someone joined during the delay
 
 	offsets    map[topicPartition]committed
-	committing int        // commits written and not applied yet
-	settled    *sync.Cond // signalled when committing becomes 0
+	txns       map[int64]map[topicPartition]committed // by producer id: offsets of open transactions
+	committing int                                    // commits written and not applied yet
+	settled    *sync.Cond                             // signalled when committing becomes 0
+
+	// consumer is not nil in a group of the consumer protocol (KIP-848). What
+	// belongs to the classic protocol, offsets apart, is as in an empty group then.
+	consumer *consumerGroup
+	written  write // the last one of the consumer group: what members are told waits for it
 }
 
 // member is one member, guarded by its group's mutex.
@@ -76,9 +81,7 @@ type member struct {
 	join chan *kmsg.JoinGroupResponse // not nil while JoinGroup waits; capacity 1
 	sync chan *kmsg.SyncGroupResponse // not nil while SyncGroup waits; capacity 1
 
-	session  *time.Timer
-	deadline time.Time // the timer looks at it when it fires, so that a heartbeat costs an assignment
-	fires    time.Time // when the timer fires
+	session lazyTimer
 }
 
 type protocol struct {
@@ -94,6 +97,7 @@ func newGroup(c *Coordinator, id string) *group {
 		static:     map[string]string{},
 		pending:    map[string]*time.Timer{},
 		offsets:    map[topicPartition]committed{},
+		txns:       map[int64]map[topicPartition]committed{},
 	}
 	g.settled = sync.NewCond(&g.mu)
 	return g
@@ -132,9 +136,7 @@ func (g *group) drop(m *member, err error) {
 	if m.instanceID != nil && g.static[*m.instanceID] == m.id {
 		delete(g.static, *m.instanceID)
 	}
-	if m.session != nil {
-		m.session.Stop()
-	}
+	m.session.stop()
 	m.answerJoin(joinError(m.id, err))
 	m.answerSync(syncError(err))
 	if g.leader == m.id {
@@ -165,8 +167,8 @@ func (g *group) memberGone() {
 
 // forgetIfUnused drops a group that holds nothing and that the log does not know.
 func (g *group) forgetIfUnused() {
-	held := len(g.members) + len(g.pending) + len(g.offsets) + g.committing
-	if g.state == empty && !g.stored && held == 0 {
+	held := len(g.members) + len(g.pending) + len(g.offsets) + len(g.txns) + g.committing
+	if g.state == empty && g.consumer == nil && !g.stored && held == 0 {
 		g.setState(dead)
 		g.c.forget(g)
 	}
@@ -193,15 +195,7 @@ func (g *group) find(memberID string, instanceID *string) (*member, error) {
 func (g *group) touch(m *member) { g.extend(m, m.sessionTimeout) }
 
 func (g *group) extend(m *member, d time.Duration) {
-	m.deadline = time.Now().Add(d)
-	switch {
-	case m.session == nil:
-		m.session = time.AfterFunc(d, func() { g.sessionDue(m) })
-		m.fires = m.deadline
-	case m.deadline.Before(m.fires):
-		m.session.Reset(d)
-		m.fires = m.deadline
-	}
+	m.session.extend(d, func() { g.sessionDue(m) })
 }
 
 // sessionDue is called by the member's timer, without the mutex.
@@ -212,11 +206,9 @@ func (g *group) sessionDue(m *member) {
 		return
 	}
 	if m.sync != nil || (m.join != nil && !m.isNew) {
-		m.deadline = time.Now().Add(m.sessionTimeout) // it is us who lets it wait
+		m.session.deadline = time.Now().Add(m.sessionTimeout) // it is us who lets it wait
 	}
-	if left := time.Until(m.deadline); left > 0 {
-		m.session.Reset(left)
-		m.fires = m.deadline
+	if !m.session.passed() {
 		return
 	}
 	g.c.cfg.Logger.Info("group member expired", "group", g.id, "member", m.id, "generation", g.generation)
@@ -273,9 +265,23 @@ func (m *member) metadata(name string) []byte {
 }
 
 func (m *member) sameProtocols(other []protocol) bool {
-	return slices.EqualFunc(m.protocols, other, func(a, b protocol) bool {
-		return a.name == b.name && bytes.Equal(a.metadata, b.metadata)
-	})
+	return slices.EqualFunc(m.protocols, other, protocol.equal)
+}
+
+// sameSubscription reports whether another member would subscribe to the same
+// topics. Metadata that is not of the consumer embedded protocol has to be equal.
+func (m *member) sameSubscription(o *member) bool {
+	for _, p := range m.protocols {
+		a, errA := decodeSubscription(p.metadata)
+		b, errB := decodeSubscription(o.metadata(p.name))
+		if errA != nil || errB != nil {
+			return m.sameProtocols(o.protocols)
+		}
+		if !slices.Equal(a.Topics, b.Topics) {
+			return false
+		}
+	}
+	return true
 }
 
 // answerJoin answers a waiting JoinGroup, if there is one.
@@ -301,6 +307,11 @@ func (g *group) resume() {
 	for _, m := range g.members {
 		g.touch(m)
 	}
+	if g.consumer != nil {
+		for _, m := range g.consumer.members {
+			g.touchConsumer(m)
+		}
+	}
 }
 
 // stop ends the group's timers and waits. It takes the mutex.
@@ -313,10 +324,13 @@ func (g *group) stop() {
 		t.Stop()
 	}
 	for _, m := range g.members {
-		if m.session != nil {
-			m.session.Stop()
-		}
+		m.session.stop()
 		m.answerJoin(joinError(m.id, kerr.NotCoordinator))
 		m.answerSync(syncError(kerr.NotCoordinator))
+	}
+	if g.consumer != nil {
+		for _, t := range g.consumer.timers {
+			t.stop()
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,7 +35,7 @@ func (c *Coordinator) Join(ctx context.Context, client Client, q *kmsg.JoinGroup
 	answer := make(chan *kmsg.JoinGroupResponse, 1)
 	after, err := g.joinRequest(client, q, answer)
 	if err != nil {
-		answer <- joinError(q.MemberID, err)
+		answer <- joinRefused(q.MemberID, err)
 	}
 	g.forgetIfUnused()
 	g.mu.Unlock()
@@ -59,24 +60,39 @@ func joinError(memberID string, err error) *kmsg.JoinGroupResponse {
 	return resp
 }
 
+// joinRefused is joinError, with the member id that an error may carry.
+func joinRefused(memberID string, err error) *kmsg.JoinGroupResponse {
+	var required *memberIDRequired
+	if errors.As(err, &required) {
+		memberID = required.id
+	}
+	return joinError(memberID, err)
+}
+
 // joinRequest decides what a JoinGroup means. It either returns an error or
 // sees to it that answer gets exactly one response. The caller calls after, when
 // there is one, without the mutex.
 func (g *group) joinRequest(client Client, q *kmsg.JoinGroupRequest, answer chan *kmsg.JoinGroupResponse) (after func(), err error) {
+	if g.consumer != nil && len(g.consumer.members) > 0 {
+		return g.classicJoin(client, q, answer)
+	}
 	if err := g.checkProtocols(q); err != nil {
+		return nil, err
+	}
+	if err := g.endConsumer(); err != nil {
 		return nil, err
 	}
 	m := newMember(client, q)
 	m.join = answer
 	if q.MemberID != "" {
-		return nil, g.joinKnown(m)
+		return nil, g.joinKnown(m, q.ProtocolType)
 	}
 	if m.instanceID != nil {
 		m.id = *m.instanceID + "-" + newID()
 		if old, ok := g.static[*m.instanceID]; ok {
 			return g.replaceStatic(g.members[old], m, q.Version), nil
 		}
-		return nil, g.joinNew(m)
+		return nil, g.joinNew(m, q.ProtocolType)
 	}
 	m.id = client.ID + "-" + newID()
 	if q.Version >= 4 { // KIP-394: the member must come again with its id
@@ -84,10 +100,9 @@ func (g *group) joinRequest(client Client, q *kmsg.JoinGroupRequest, answer chan
 			return nil, kerr.GroupMaxSizeReached
 		}
 		g.addPending(m.id, m.sessionTimeout)
-		m.answerJoin(joinError(m.id, kerr.MemberIDRequired))
-		return nil, nil
+		return nil, &memberIDRequired{m.id}
 	}
-	return nil, g.joinNew(m)
+	return nil, g.joinNew(m, q.ProtocolType)
 }
 
 func newMember(client Client, q *kmsg.JoinGroupRequest) *member {
@@ -124,7 +139,6 @@ func (g *group) checkProtocols(q *kmsg.JoinGroupRequest) error {
 		return kerr.InconsistentGroupProtocol
 	}
 	if len(g.members) == 0 {
-		g.protocolType = q.ProtocolType
 		return nil
 	}
 	if q.ProtocolType != g.protocolType {
@@ -172,10 +186,11 @@ func (g *group) removePending(id string) bool {
 }
 
 // joinNew adds the member and starts a rebalance.
-func (g *group) joinNew(m *member) error {
+func (g *group) joinNew(m *member, protocolType string) error {
 	if len(g.members) >= g.c.cfg.MaxMembers {
 		return kerr.GroupMaxSizeReached
 	}
+	g.protocolType = protocolType // the same as the others', if there are any
 	m.isNew = true
 	g.insert(m)
 	g.extend(m, newMemberTimeout)
@@ -188,9 +203,9 @@ func (g *group) joinNew(m *member) error {
 
 // joinKnown handles a member that gives its id. fresh is the request; the member
 // in the group takes over what it says.
-func (g *group) joinKnown(fresh *member) error {
+func (g *group) joinKnown(fresh *member, protocolType string) error {
 	if fresh.instanceID == nil && g.removePending(fresh.id) {
-		return g.joinNew(fresh)
+		return g.joinNew(fresh, protocolType)
 	}
 	m, err := g.find(fresh.id, fresh.instanceID)
 	if err != nil {
@@ -227,11 +242,13 @@ func (g *group) rejoin(m, fresh *member) {
 }
 
 // replaceStatic lets a static member that has restarted take its former place
-// (KIP-345). The old member id is fenced.
+// (KIP-345). The old member id is fenced. There is no rebalance unless the
+// protocol or the subscribed topics are others now: what assignors put beside
+// them, such as the partitions owned before, always is after a restart.
 func (g *group) replaceStatic(old, m *member, version int16) (after func()) {
 	formerLeader := g.leader
 	wasLeader := g.leader == old.id
-	unchanged := old.sameProtocols(m.protocols)
+	subscribes := old.sameSubscription(m)
 	m.assignment, m.synced = old.assignment, old.synced
 	g.drop(old, kerr.FencedInstanceID)
 	g.insert(m)
@@ -240,7 +257,7 @@ func (g *group) replaceStatic(old, m *member, version int16) (after func()) {
 		g.leader = m.id
 	}
 	g.touch(m)
-	if g.state != stable || !unchanged {
+	if g.state != stable || !subscribes || g.chooseProtocol() != g.protocol {
 		g.prepareRebalance()
 		return nil
 	}

@@ -1,6 +1,8 @@
 package group
 
 import (
+	"cmp"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -13,6 +15,12 @@ func (c *Coordinator) Heartbeat(id string, generation int32, memberID string, in
 	}
 	if g == nil {
 		return kerr.UnknownMemberID
+	}
+	if g.consumer != nil {
+		err := g.classicHeartbeat(memberID, generation, instanceID)
+		written := g.written
+		g.mu.Unlock()
+		return cmp.Or(err, written.wait())
 	}
 	defer g.mu.Unlock()
 	m, err := g.find(memberID, instanceID)
@@ -38,6 +46,13 @@ func (c *Coordinator) Leave(id string, members []kmsg.LeaveGroupRequestMember) (
 	}
 	if g == nil {
 		return nil, kerr.UnknownMemberID
+	}
+	if g.consumer != nil {
+		outcomes := g.classicLeave(members)
+		written := g.written
+		g.forgetIfUnused()
+		g.mu.Unlock()
+		return outcomes, written.wait()
 	}
 	defer g.mu.Unlock()
 	outcomes := make([]error, len(members))

@@ -28,7 +28,7 @@ func (c *Coordinator) replay() error {
 		if !ok {
 			continue
 		}
-		if err := c.replayPartition(p, &dec); err != nil {
+		if err := c.replayPartition(i, p, &dec); err != nil {
 			if errors.Is(err, log.ErrFailed) || errors.Is(err, log.ErrClosed) {
 				return err
 			}
@@ -44,7 +44,7 @@ func (c *Coordinator) replay() error {
 	return nil
 }
 
-func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor) error {
+func (c *Coordinator) replayPartition(partition int32, p *log.Partition, dec *batch.Decompressor) error {
 	if err := p.Err(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor)
 		if len(buf) == 0 {
 			return fmt.Errorf("read at offset %d: nothing there below %d", offset, end)
 		}
-		if offset, err = c.replayBatches(buf, dec); err != nil {
+		if offset, err = c.replayBatches(partition, buf, dec); err != nil {
 			return err
 		}
 	}
@@ -66,53 +66,88 @@ func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor)
 }
 
 // replayBatches applies whole batches and returns the offset after them.
-func (c *Coordinator) replayBatches(b []byte, dec *batch.Decompressor) (next int64, err error) {
+func (c *Coordinator) replayBatches(partition int32, b []byte, dec *batch.Decompressor) (next int64, err error) {
 	for len(b) > 0 {
 		h, err := batch.Parse(b)
 		if err != nil {
 			return 0, err
 		}
 		next = h.LastOffset() + 1
-		if !h.Control() {
-			if err := c.replayBatch(b[:h.Size()], dec); err != nil {
-				return 0, err
-			}
+		if err := c.replayBatch(partition, &h, b[:h.Size()], dec); err != nil {
+			return 0, err
 		}
 		b = b[h.Size():]
 	}
 	return next, nil
 }
 
-func (c *Coordinator) replayBatch(b []byte, dec *batch.Decompressor) error {
+// source says where a record of the offsets topic comes from.
+type source struct {
+	partition  int32
+	offset     int64
+	producerID int64 // -1: not part of a transaction
+}
+
+func (c *Coordinator) replayBatch(partition int32, h *batch.Header, b []byte, dec *batch.Decompressor) error {
 	rd, err := batch.NewReader(b, dec)
 	if err != nil {
 		return err
 	}
+	from := source{partition, 0, -1}
+	if h.Transactional() {
+		from.producerID = h.ProducerID
+	}
 	for rd.Next() {
 		r := rd.Record()
-		if err := c.replayRecord(r.Key, r.Value, r.Offset); err != nil {
+		from.offset = r.Offset
+		if h.Control() {
+			c.replayMarker(r.Key, from)
+		} else if err := c.replayRecord(r.Key, r.Value, from); err != nil {
 			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
 		}
 	}
 	return rd.Err()
 }
 
-// replayRecord applies one record. Keys of versions that came later belong to
-// protocols that are not served here.
-func (c *Coordinator) replayRecord(key, value []byte, offset int64) error {
+// replayRecord applies one record. Keys of other versions belong to protocols that
+// are not served here.
+func (c *Coordinator) replayRecord(key, value []byte, from source) error {
 	if len(key) < 2 {
 		return errors.New("key without a version")
 	}
 	switch binary.BigEndian.Uint16(key) {
-	case 0, 1:
-		return c.replayOffset(key, value, offset)
-	case 2:
+	case keyOffsetOld, keyOffset:
+		return c.replayOffset(key, value, from)
+	case keyClassicGroup:
 		return c.replayGroup(key, value)
+	case keyConsumerGroup, keyMember, keyTargetEpoch, keyTarget, keyCurrent, keyRegex:
+		return c.replayConsumer(key, value)
 	}
 	return nil
 }
 
-func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
+// replayConsumer applies a record of a consumer group. Any of them may be the
+// first that compaction has left; the removal of the group's epoch is the last.
+func (c *Coordinator) replayConsumer(key, value []byte) error {
+	id, change, err := decodeChange(key, value)
+	if err != nil {
+		return err
+	}
+	g := c.replayed(id)
+	switch {
+	case g.consumer == nil && value == nil:
+		return nil
+	case g.consumer == nil:
+		g.consumer = newConsumerGroup()
+	}
+	change.apply(g.consumer)
+	if e, ok := change.(epochChange); ok && e.v == nil {
+		g.consumer = nil
+	}
+	return nil
+}
+
+func (c *Coordinator) replayOffset(key, value []byte, from source) error {
 	var k kmsg.OffsetCommitKey
 	if err := k.ReadFrom(key); err != nil {
 		return fmt.Errorf("read offset key: %w", err)
@@ -120,11 +155,11 @@ func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
 	tp := topicPartition{k.Topic, k.Partition}
 	g := c.replayed(k.Group)
 	if value == nil {
-		delete(g.offsets, tp)
+		g.forgetOffset(tp)
 		return nil
 	}
 	var v kmsg.OffsetCommitValue
-	if err := checkValueVersion(value); err != nil {
+	if err := checkValue(value, (*reader).offsetValue); err != nil {
 		return err
 	}
 	if err := v.ReadFrom(value); err != nil {
@@ -134,8 +169,28 @@ func (c *Coordinator) replayOffset(key, value []byte, offset int64) error {
 	if v.Version < 3 {
 		epoch = -1
 	}
-	g.offsets[tp] = committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, logOffset: offset}
+	o := committed{offset: v.Offset, leaderEpoch: epoch, metadata: v.Metadata, commitMs: v.CommitTimestamp, logOffset: from.offset}
+	if v.Version == 1 && v.ExpireTimestamp >= 0 {
+		o.expireMs = v.ExpireTimestamp
+	}
+	if from.producerID >= 0 {
+		c.hold(g, transaction{from.partition, from.producerID}, tp, o)
+	} else {
+		g.offsets[tp] = o
+	}
 	return nil
+}
+
+// replayMarker ends a transaction as its marker says. The key of a control record
+// is a version and a type, 0 for abort and 1 for commit (KIP-98); other types
+// are of no concern here.
+func (c *Coordinator) replayMarker(key []byte, from source) {
+	if len(key) < 4 || from.producerID < 0 {
+		return
+	}
+	if kind := binary.BigEndian.Uint16(key[2:]); kind <= 1 {
+		c.EndTransaction(from.partition, from.producerID, 0, kind == 1)
+	}
 }
 
 func (c *Coordinator) replayGroup(key, value []byte) error {
@@ -143,15 +198,13 @@ func (c *Coordinator) replayGroup(key, value []byte) error {
 	if err := k.ReadFrom(key); err != nil {
 		return fmt.Errorf("read group key: %w", err)
 	}
-	old := c.replayed(k.Group)
-	g := newGroup(c, k.Group)
-	g.offsets = old.offsets
-	c.groups[k.Group] = g
+	g := c.replayed(k.Group)
+	g.clearClassic()
 	if value == nil {
 		return nil
 	}
 	var v kmsg.GroupMetadataValue
-	if err := checkValueVersion(value); err != nil {
+	if err := checkValue(value, (*reader).groupValue); err != nil {
 		return err
 	}
 	if err := v.ReadFrom(value); err != nil {
@@ -198,18 +251,67 @@ func (g *group) restore(v *kmsg.GroupMetadataValue) {
 	if len(g.members) > 0 {
 		g.state = stable
 	}
+	g.stateSince = time.Time{} // not known
+	if v.Version >= 2 && v.CurrentStateTimestamp >= 0 {
+		g.stateSince = time.UnixMilli(v.CurrentStateTimestamp)
+	}
 }
 
-// maxValueVersion is what save and Commit write. Later ones are flexible: the
-// decoder would loop as often as their tag sections claim (I5).
-const maxValueVersion = 3
+// maxValueVersion of offsets and classic groups. Written is 3; 4, which is
+// flexible, comes from other brokers.
+const (
+	maxValueVersion      = 4
+	flexibleValueVersion = 4
+)
 
-func checkValueVersion(value []byte) error {
+// checkValue checks the version of a value and, before the decoder sees it, the
+// layout of a flexible one: the decoder would loop as often as a tag section
+// claims (I5).
+func checkValue(value []byte, flexible func(*reader)) error {
 	if len(value) < 2 {
 		return errors.New("value without a version")
 	}
-	if v := int16(binary.BigEndian.Uint16(value)); v < 0 || v > maxValueVersion {
+	r := reader{src: value}
+	v := r.int16()
+	if v < 0 || v > maxValueVersion {
 		return fmt.Errorf("value version %d is not known, only 0 to %d", v, maxValueVersion)
 	}
+	if v < flexibleValueVersion {
+		return nil
+	}
+	if flexible(&r); r.bad {
+		return errRecord
+	}
 	return nil
+}
+
+// offsetValue walks OffsetCommitValue v4.
+func (r *reader) offsetValue() {
+	r.take(8 + 4)
+	r.string()
+	r.take(8)
+	r.tags(nil)
+}
+
+// groupValue walks GroupMetadataValue v4.
+func (r *reader) groupValue() {
+	r.string()
+	r.take(4)
+	r.nullable()
+	r.nullable()
+	r.take(8)
+	for range r.count() {
+		if r.bad {
+			return
+		}
+		r.string()
+		r.nullable()
+		r.string()
+		r.string()
+		r.take(4 + 4)
+		r.take(r.count())
+		r.take(r.count())
+		r.tags(nil)
+	}
+	r.tags(nil)
 }

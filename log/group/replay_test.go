@@ -21,9 +21,16 @@ func FuzzReplayRecord(f *testing.F) {
 	f.Add(groupTombstone("g").key, g.AppendTo(nil))
 	f.Add(groupTombstone("g").key, []byte(nil))
 	f.Add(groupTombstone("g").key, []byte{0, 4, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	g.Version, o.Version = 4, 4
+	f.Add(groupTombstone("g").key, g.AppendTo(nil))
+	f.Add(offsetKey("g", topicPartition{"t", 0}), o.AppendTo(nil))
+	for _, c := range sampleChanges() {
+		r := c.record("g")
+		f.Add(r.key, r.value)
+	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		c := &Coordinator{cfg: Config{}.withDefaults(), groups: map[string]*group{}}
-		if err := c.replayRecord(key, value, 1); err != nil {
+		c := newCoordinator(Config{}.withDefaults())
+		if err := c.replayRecord(key, value, source{offset: 1, producerID: -1}); err != nil {
 			return
 		}
 		for id, g := range c.groups {

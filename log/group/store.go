@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-	"unicode/utf16"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -57,7 +56,7 @@ func (s *store) check(group string) error {
 	if !ok {
 		return nil
 	}
-	if _, bad := s.broken[partitionOf(group, t.Partitions())]; bad {
+	if _, bad := s.broken[log.PartitionFor(group, t.Partitions())]; bad {
 		return kerr.CoordinatorNotAvailable
 	}
 	return nil
@@ -70,16 +69,6 @@ func (s *store) setBroken(partition int32, err error) {
 		s.broken = map[int32]error{}
 	}
 	s.broken[partition] = err
-}
-
-// partitionOf is Kafka's choice of partition: the hash of the group id as a Java
-// string, without its sign, modulo the number of partitions.
-func partitionOf(group string, partitions int) int32 {
-	var h int32
-	for _, c := range utf16.Encode([]rune(group)) {
-		h = 31*h + int32(c)
-	}
-	return (h & 0x7fffffff) % int32(partitions)
 }
 
 // write is records on their way to the disk.
@@ -100,27 +89,32 @@ func (w write) wait() error {
 
 // append writes the records in order to the group's partition.
 func (s *store) append(group string, records []record) write {
+	return s.appendAs(group, records, batch.Builder{})
+}
+
+// appendAs is append by a producer: b says which, and whether in a transaction.
+func (s *store) appendAs(group string, records []record, b batch.Builder) write {
 	t, err := s.topic()
 	if err != nil {
 		return write{err: fmt.Errorf("create %s: %w", OffsetsTopic, err)}
 	}
-	p, ok := t.Partition(partitionOf(group, t.Partitions()))
+	p, ok := t.Partition(log.PartitionFor(group, t.Partitions()))
 	if !ok {
 		return write{err: kerr.CoordinatorNotAvailable}
 	}
 	w := write{partition: p, last: -1}
 	for len(records) > 0 && w.err == nil {
 		var n int
-		n, w.last, w.err = appendBatch(p, records)
+		b.Reset()
+		n, w.last, w.err = appendBatch(p, records, &b)
 		records = records[n:]
 	}
 	return w
 }
 
 // appendBatch writes as many records as one batch takes, at least one.
-func appendBatch(p *log.Partition, records []record) (n int, last int64, err error) {
+func appendBatch(p *log.Partition, records []record, b *batch.Builder) (n int, last int64, err error) {
 	now := time.Now().UnixMilli()
-	var b batch.Builder
 	size := 0
 	for _, r := range records {
 		if n > 0 && size+len(r.key)+len(r.value) > maxStoreBatch {
@@ -144,6 +138,15 @@ func appendBatch(p *log.Partition, records []record) (n int, last int64, err err
 // save writes the group's metadata, with the assignments given for members that
 // have none of their own yet.
 func (g *group) save(assignment map[string][]byte) write {
+	w := g.c.store.append(g.id, []record{g.metadataRecord(assignment)})
+	if w.err == nil {
+		g.stored = true
+	}
+	return w
+}
+
+// metadataRecord is what save writes.
+func (g *group) metadataRecord(assignment map[string][]byte) record {
 	key := kmsg.NewGroupMetadataKey()
 	key.Version, key.Group = 2, g.id
 	v := kmsg.NewGroupMetadataValue()
@@ -162,11 +165,7 @@ func (g *group) save(assignment map[string][]byte) write {
 		}
 		v.Members = append(v.Members, vm)
 	}
-	w := g.c.store.append(g.id, []record{{key.AppendTo(nil), v.AppendTo(nil)}})
-	if w.err == nil {
-		g.stored = true
-	}
-	return w
+	return record{key.AppendTo(nil), v.AppendTo(nil)}
 }
 
 func (m *member) stored(protocol string) kmsg.GroupMetadataValueMember {

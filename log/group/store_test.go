@@ -2,6 +2,7 @@ package group
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,20 +19,6 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-// The partition of a group is the one that Kafka and its tools look in.
-func TestPartitionOf(t *testing.T) {
-	for _, tt := range []struct {
-		group string
-		want  int32 // abs(hashCode) % 50 in Java
-	}{
-		{"g", 3}, {"test", 48}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
-	} {
-		if got := partitionOf(tt.group, 50); got != tt.want {
-			t.Errorf("partitionOf(%q) = %d, want %d", tt.group, got, tt.want)
-		}
-	}
-}
-
 // records returns the text of every record of the offsets topic, in order.
 func (x *fixture) records() string {
 	x.t.Helper()
@@ -42,11 +29,7 @@ func (x *fixture) records() string {
 	var out strings.Builder
 	for i := range int32(topic.Partitions()) {
 		p, _ := topic.Partition(i)
-		b, err := p.Read(nil, 0, 1<<20, p.HighWatermark())
-		if err != nil {
-			x.t.Fatal(err)
-		}
-		for len(b) > 0 {
+		for b := x.readAll(p); len(b) > 0; {
 			h, err := batch.Parse(b)
 			if err != nil {
 				x.t.Fatal(err)
@@ -62,6 +45,27 @@ func (x *fixture) records() string {
 		}
 	}
 	return out.String()
+}
+
+// readAll reads a partition, whatever segments it is in.
+func (x *fixture) readAll(p *log.Partition) (b []byte) {
+	x.t.Helper()
+	for offset := p.LogStartOffset(); offset < p.HighWatermark(); {
+		from := len(b)
+		var err error
+		if b, err = p.Read(b, offset, 1<<20, p.HighWatermark()); err != nil {
+			x.t.Fatal(err)
+		}
+		for from < len(b) {
+			h, err := batch.Parse(b[from:])
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			from += h.Size()
+			offset = h.LastOffset() + 1
+		}
+	}
+	return b
 }
 
 func recordText(t *testing.T, r *batch.Record) string {
@@ -133,10 +137,10 @@ func TestDelete(t *testing.T) {
 		x.wantErr("leave", a.leave(), nil)
 		x.wantErr("delete", x.Delete("g"), nil)
 		for range 2 {
-			if got, err := x.Fetch("g"); err != nil || len(got) != 0 {
+			if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 0 {
 				t.Errorf("offsets %v, %v, want none", got, err)
 			}
-			if _, err := x.Describe("g"); err != kerr.GroupIDNotFound {
+			if _, err := x.Describe("g"); !errors.Is(err, kerr.GroupIDNotFound) {
 				t.Errorf("describe: %v, want %v", err, kerr.GroupIDNotFound)
 			}
 			x.reopen()
@@ -164,7 +168,7 @@ func TestDeleteOffsets(t *testing.T) {
 		x.wantErr("forget v", x.ForgetTopic("v"), nil)
 		for range 2 {
 			var left []string
-			got, err := x.Fetch("g")
+			got, err := fetch(x.Coordinator, "g")
 			for _, o := range got {
 				left = append(left, fmt.Sprintf("%s-%d", o.Topic, o.Partition))
 			}
@@ -185,7 +189,7 @@ func TestLargeCommit(t *testing.T) {
 		}
 		x.wantErr("commit", x.Commit(CommitRequest{Group: "g", Generation: -1, Offsets: offsets}), nil)
 		for range 2 {
-			if got, err := x.Fetch("g"); err != nil || !slices.Equal(got, offsets) {
+			if got, err := fetch(x.Coordinator, "g"); err != nil || !slices.Equal(got, offsets) {
 				t.Errorf("%d offsets (%v), want %d", len(got), err, len(offsets))
 			}
 			x.reopen()
@@ -195,6 +199,14 @@ func TestLargeCommit(t *testing.T) {
 
 // openOn opens log and coordinator outside a bubble.
 func openOn(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
+	t.Helper()
+	l, c := openBare(t, fs)
+	makeTopics(t, l)
+	return l, c
+}
+
+// openBare is openOn without the topics.
+func openBare(t *testing.T, fs vfs.FS) (*log.Log, *Coordinator) {
 	t.Helper()
 	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
 	if err != nil {
@@ -280,7 +292,7 @@ func commitOf(i int, offset int64) CommitRequest {
 // onlyOffset is the committed offset of a group of commitOf, 0 when there is none.
 func onlyOffset(t *testing.T, c *Coordinator, i int) int64 {
 	t.Helper()
-	got, err := c.Fetch(fmt.Sprint("g", i))
+	got, err := fetch(c, fmt.Sprint("g", i))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +354,7 @@ func TestDamagedPartition(t *testing.T) {
 	}
 	c.Close()
 	l.Close()
-	bad := partitionOf("g0", 3)
+	bad := log.PartitionFor("g0", 3)
 	f, err := fs.OpenFile(fmt.Sprintf("/data/%s-%d/%020d.log", OffsetsTopic, bad, 0), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -357,8 +369,8 @@ func TestDamagedPartition(t *testing.T) {
 	defer c.Close()
 	for i := range 6 {
 		id := fmt.Sprint("g", i)
-		offsets, err := c.Fetch(id)
-		if partitionOf(id, 3) == bad {
+		offsets, err := fetch(c, id)
+		if log.PartitionFor(id, 3) == bad {
 			if err != kerr.CoordinatorNotAvailable {
 				t.Errorf("%s: %v, %v, want %v", id, offsets, err, kerr.CoordinatorNotAvailable)
 			}
@@ -375,9 +387,9 @@ func TestLaterRecordWins(t *testing.T) {
 		g := newGroup(x.Coordinator, "g")
 		x.groups["g"] = g
 		g.committing = 2
-		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 9, nil)
-		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 8, nil)
-		if got, err := x.Fetch("g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
+		g.apply([]Offset{{"t", 0, 100, -1, ""}}, 0, 9, nil)
+		g.apply([]Offset{{"t", 0, 200, -1, ""}}, 0, 8, nil)
+		if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 1 || got[0].Offset != 100 {
 			t.Errorf("offsets %v, %v, want that of the later record, 100", got, err)
 		}
 	})

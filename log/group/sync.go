@@ -45,6 +45,9 @@ func syncError(err error) *kmsg.SyncGroupResponse {
 // syncRequest either returns an error or sees to it that answer gets exactly one
 // response. The caller calls after, when there is one, without the mutex.
 func (g *group) syncRequest(q *kmsg.SyncGroupRequest, answer chan *kmsg.SyncGroupResponse) (after func(), err error) {
+	if g.consumer != nil {
+		return g.classicSync(q, answer)
+	}
 	m, err := g.find(q.MemberID, q.InstanceID)
 	switch {
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
 )
 
 // server is a broker on a loopback port.
@@ -36,11 +37,15 @@ func startServer(t *testing.T) server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()})
+	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +56,7 @@ func startServer(t *testing.T) server {
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
+		txns.Close()
 		groups.Close()
 		if err := l.Close(); err != nil {
 			t.Errorf("close log: %v", err)
