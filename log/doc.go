@@ -19,7 +19,8 @@
 //
 // Append writes to the page cache. One goroutine, the syncer, takes all partitions that were written to since its last
 // round, syncs their files with fdatasync, several at a time, and only then moves their high watermarks and calls who
-// waits (I1). Readers see what is below the high watermark, so nothing that a crash could take back (I7). Everything
+// waits (I1). A lazy append, and a transaction marker, does not start a round; so what a coordinator writes to several
+// partitions shares one. Readers see what is below the high watermark, so nothing that a crash could take back (I7). Everything
 // about names is synced where it happens: a segment's directory entry before anything in the segment can be
 // acknowledged, small files through a temporary file, fsync, rename and fsync of the directory. After an error of fsync
 // the log has failed for good, see [Log.Failed]. A full disk is no failure: the append is undone and returns [ErrFull].

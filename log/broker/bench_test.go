@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/internal/vfs"
 )
 
 // BenchmarkProduce is kgo with its defaults (idempotent, acks=all) in the same
@@ -80,4 +85,60 @@ func produceMany(b *testing.B, s *server, size, n int) {
 		b.Fatal(err)
 	default:
 	}
+}
+
+// BenchmarkTransaction is a small transaction, one after the other: a record, an
+// offset and the commit. The time is that from its begin to the answer of the
+// commit; syncs/op is how many fdatasync of this disk it takes.
+func BenchmarkTransaction(b *testing.B) {
+	s := newServer(b)
+	s.createTopic("t", 1, nil)
+	sync := syncTime(b)
+	c := newTxnClient(s)
+	p := c.init(5, "x", -1, -1)
+	times := make([]time.Duration, 0, b.N)
+	b.ResetTimer()
+	for range b.N {
+		start := time.Now()
+		if err := c.produce(12, "x", "t", 0, txnBatch(b, p, 0, "value")); err != nil {
+			b.Fatal(err)
+		}
+		if err := c.commitOffset(5, p, "g", "t", 1); err != nil {
+			b.Fatal(err)
+		}
+		next, err := c.end(5, p, true)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p = next
+		times = append(times, time.Since(start))
+	}
+	b.StopTimer()
+	slices.Sort(times)
+	p50 := times[len(times)/2]
+	b.ReportMetric(float64(p50.Microseconds()), "p50-µs/op")
+	b.ReportMetric(float64(p50)/float64(sync), "syncs/op")
+}
+
+// syncTime is the median of an append and a sync of a file beside the log.
+func syncTime(b *testing.B) time.Duration {
+	b.Helper()
+	f, err := vfs.OS.OpenFile(filepath.Join(b.TempDir(), "f"), vfs.Create)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	var times []time.Duration
+	for i := range 200 {
+		start := time.Now()
+		if _, err := f.WriteAt(make([]byte, 200), int64(i)*200); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
 }

@@ -352,6 +352,7 @@ func TestEpochsEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, x *fixture) {
 		first := x.init("x")
 		last := func() Producer { // sets the epoch to the last one
+			synctest.Wait() // until nothing is being completed
 			x.mu.Lock()
 			tx := x.txns["x"]
 			x.mu.Unlock()
