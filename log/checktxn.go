@@ -14,7 +14,7 @@ func (c *partitionChecker) data(file string, h *batch.Header, at int64) {
 	case errors.Is(err, ErrInvalidTxnState):
 		c.problem(file, h.BaseOffset, at, "producer %d epoch %d: %v", h.ProducerID, h.ProducerEpoch, err)
 	case err != nil && c.begins(h): // a marker came first, the data in front of it is gone
-	case err != nil && h.BaseOffset < c.holes: // so is what was between
+	case err != nil && c.producers.byID[h.ProducerID].newest().lastOffset < c.holes: // compaction has removed what was between
 	case err != nil: // allowed when the producer had expired in between
 		c.note(file, h.BaseOffset, at, "producer %d epoch %d sequence %d: %v", h.ProducerID, h.ProducerEpoch, h.BaseSequence, err)
 	}

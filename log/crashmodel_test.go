@@ -17,28 +17,32 @@ type model struct {
 type modelTopic struct {
 	name             string
 	id               topicID
+	compact          bool
 	created, deleted bool // acknowledged
 	deleting         bool // sent
 	partitions       []*modelPartition
 }
 
 type modelPartition struct {
-	sent    map[string]bool      // values
+	sent    map[string]bool      // ids of batches
 	placed  map[int64]modelBatch // appended, acknowledged or not, also those that were deleted
 	acked   map[int64]bool       // offsets
 	start   int64                // log start offset that was acknowledged, or retention that ran
 	trimmed bool                 // retention or DeleteRecords may have moved the start beyond that
-	stable  int64                // last stable offset that was seen
-	seen    *Partition           // where it was seen, nil after a power cut
+	compact bool
+	stable  int64      // last stable offset that was seen
+	seen    *Partition // where it was seen, nil after a power cut
 }
 
-func newModelPartition() *modelPartition {
-	return &modelPartition{sent: map[string]bool{}, placed: map[int64]modelBatch{}, acked: map[int64]bool{}}
+func newModelPartition(compact bool) *modelPartition {
+	return &modelPartition{sent: map[string]bool{}, placed: map[int64]modelBatch{}, acked: map[int64]bool{}, compact: compact}
 }
 
 // modelBatch is a batch with one record, as far as a retry needs it.
 type modelBatch struct {
-	value  string // empty: a marker
+	marker bool
+	key    string
+	value  string // empty: a tombstone
 	pid    int64  // -1: none
 	epoch  int16
 	seq    int32
@@ -46,11 +50,12 @@ type modelBatch struct {
 	commit bool // of a marker
 }
 
+// String tells batches apart. Only markers and tombstones are sent again as new ones.
 func (b modelBatch) String() string {
-	if b.value == "" {
+	if b.marker {
 		return fmt.Sprintf("marker of %d epoch %d commit %t", b.pid, b.epoch, b.commit)
 	}
-	return fmt.Sprintf("%.10s of %d epoch %d sequence %d txn %t", b.value, b.pid, b.epoch, b.seq, b.txn)
+	return fmt.Sprintf("%s=%.10s of %d epoch %d sequence %d txn %t", b.key, b.value, b.pid, b.epoch, b.seq, b.txn)
 }
 
 // observe notes what readers of committed data may have seen.
@@ -94,22 +99,28 @@ func (p *modelProducer) nextSeq(placed map[int64]modelBatch) int32 {
 	return placed[p.window[len(p.window)-1]].seq + 1
 }
 
-// modelAborted is an aborted transaction.
-type modelAborted struct {
+// modelTxn is a transaction that has ended.
+type modelTxn struct {
 	AbortedTransaction
-	last int64
+	commit bool
+	data   []int64 // offsets
+	marker int64
 }
 
 // modelState is what follows from the batches of a partition, in the words of KIP-98.
 type modelState struct {
 	producers map[int64]*modelProducer
-	aborted   []modelAborted
+	ended     []modelTxn
+	undecided map[int64]bool   // offsets of open and aborted transactions
+	latest    map[string]int64 // offset of the latest record of a key that is neither
 	end       int64
 }
 
 func (mp *modelPartition) state() modelState {
-	s := modelState{producers: map[int64]*modelProducer{}}
-	for _, o := range slices.Sorted(maps.Keys(mp.placed)) {
+	s := modelState{producers: map[int64]*modelProducer{}, undecided: map[int64]bool{}, latest: map[string]int64{}}
+	open := map[int64][]int64{}
+	offsets := slices.Sorted(maps.Keys(mp.placed))
+	for _, o := range offsets {
 		b := mp.placed[o]
 		s.end = o + 1
 		if b.pid < 0 {
@@ -123,20 +134,40 @@ func (mp *modelPartition) state() modelState {
 		if p.epoch != b.epoch {
 			p.epoch, p.window = b.epoch, nil
 		}
-		switch {
-		case b.value == "":
-			if p.first != none && !b.commit {
-				s.aborted = append(s.aborted, modelAborted{AbortedTransaction{b.pid, p.first}, o})
+		if b.marker {
+			if p.first != none {
+				s.ended = append(s.ended, modelTxn{AbortedTransaction{b.pid, p.first}, b.commit, open[b.pid], o})
 			}
-			p.first = none
+			if b.commit {
+				for _, o := range open[b.pid] {
+					delete(s.undecided, o)
+				}
+			}
+			p.first, open[b.pid] = none, nil
 			continue
-		case b.txn && p.first == none:
-			p.first = o
+		}
+		if b.txn {
+			if p.first == none {
+				p.first = o
+			}
+			open[b.pid] = append(open[b.pid], o)
+			s.undecided[o] = true
 		}
 		p.window = append(p.window, o)
 		p.window = p.window[max(0, len(p.window)-producerWindow):]
 	}
+	for _, o := range offsets {
+		if b := mp.placed[o]; !b.marker && !s.undecided[o] {
+			s.latest[b.key] = o
+		}
+	}
 	return s
+}
+
+// mayGo reports whether compaction may have removed what was at an offset.
+func (s *modelState) mayGo(o int64, b modelBatch) bool {
+	latest, ok := s.latest[b.key]
+	return b.marker || b.value == "" || s.undecided[o] || ok && latest > o
 }
 
 // lastStable is the last stable offset when everything is durable.
@@ -153,9 +184,9 @@ func (s *modelState) lastStable() int64 {
 // abortedIn lists the aborted transactions with an offset in [from, upTo).
 func (s *modelState) abortedIn(from, upTo int64) []AbortedTransaction {
 	var found []AbortedTransaction
-	for _, a := range s.aborted {
-		if a.last >= from && a.FirstOffset < upTo {
-			found = append(found, a.AbortedTransaction)
+	for _, t := range s.ended {
+		if !t.commit && t.marker >= from && t.FirstOffset < upTo {
+			found = append(found, t.AbortedTransaction)
 		}
 	}
 	slices.SortFunc(found, func(a, b AbortedTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
@@ -168,7 +199,11 @@ func (b modelBatch) encode(c *crashRun) []byte {
 	if b.pid >= 0 {
 		w.Idempotent, w.Transactional, w.ProducerID, w.ProducerEpoch, w.BaseSequence = true, b.txn, b.pid, b.epoch, b.seq
 	}
-	w.Append(c.now.UnixMilli(), nil, []byte(b.value))
+	var value []byte
+	if b.value != "" {
+		value = []byte(b.value)
+	}
+	w.Append(c.now.UnixMilli(), []byte(b.key), value)
 	out, err := w.Build(nil)
 	if err != nil {
 		c.t.Fatal(err)
@@ -176,13 +211,12 @@ func (b modelBatch) encode(c *crashRun) []byte {
 	return out
 }
 
-// read is the batch that a record came from.
+// modelBatch is the batch that a record came from.
 func (r record) modelBatch() (modelBatch, error) {
 	h := &r.header
-	b := modelBatch{value: r.value, pid: h.ProducerID, epoch: max(h.ProducerEpoch, 0), seq: max(h.BaseSequence, 0), txn: h.Transactional()}
 	if h.Control() {
 		m, err := batch.ReadMarker(r.raw)
-		return modelBatch{pid: m.ProducerID, epoch: m.ProducerEpoch, txn: true, commit: m.Commit}, err
+		return modelBatch{marker: true, pid: m.ProducerID, epoch: m.ProducerEpoch, txn: true, commit: m.Commit}, err
 	}
-	return b, nil
+	return modelBatch{key: r.key, value: r.value, pid: h.ProducerID, epoch: max(h.ProducerEpoch, 0), seq: max(h.BaseSequence, 0), txn: h.Transactional()}, nil
 }

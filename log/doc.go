@@ -4,6 +4,8 @@
 //	topics.json                         the catalogue: names, ids, partition counts, configs; with a CRC
 //	recovery-point-offset-checkpoint    per partition, the offset below which nothing has to be looked at after a crash
 //	log-start-offset-checkpoint         per partition, the first offset that is visible
+//	cleaner-offset-checkpoint           per partition, the first offset that the cleaner has not been through
+//	offset-holes-checkpoint             per partition, the offset below which compaction may have left holes
 //	.kafka_cleanshutdown                there after a Close, until the next Open
 //	.lock                               held by the process that has the log open
 //	<topic>-<partition>/                appears with the first record
@@ -42,8 +44,17 @@
 // retention, as long as an open transaction needs them. The transaction index is durable before the producer snapshot of
 // a later offset is: recovery keeps its entries below the snapshot from which it replays, and makes the others again.
 //
-// # What is not here yet
+// # Compaction
 //
-// Compaction: its place is the janitor; cleanup.policy=compact is recorded, keys are required, and such a topic is not
-// subject to retention. Until then offsets have no gaps, and recovery and Check insist on that.
+// Topics with cleanup.policy=compact keep the latest record of every key. The cleaner looks every few seconds for the partition with
+// the largest share of bytes that were written since it was there last. One pass reads the keys of the dirty segments, as many
+// as fit into memory, writes what is left of all segments up to there anew, without holding a lock of the partition, and swaps
+// the result in (swap.go, compact.go). It leaves the active segment alone, and everything from the last stable offset on. The
+// rules are Kafka's: tombstones, and markers of transactions without data, get a delete horizon when they are first met and
+// go after it (KIP-534); data of aborted transactions goes; the last batch of a producer stays, if empty, for its sequence
+// number. Other than Kafka's cleaner, this one closes an active segment that makes most of its partition dirty, or that is old.
+//
+// Compaction is the only thing that leaves holes between offsets. So a hole is taken for one only below the offset that was
+// written down for that before the first one was made, never in the active segment, and never at the end of a segment: the last
+// batch of a cleaned segment stays, if empty. Everywhere else a missing offset is damage.
 package log

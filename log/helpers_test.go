@@ -101,7 +101,9 @@ func produceBatch(t testing.TB, p *Partition, b []byte) AppendResult {
 // record is what readAll returns.
 type record struct {
 	offset int64
+	key    string
 	value  string
+	null   bool // the value is
 	header batch.Header
 	raw    []byte // the batch
 }
@@ -130,7 +132,7 @@ func readAll(p *Partition, offset int64, maxBytes int) ([]record, error) {
 			}
 			for r.Next() {
 				if o := r.Record().Offset; o >= offset {
-					out = append(out, record{o, string(r.Record().Value), h, bytes.Clone(b[:h.Size()])})
+					out = append(out, record{o, string(r.Record().Key), string(r.Record().Value), r.Record().Value == nil, h, bytes.Clone(b[:h.Size()])})
 				}
 			}
 			if r.Err() != nil {

@@ -98,7 +98,8 @@ type damage struct {
 // valid batch follows and no byte is missing.
 func inspect(f io.ReaderAt, pos, end, offset int64, cause error) (damage, error) {
 	d := damage{position: pos, offset: offset, reason: cause.Error()}
-	next, err := findBatch(f, pos+1, end, offset)
+	// A batch takes at least one offset, and no more records fit than bytes.
+	next, err := findBatch(f, pos+1, end, offset, offset+end)
 	if err != nil {
 		return d, err
 	}
@@ -117,8 +118,8 @@ const sector = 512
 // cannot keep recovery busy (I5). When it is used up the bytes count as a batch: then nothing is cut off.
 const findBudget = 4 << 30
 
-// findBatch returns the position in [from, end) of the first valid batch that can follow offset, or -1.
-func findBatch(f io.ReaderAt, from, end, offset int64) (int64, error) {
+// findBatch returns the position in [from, end) of the first valid batch whose base offset is after offset and at most limit, or -1.
+func findBatch(f io.ReaderAt, from, end, offset, limit int64) (int64, error) {
 	buf := make([]byte, scanBuffer)
 	budget := int64(findBudget)
 	for pos := from; pos+batch.HeaderSize <= end; {
@@ -134,7 +135,7 @@ func findBatch(f io.ReaderAt, from, end, offset int64) (int64, error) {
 			if buf[i+magicPosition] != magicV2 {
 				continue
 			}
-			ok, err := validAt(f, pos+int64(i), end, buf[i:n], offset, &budget)
+			ok, err := validAt(f, pos+int64(i), end, buf[i:n], offset, limit, &budget)
 			if err != nil || ok {
 				return pos + int64(i), err
 			}
@@ -150,11 +151,10 @@ const (
 	magicV2       = 2
 )
 
-// validAt reports whether a batch with a fitting offset is at pos. head is what has been read from there.
-func validAt(f io.ReaderAt, pos, end int64, head []byte, offset int64, budget *int64) (bool, error) {
+// validAt reports whether a batch with a base offset after offset and up to limit is at pos. head is what has been read from there.
+func validAt(f io.ReaderAt, pos, end int64, head []byte, offset, limit int64, budget *int64) (bool, error) {
 	h, err := batch.Parse(head)
-	// A batch takes at least one offset, and no more records fit than bytes.
-	if err != nil || h.BaseOffset <= offset || h.BaseOffset > offset+end || int64(h.Size()) > end-pos || h.LastOffsetDelta+1 < h.Count {
+	if err != nil || h.BaseOffset <= offset || h.BaseOffset > limit || int64(h.Size()) > end-pos || h.LastOffsetDelta+1 < h.Count {
 		return false, nil
 	}
 	if *budget -= int64(h.Size()); *budget < 0 {

@@ -186,15 +186,15 @@ func TestTransactionRules(t *testing.T) {
 // through all of them.
 func TestAbortedAcrossSegments(t *testing.T) {
 	l, p := onePartition(t, map[string]string{"segment.bytes": "1024"})
-	mp := newModelPartition()
+	mp := newModelPartition(false)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	seq := map[int64]int32{}
 	for range 300 {
 		pid := rnd.Int64N(12)
 		var r AppendResult
-		mb := modelBatch{pid: pid, txn: true, commit: rnd.IntN(4) == 0}
+		mb := modelBatch{marker: true, pid: pid, txn: true, commit: rnd.IntN(4) == 0}
 		if rnd.IntN(3) > 0 {
-			mb.value, mb.seq = "v", seq[pid]
+			mb.marker, mb.value, mb.seq = false, "v", seq[pid]
 			r = produceBatch(t, p, txnBatch(t, pid, 0, mb.seq, mb.value))
 			seq[pid]++
 		} else {

@@ -44,6 +44,8 @@ func (p *program) run(args []string) int {
 		err = p.server(args)
 	case "demo":
 		err = p.demo(args)
+	case "log":
+		err = p.logCommand(args)
 	case "version", "--version", "-version":
 		fmt.Fprintf(p.stdout, "sluice %s (%s)\n", version(), runtime.Version())
 	case "help", "--help", "-help", "-h":
@@ -67,6 +69,8 @@ func (p *program) exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitUsage
+	case errors.Is(err, errFound): // it has been printed
+		return exitError
 	}
 	fmt.Fprintf(p.stderr, "sluice: %v\n", err)
 	if errors.As(err, &usage) {
@@ -82,6 +86,10 @@ protocol. It runs Kafka Connect connector configs.
         run the log, the worker and its REST API
   sluice demo [flags]
         simulated MQTT devices -> log -> S3 files, in one process
+  sluice log check DIR
+        read the files of the log of a stopped server and compare everything
+  sluice log dump [flags] FILE
+        print a segment, index or producer snapshot file
   sluice version
         print the version
 

@@ -24,6 +24,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"version"}, exitOK, "sluice ", ""},
 		{[]string{"server", "-h"}, exitOK, "", "-data-dir"},
 		{[]string{"demo", "-h"}, exitOK, "", "-keep"},
+		{[]string{"log"}, exitOK, "sluice log check DIR", ""},
+		{[]string{"log", "fix"}, exitUsage, "", `unknown command "log fix"`},
 		{[]string{"serve"}, exitUsage, "", `unknown command "serve"`},
 		{[]string{"server", "--nope"}, exitUsage, "", "-nope"},
 		{[]string{"server", "--log-format", "xml"}, exitUsage, "", "--log-format xml: use text or json"},

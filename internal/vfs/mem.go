@@ -36,6 +36,7 @@ type memNode struct {
 
 	entries       map[string]*memNode // as changed
 	syncedEntries map[string]*memNode // as of the last SyncDir
+	renamed       map[string]string   // new names to old ones since the last SyncDir, within the directory
 }
 
 // NewMem returns an empty file system.
@@ -73,9 +74,10 @@ func (n *memNode) crash(rnd *rand.Rand, keep float64, seen map[*memNode]*memNode
 		return c
 	}
 	c.entries, c.syncedEntries = map[string]*memNode{}, map[string]*memNode{}
+	kept := map[string]bool{}
 	for _, name := range unionNames(n.entries, n.syncedEntries) {
 		e := n.syncedEntries[name]
-		if n.entries[name] != e && rnd.Float64() < keep {
+		if n.entries[name] != e && n.keeps(name, rnd, keep, kept) {
 			e = n.entries[name]
 		}
 		if e != nil {
@@ -84,6 +86,21 @@ func (n *memNode) crash(rnd *rand.Rand, keep float64, seen map[*memNode]*memNode
 		}
 	}
 	return c
+}
+
+// keeps decides whether a change of a name survives. Both names of a rename share the decision, which kept notes: file systems with a
+// journal lose a rename or keep it.
+func (n *memNode) keeps(name string, rnd *rand.Rand, keep float64, kept map[string]bool) bool {
+	root := name
+	for old, ok := n.renamed[root]; ok; old, ok = n.renamed[root] {
+		root = old
+	}
+	k, ok := kept[root]
+	if !ok {
+		k = rnd.Float64() < keep
+		kept[root] = k
+	}
+	return k
 }
 
 // crashData picks the size and each dirty sector from the written or the synced content. What was never written reads as zeros.
@@ -224,7 +241,24 @@ func (m *Mem) Rename(oldName, newName string) error {
 	}
 	delete(from.entries, oldBase)
 	to.entries[newBase] = n
+	if from == to {
+		from.rename(oldBase, newBase)
+	}
 	return nil
+}
+
+// rename notes a rename within the directory, unless it goes back to a name that it came from.
+func (n *memNode) rename(oldName, newName string) {
+	if n.renamed == nil {
+		n.renamed = map[string]string{}
+	}
+	delete(n.renamed, newName)
+	for name, ok := oldName, true; ok; name, ok = n.renamed[name] {
+		if name == newName {
+			return
+		}
+	}
+	n.renamed[newName] = oldName
 }
 
 // Remove implements [FS].
@@ -314,7 +348,7 @@ func (m *Mem) SyncDir(name string) error {
 	if n == nil || n.entries == nil {
 		return pathError("sync", name, fs.ErrNotExist)
 	}
-	n.syncedEntries = map[string]*memNode{}
+	n.syncedEntries, n.renamed = map[string]*memNode{}, nil
 	for k, v := range n.entries {
 		n.syncedEntries[k] = v
 	}

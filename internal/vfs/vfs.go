@@ -3,7 +3,8 @@
 //
 // What is durable when follows POSIX and no more: [File.Sync] makes the bytes and the size of that file durable,
 // [FS.SyncDir] makes the entries of that directory durable (created, renamed and removed names). Neither implies the
-// other. After an error from Sync the content on disk is unknown and a second Sync proves nothing.
+// other. A rename within a directory survives a power cut as a whole or not at all, as on every file system with a journal.
+// After an error from Sync the content on disk is unknown and a second Sync proves nothing.
 package vfs
 
 import (

@@ -209,3 +209,26 @@ func TestFault(t *testing.T) {
 		t.Errorf("size after the short write is %d, want 12", size)
 	}
 }
+
+// TestRenameIsWhole cuts the power after a rename: one of the names is there, with the file.
+func TestRenameIsWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for seed := range uint64(50) {
+		m := NewMem()
+		f, err := m.OpenFile("a", Create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Sync(), m.SyncDir(""), m.Rename("a", "b"), m.Rename("b", "c")); err != nil {
+			t.Fatal(err)
+		}
+		infos, err := m.CrashClone(rand.New(rand.NewPCG(seed, 0)), 0.5).ReadDir("")
+		if err != nil || len(infos) != 1 {
+			t.Fatalf("seed %d: %v, %v", seed, infos, err)
+		}
+		seen[infos[0].Name] = true
+	}
+	if !seen["a"] || !seen["c"] || len(seen) != 2 {
+		t.Errorf("names after the cuts are %v, want a and c", seen)
+	}
+}
