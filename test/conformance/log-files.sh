@@ -24,7 +24,7 @@ record() {
     local files=$root/log/testdata
     cp "$work/records.txt" "$files/kafka-records.txt"
     tar -C "$work/kafka/data" --sort=name --owner=0 --group=0 --mtime=@0 --exclude='*.deleted' -czf "$files/kafka-files.tar.gz" \
-        plain-0 transactions-0 compacted-0 __consumer_offsets-0 __transaction_state-0
+        cleaner-offset-checkpoint plain-0 transactions-0 compacted-0 __consumer_offsets-0 __transaction_state-0
     ls -l "$files/kafka-files.tar.gz"
 }
 
