@@ -6,13 +6,17 @@ TOOLS    := $(CURDIR)/.tools
 # Two test processes at a time: the tests measure time and start servers.
 TESTFLAGS ?= -p 2
 FUZZTIME ?= 20s
+# Kills of make kill.
+ROUNDS   ?= 200
+# The module of the third-party clients.
+CLIENTS  := test/clients
 
 GOTESTSUM_VERSION := v1.13.0
 GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit e2e lint fuzz bench docs tools servers
+.PHONY: help build demo test unit clients kill e2e lint fuzz bench docs tools servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,18 +27,26 @@ build: ## build bin/sluice
 demo: build ## simulated devices -> MQTT -> log -> S3, in one process; Ctrl-C ends it
 	@$(BIN) demo
 
-test: lint tools servers unit e2e ## everything: install what is missing, then lint, unit and end-to-end tests
+test: lint tools servers unit clients e2e ## everything: install what is missing, then lint, unit and end-to-end tests
 
-unit: tools servers ## unit tests, fuzz seeds and third-party clients, with the race detector
+unit: tools servers ## unit tests and fuzz seeds, with the race detector
 	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /test/e2e)
+
+clients: tools servers ## third-party Kafka clients, and ten kills of the server under them
+	cd $(CLIENTS) && $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 10m $(TESTFLAGS) ./...
+
+kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log with what clients saw
+	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
 
 e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
 	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e
 
 lint: ## formatting, go vet, go.mod and the rules of internal/lint
-	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...) $(CLIENTS)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
 	$(GO) vet $(TESTFLAGS) ./...
+	cd $(CLIENTS) && $(GO) vet $(TESTFLAGS) ./...
 	$(GO) mod tidy -diff
+	cd $(CLIENTS) && $(GO) mod tidy -diff
 	$(GO) test -count=1 ./internal/lint
 
 fuzz: ## run every fuzz test for FUZZTIME (20s)

@@ -331,6 +331,7 @@ func TestMarkerSyncError(t *testing.T) {
 	if err := p.WaitDurable(t.Context(), r.LastOffset); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("WaitDurable: %v, want ErrFailed and EIO", err)
 	}
+	<-l.Failed() // the process exits by this
 	if _, err := p.AppendMarker(commitOf(1, 0)); !errors.Is(err, ErrFailed) {
 		t.Errorf("AppendMarker after the failure: %v, want ErrFailed", err)
 	}

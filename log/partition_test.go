@@ -92,8 +92,17 @@ func TestLogAppendTime(t *testing.T) {
 	if r := produceBatch(t, p, raw); r.LogAppendTimeMs != testTime.UnixMilli() {
 		t.Errorf("append time is %d, want %d", r.LogAppendTimeMs, testTime.UnixMilli())
 	}
-	if rs, err := readAll(p, 0, 100); err != nil || rs[0].header.MaxTimestamp != testTime.UnixMilli() {
-		t.Errorf("stored: %+v, %v", rs, err)
+	if r := mark(t, p, commitOf(1, 0)); r.LogAppendTimeMs != testTime.UnixMilli() {
+		t.Errorf("append time of a marker is %d, want %d", r.LogAppendTimeMs, testTime.UnixMilli())
+	}
+	rs, err := readAll(p, 0, 1000)
+	if err != nil || len(rs) != 2 {
+		t.Fatalf("stored: %+v, %v", rs, err)
+	}
+	for _, r := range rs {
+		if !r.header.LogAppendTime() || r.header.MaxTimestamp != testTime.UnixMilli() {
+			t.Errorf("stored: %+v", r.header)
+		}
 	}
 }
 

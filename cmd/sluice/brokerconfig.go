@@ -26,7 +26,11 @@ type brokerConfig struct {
 	superUsers   []security.Principal
 	allowIfNoACL bool
 	limits       brokerLimits
+	cleaning     logCleaning
 }
+
+// logCleaning are the intervals of log.Config with the same meaning; zero means its default.
+type logCleaning struct{ retention, compaction time.Duration }
 
 // brokerLimits are those of broker.Config with the same names; zero means its default.
 type brokerLimits struct {
@@ -77,6 +81,8 @@ func (p *brokerProperties) define(d *connect.Def) {
 		connect.Option{Name: "socket.request.max.bytes", Var: &l.maxFrameBytes, Default: "0", Doc: "Bytes of one request."},
 		connect.Option{Name: "sasl.server.max.receive.size", Var: &l.maxUnauthenticatedFrameBytes, Default: "0", Doc: "Bytes of one request before authentication."},
 		connect.Option{Name: "queued.max.request.bytes", Var: &l.maxInFlightBytes, Default: "0", Doc: "Bytes of all requests being handled."},
+		connect.Option{Name: "log.retention.check.interval.ms", Var: &p.cleaning.retention, Default: "0", Doc: "How often old segments are looked for."},
+		connect.Option{Name: "log.cleaner.backoff.ms", Var: &p.cleaning.compaction, Default: "0", Doc: "How often compacted topics are looked at for something to clean."},
 	)
 }
 

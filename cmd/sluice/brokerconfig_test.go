@@ -37,6 +37,8 @@ listener.name.internal.plain.sasl.jaas.config=`+jaas+`
 connections.max.reauth.ms=60000
 listener.name.internal.max.connections=7
 max.connections=100
+log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=200
 max.connections.per.ip=20
 max.connections.per.ip.overrides=127.0.0.1:50,::1:3
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -76,6 +78,9 @@ group.id=workers
 	if b.limits.maxConnections != 100 || b.limits.maxConnectionsPerIP != 20 || !maps.Equal(b.limits.perIPOverrides, map[string]int{"127.0.0.1": 50, "::1": 3}) {
 		t.Errorf("limits %+v", b.limits)
 	}
+	if want := (logCleaning{time.Second, 200 * time.Millisecond}); b.cleaning != want {
+		t.Errorf("cleaning %+v, want %+v", b.cleaning, want)
+	}
 }
 
 // The flag --kafka is the simple way, and wins; on an external cluster the
@@ -102,6 +107,7 @@ func TestBrokerPropertyErrors(t *testing.T) {
 		"listeners=SASL_PLAINTEXT://:9092":                                          "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=GSSAPI":          "sasl.enabled.mechanisms",
 		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config=x pa55word": "login module",
+		"listeners=SASL_PLAINTEXT://:9092\nsasl.enabled.mechanisms=PLAIN":                                                                 "plain.sasl.jaas.config",
 		"listeners=PLAINTEXT://:9092\nadvertised.listeners=SSL://x:1":                                                                     "no listener SSL",
 		"listener.security.protocol.map=A:TLS":                                                                                            "listener.security.protocol.map",
 		"authorizer.class.name=org.example.Mine":                                                                                          "authorizer.class.name",

@@ -50,6 +50,7 @@ type embedded struct {
 func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, registry *metrics.Registry, logger *slog.Logger) (*embedded, error) {
 	dir := filepath.Join(c.DataDir, logDir)
 	cfg.Dir, cfg.Logger = dir, logger
+	cfg.RetentionInterval, cfg.CompactionInterval = c.broker.cleaning.retention, c.broker.cleaning.compaction
 	l, err := log.Open(cfg)
 	if err != nil {
 		return nil, openLogError(c.DataDir, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,13 +127,16 @@ func (p *listenerProperties) sasl(l *kafkaListener) error {
 	if len(l.Mechanisms) == 0 {
 		return fmt.Errorf("listener %s: name its mechanisms in sasl.enabled.mechanisms: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", l.Name)
 	}
-	jaas := p.plainJAAS.Reveal()
-	if jaas == "" {
+	if !slices.Contains(l.Mechanisms, security.MechanismPlain) {
 		return nil
 	}
-	var err error
-	if l.PlainUsers, err = security.ParsePlainJAAS(jaas); err != nil {
+	users, err := security.ParsePlainJAAS(p.plainJAAS.Reveal())
+	if err == nil && len(users) == 0 {
+		err = errors.New("it has no user_NAME=\"PASSWORD\" option, so nobody could log in with PLAIN")
+	}
+	if err != nil {
 		return fmt.Errorf("%s%s.plain.sasl.jaas.config: %w", listenerPrefix, strings.ToLower(l.Name), err)
 	}
+	l.PlainUsers = users
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// recordsOf is the records of a batch as bytes without a codec.
-func recordsOf(t testing.TB, b []byte) []byte {
+// recordBytes is the records of a batch as bytes without a codec.
+func recordBytes(t testing.TB, b []byte) []byte {
 	t.Helper()
 	h, err := Validate(b)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestRecompress(t *testing.T) {
 				t.Fatalf("%s to %s: %v", from, to, err)
 			}
 			out = out[len("before"):]
-			if got, want := recordsOf(t, out), recordsOf(t, b); !bytes.Equal(got, want) {
+			if got, want := recordBytes(t, out), recordBytes(t, b); !bytes.Equal(got, want) {
 				t.Errorf("%s to %s: records differ", from, to)
 			}
 			want, _ := Parse(b)

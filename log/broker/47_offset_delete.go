@@ -29,35 +29,45 @@ func (b *Broker) offsetDelete(_ context.Context, r *request, q *kmsg.OffsetDelet
 		return resp
 	}
 	var topics []group.TopicPartitions
-	for _, t := range q.Topics {
-		tp := group.TopicPartitions{Topic: t.Topic}
-		for _, p := range t.Partitions {
-			tp.Partitions = append(tp.Partitions, p.Partition)
-		}
-		if !b.allowsTopic(r, kmsg.ACLOperationRead, t.Topic) {
-			resp.Topics = append(resp.Topics, offsetDeleteTopic(tp, kerr.TopicAuthorizationFailed.Code))
-			continue
-		}
-		topics = append(topics, tp)
+	for i := range q.Topics {
+		rt, valid := b.offsetDeleteTopic(r, &q.Topics[i])
+		resp.Topics = append(resp.Topics, rt)
+		topics = append(topics, valid)
 	}
 	outcomes, err := b.cfg.Groups.DeleteOffsets(q.Group, topics)
 	if err != nil {
-		resp.ErrorCode = groupErrorCode(err)
+		resp.ErrorCode, resp.Topics = groupErrorCode(err), []kmsg.OffsetDeleteResponseTopic{}
 		return resp
 	}
-	for i, t := range topics {
-		resp.Topics = append(resp.Topics, offsetDeleteTopic(t, groupErrorCode(outcomes[i])))
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			if p := &resp.Topics[i].Partitions[j]; p.ErrorCode == 0 {
+				p.ErrorCode = groupErrorCode(outcomes[i])
+			}
+		}
 	}
 	return resp
 }
 
-func offsetDeleteTopic(t group.TopicPartitions, code int16) kmsg.OffsetDeleteResponseTopic {
+// offsetDeleteTopic makes the answer for a topic, and says which of its partitions
+// there are.
+func (b *Broker) offsetDeleteTopic(r *request, q *kmsg.OffsetDeleteRequestTopic) (kmsg.OffsetDeleteResponseTopic, group.TopicPartitions) {
 	rt := kmsg.NewOffsetDeleteResponseTopic()
-	rt.Topic = t.Topic
-	for _, p := range t.Partitions {
+	rt.Topic = q.Topic
+	rt.Partitions = []kmsg.OffsetDeleteResponseTopicPartition{}
+	valid := group.TopicPartitions{Topic: q.Topic}
+	topic, err := b.topicFor(r, kmsg.ACLOperationRead, q.Topic, [16]byte{}, false)
+	for _, p := range q.Partitions {
 		rp := kmsg.NewOffsetDeleteResponseTopicPartition()
-		rp.Partition, rp.ErrorCode = p, code
+		rp.Partition, rp.ErrorCode = p.Partition, errorCode(err)
+		if err == nil {
+			if _, ok := topic.Partition(p.Partition); ok {
+				valid.Partitions = append(valid.Partitions, p.Partition)
+			} else {
+				rp.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			}
+		}
 		rt.Partitions = append(rt.Partitions, rp)
 	}
-	return rt
+	return rt, valid
 }

@@ -73,7 +73,8 @@ type Config struct {
 	// FrameTimeout closes a connection that begins a frame and then takes longer than this for its first 64 KiB, for
 	// each doubling after that, or waiting for room in MaxInFlightBytes. Default 30 s.
 	FrameTimeout time.Duration
-	// MaxUnauthenticatedFrameBytes of one request before the client has authenticated (sasl.server.max.receive.size). Default 512 KiB.
+	// MaxUnauthenticatedFrameBytes of one request before the client has authenticated (sasl.server.max.receive.size). Default 64 KiB, which
+	// is what a frame may have without a share of MaxInFlightBytes: strangers cannot use that up.
 	MaxUnauthenticatedFrameBytes int
 	// AuthTimeout closes a connection that has not authenticated, its TLS handshake included. Default 30 s.
 	AuthTimeout time.Duration
@@ -96,7 +97,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxFetchMemory, 256<<20)
 	def(&c.IdleTimeout, 10*time.Minute)
 	def(&c.FrameTimeout, 30*time.Second)
-	def(&c.MaxUnauthenticatedFrameBytes, 512<<10)
+	def(&c.MaxUnauthenticatedFrameBytes, firstGrowBytes)
 	def(&c.AuthTimeout, 30*time.Second)
 	def(&c.FailedAuthDelay, 100*time.Millisecond)
 	def(&c.WriteTimeout, 30*time.Second)

@@ -16,6 +16,7 @@ const featuresEpoch = 0
 // features lists the features, once each.
 func features() []feature {
 	return []feature{
+		{"group.version", 0, 1, 1},       // 1: KIP-848, groups of the consumer protocol
 		{"metadata.version", 7, 25, 25},  // that of Kafka 4.0: tools derive from it which admin calls to offer
 		{"transaction.version", 0, 2, 2}, // 2: KIP-890, clients may write to a partition without adding it first
 	}

@@ -156,8 +156,7 @@ func (g *group) erase(offsets []topicPartition) write {
 	for _, t := range g.pending {
 		t.Stop()
 	}
-	g.setState(dead)
-	g.c.forget(g)
+	g.die()
 	return w
 }
 

@@ -41,6 +41,9 @@ func (e *edit) classicJoin(client Client, q *kmsg.JoinGroupRequest) (*consumerMe
 	if err := e.checkClassic(q); err != nil {
 		return nil, err
 	}
+	if err := e.g.c.admit(e.g.joinBytes(q)); err != nil {
+		return nil, err
+	}
 	sub, err := decodeSubscription(q.Protocols[0].Metadata)
 	if err != nil {
 		return nil, err

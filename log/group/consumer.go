@@ -388,6 +388,9 @@ func (e *edit) save() error {
 	for _, f := range e.after {
 		f()
 	}
+	if len(e.records) > 0 {
+		e.g.weigh()
+	}
 	return nil
 }
 

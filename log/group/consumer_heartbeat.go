@@ -69,6 +69,9 @@ func checkConsumerHeartbeat(q *kmsg.ConsumerGroupHeartbeatRequest) error {
 	case q.MemberEpoch == epochLeaveStatic && q.InstanceID == nil:
 		return withMessage(kerr.InvalidRequest, "InstanceId can't be null.")
 	}
+	if err := checkNames(&q.MemberID, q.InstanceID, q.RackID); err != nil {
+		return err
+	}
 	if q.MemberEpoch == epochJoin {
 		switch {
 		case q.RebalanceTimeoutMillis == -1:
@@ -106,6 +109,9 @@ func (h *heartbeat) run() (*kmsg.ConsumerGroupHeartbeatResponse, error) {
 }
 
 func (h *heartbeat) apply() (*kmsg.ConsumerGroupHeartbeatResponse, error) {
+	if err := h.g.c.admit(h.g.heartbeatBytes(h.q)); err != nil {
+		return nil, err
+	}
 	if err := h.toConsumer(h.q.MemberEpoch == epochJoin); err != nil {
 		return nil, err
 	}

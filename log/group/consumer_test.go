@@ -210,6 +210,8 @@ func TestConsumerHeartbeatErrors(t *testing.T) {
 			{"empty rack", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.RackID = new(string) }, kerr.InvalidRequest},
 			{"epoch -3", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.MemberEpoch = -3 }, kerr.InvalidRequest},
 			{"epoch -2 without instance", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.MemberEpoch = -2 }, kerr.InvalidRequest},
+			{"long member id", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.MemberID = strings.Repeat("m", 5000) }, kerr.InvalidRequest},
+			{"long group id", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.Group = strings.Repeat("g", 5000) }, kerr.InvalidGroupID},
 			{"no rebalance timeout", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.RebalanceTimeoutMillis = -1 }, kerr.InvalidRequest},
 			{"no partitions", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.Topics = nil }, kerr.InvalidRequest},
 			{"no subscription", func(q *kmsg.ConsumerGroupHeartbeatRequest) { q.SubscribedTopicNames = nil }, kerr.InvalidRequest},
@@ -525,6 +527,7 @@ func TestConsumerDelete(t *testing.T) {
 		}
 		x.wantErr("leave", a.leave(epochLeave), nil)
 		x.wantErr("delete", x.Delete("g"), nil)
+		x.wantLiveKeys()
 		for range 2 {
 			if _, err := x.ConsumerDescribe("g"); !errors.Is(err, kerr.GroupIDNotFound) {
 				t.Errorf("described after it was deleted: %v", err)

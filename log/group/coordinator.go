@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -42,6 +43,9 @@ type Config struct {
 	MigrationPolicy MigrationPolicy
 	// MaxGroups known at a time (I5). Default 10,000.
 	MaxGroups int
+	// MaxBytes of what all groups hold in memory: members, their subscriptions and assignments, and offsets (I5). What was
+	// accepted before a restart is held in any case. Default 256 MiB.
+	MaxBytes int64
 	// MaxMetadataBytes of one committed offset (offset.metadata.max.bytes). Default 4096.
 	MaxMetadataBytes int
 }
@@ -60,6 +64,7 @@ func (c Config) withDefaults() Config {
 	c.RetentionCheckInterval = cmp.Or(c.RetentionCheckInterval, 10*time.Minute)
 	c.MigrationPolicy = cmp.Or(c.MigrationPolicy, MigrateBoth)
 	c.MaxGroups = cmp.Or(c.MaxGroups, 10_000)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
 	c.MaxMetadataBytes = cmp.Or(c.MaxMetadataBytes, 4096)
 	return c
 }
@@ -72,6 +77,7 @@ func (c Config) withDefaults() Config {
 type Coordinator struct {
 	cfg   Config
 	store store
+	held  atomic.Int64  // bytes, see Config.MaxBytes
 	done  chan struct{} // closed by Close
 	tasks sync.WaitGroup
 
@@ -140,7 +146,7 @@ func (c *Coordinator) all() []*group {
 // lock returns the group, locked, or an error when the group cannot be served
 // here. A group that does not exist is nil without error, unless create is set.
 func (c *Coordinator) lock(id string, create bool) (*group, error) {
-	if id == "" {
+	if id == "" || len(id) > maxNameBytes {
 		return nil, kerr.InvalidGroupID
 	}
 	if err := c.store.check(id); err != nil {

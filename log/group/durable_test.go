@@ -56,6 +56,29 @@ func TestAssignmentWaitsForTheSync(t *testing.T) {
 	})
 }
 
+// A member of the consumer protocol is told its epoch when it is durable, and no
+// other member is told anything before that came of it (I1).
+func TestConsumerHeartbeatWaitsForTheSync(t *testing.T) {
+	gatedBubble(t, func(x *fixture, shut func() func()) {
+		a, b := x.consumer("a", "t"), x.consumer("b", "t")
+		a.must()
+		open := shut()
+		answers := make(chan error, 2)
+		go func() { answers <- b.beat() }()
+		synctest.Wait()
+		go func() { answers <- a.beat() }() // b has taken half of what a has
+		synctest.Wait()
+		if len(answers) > 0 || b.epoch != epochJoin {
+			t.Errorf("%d answers, b in epoch %d, before the sync", len(answers), b.epoch)
+		}
+		open()
+		for range 2 {
+			x.wantErr("heartbeat", <-answers, nil)
+		}
+		a.wants("t-0 t-1")
+	})
+}
+
 // A group that is deleted while a commit is on its way to the disk stays
 // deleted, in memory and in the log.
 func TestDeleteWaitsForCommits(t *testing.T) {

@@ -58,6 +58,8 @@ type group struct {
 	committing int                                    // commits written and not applied yet
 	settled    *sync.Cond                             // signalled when committing becomes 0
 
+	offsetBytes, memberBytes int // what offsets and members hold, see weigh
+
 	// consumer is not nil in a group of the consumer protocol (KIP-848). What
 	// belongs to the classic protocol, offsets apart, is as in an empty group then.
 	consumer *consumerGroup
@@ -128,6 +130,7 @@ func (g *group) insert(m *member) {
 	if g.leader == "" {
 		g.leader = m.id
 	}
+	g.weigh()
 }
 
 // drop takes the member out and answers what it waits for with err.
@@ -145,6 +148,7 @@ func (g *group) drop(m *member, err error) {
 			g.leader = rest[0].id
 		}
 	}
+	g.weigh()
 }
 
 // remove is drop and what follows from it for the group.
@@ -169,9 +173,15 @@ func (g *group) memberGone() {
 func (g *group) forgetIfUnused() {
 	held := len(g.members) + len(g.pending) + len(g.offsets) + len(g.txns) + g.committing
 	if g.state == empty && g.consumer == nil && !g.stored && held == 0 {
-		g.setState(dead)
-		g.c.forget(g)
+		g.die()
 	}
+}
+
+// die forgets the group.
+func (g *group) die() {
+	g.setState(dead)
+	g.unweigh()
+	g.c.forget(g)
 }
 
 // find checks a member id as every request after JoinGroup gives it.
@@ -304,6 +314,7 @@ func (m *member) answerSync(resp *kmsg.SyncGroupResponse) {
 func (g *group) resume() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.weigh()
 	for _, m := range g.members {
 		g.touch(m)
 	}

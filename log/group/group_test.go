@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -302,6 +303,8 @@ func TestJoinErrors(t *testing.T) {
 			{"no common protocol", func(c *client) { c.protocols = []string{"sticky"} }, kerr.InconsistentGroupProtocol},
 			{"no protocol", func(c *client) { c.protocols = nil }, kerr.InconsistentGroupProtocol},
 			{"unknown member", func(c *client) { c.memberID = "nobody" }, kerr.UnknownMemberID},
+			{"long protocol name", func(c *client) { c.protocols = []string{strings.Repeat("p", 5000)} }, kerr.InvalidRequest},
+			{"long instance id", func(c *client) { c.instanceID = kmsg.StringPtr(strings.Repeat("i", 5000)) }, kerr.InvalidRequest},
 		} {
 			c := x.client("c")
 			tt.change(c)
@@ -531,6 +534,43 @@ func TestLimits(t *testing.T) {
 		}
 		err := x.Commit(CommitRequest{Group: "another", Generation: -1, Offsets: []Offset{{"t", 0, 1, -1, ""}}})
 		x.wantErr("second group", err, kerr.CoordinatorNotAvailable)
+	})
+}
+
+// What groups hold has a limit; what is there goes on, and room comes back.
+func TestMemoryLimit(t *testing.T) {
+	bubbleWith(t, Config{InitialRebalanceDelay: -1, MaxBytes: 10_000}, func(x *fixture) {
+		simple := &client{x: x, generation: -1}
+		x.wantErr("commit", simple.commit(1), nil)
+		large := CommitRequest{Group: "large", Generation: -1}
+		for i := range int32(50) {
+			large.Offsets = append(large.Offsets, Offset{"t", i, 1, -1, strings.Repeat("m", 200)})
+		}
+		x.wantErr("large commit", x.Commit(large), kerr.CoordinatorNotAvailable)
+		a := x.client("a")
+		a.metadata = strings.Repeat("m", 10_000)
+		if resp := <-a.join(); resp.ErrorCode != kerr.CoordinatorNotAvailable.Code {
+			t.Errorf("large join: error %d, want %v", resp.ErrorCode, kerr.CoordinatorNotAvailable)
+		}
+		a.metadata = "m"
+		a.joined(a.enter())
+		if resp := <-a.sync(map[*client]string{a: strings.Repeat("m", 10_000)}); resp.ErrorCode != kerr.CoordinatorNotAvailable.Code {
+			t.Errorf("large assignment: error %d, want %v", resp.ErrorCode, kerr.CoordinatorNotAvailable)
+		}
+		x.wantSynced(a, a.sync(nil), "")
+		large.Offsets = large.Offsets[:20]
+		x.wantErr("what fits", x.Commit(large), nil)
+		c := x.consumer("c", strings.Repeat("t", 2000))
+		q := c.request()
+		q.Group = "other"
+		x.wantErr("one more", c.send(q), kerr.CoordinatorNotAvailable)
+		x.wantErr("the same offset again", a.commit(2), nil)
+		x.wantErr("the same offsets again", x.Commit(large), nil)
+		x.wantErr("delete", x.Delete("large"), nil)
+		x.wantErr("there is room again", c.send(q), nil)
+		if err := x.consistent(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -22,6 +22,9 @@ func (c *Coordinator) Join(ctx context.Context, client Client, q *kmsg.JoinGroup
 	if session < c.cfg.MinSessionTimeout || session > c.cfg.MaxSessionTimeout {
 		return joinError(q.MemberID, kerr.InvalidSessionTimeout)
 	}
+	if err := checkJoinNames(q); err != nil {
+		return joinError(q.MemberID, err)
+	}
 	if _, err := c.store.topic(); err != nil {
 		return joinError(q.MemberID, kerr.CoordinatorNotAvailable)
 	}
@@ -69,6 +72,15 @@ func joinRefused(memberID string, err error) *kmsg.JoinGroupResponse {
 	return joinError(memberID, err)
 }
 
+func checkJoinNames(q *kmsg.JoinGroupRequest) error {
+	for i := range q.Protocols {
+		if err := checkNames(&q.Protocols[i].Name); err != nil {
+			return err
+		}
+	}
+	return checkNames(&q.MemberID, &q.ProtocolType, q.InstanceID)
+}
+
 // joinRequest decides what a JoinGroup means. It either returns an error or
 // sees to it that answer gets exactly one response. The caller calls after, when
 // there is one, without the mutex.
@@ -77,6 +89,9 @@ func (g *group) joinRequest(client Client, q *kmsg.JoinGroupRequest, answer chan
 		return g.classicJoin(client, q, answer)
 	}
 	if err := g.checkProtocols(q); err != nil {
+		return nil, err
+	}
+	if err := g.c.admit(g.joinBytes(q)); err != nil {
 		return nil, err
 	}
 	if err := g.endConsumer(); err != nil {
@@ -238,6 +253,7 @@ func (g *group) rejoin(m, fresh *member) {
 	m.sessionTimeout, m.rebalanceTimeout = fresh.sessionTimeout, fresh.rebalanceTimeout
 	m.clientID, m.clientHost = fresh.clientID, fresh.clientHost
 	m.join = fresh.join
+	g.weigh()
 	g.touch(m)
 }
 

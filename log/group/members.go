@@ -2,6 +2,7 @@ package group
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -45,7 +46,7 @@ func (c *Coordinator) Leave(id string, members []kmsg.LeaveGroupRequestMember) (
 		return nil, err
 	}
 	if g == nil {
-		return nil, kerr.UnknownMemberID
+		return slices.Repeat([]error{kerr.UnknownMemberID}, len(members)), nil
 	}
 	if g.consumer != nil {
 		outcomes := g.classicLeave(members)

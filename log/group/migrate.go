@@ -116,6 +116,7 @@ func (g *group) clearClassic() {
 	g.generation, g.protocolType, g.protocol, g.leader = 0, "", "", ""
 	g.delaying, g.storing, g.stored = false, false, false
 	g.setState(empty)
+	g.weigh()
 }
 
 // canDowngrade reports whether the policy and the limits let a group with only
@@ -140,6 +141,7 @@ func (e *edit) toClassic(rebalance bool) error {
 		next.insert(m)
 	}
 	next.protocol = next.chooseProtocol()
+	next.unweigh() // it only serves to make the record
 	e.records = append(e.records, next.metadataRecord(nil))
 	e.after = append(e.after, func() {
 		g.consumer = nil

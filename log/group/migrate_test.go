@@ -1,6 +1,7 @@
 package group
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -134,12 +135,26 @@ func TestMigration(t *testing.T) {
 		if got := x.assigned(d, d.sync(map[*client]string{d: assignmentOf("t", 0, 1, 2, 3)})); got != "t-0 t-1 t-2 t-3" {
 			t.Errorf("d has %q", got)
 		}
+		x.wantLiveKeys(keyOffset, keyClassicGroup)
 		x.reopen()
 		x.wantErr("d stays", d.heartbeat(), nil)
 		if got, err := fetch(x.Coordinator, "g"); err != nil || len(got) != 1 || got[0].Offset != 3 {
 			t.Errorf("offsets %v, %v, want 3", got, err)
 		}
 	})
+}
+
+// wantLiveKeys wants records of these key versions, one of each, to be left when
+// the log is compacted and the tombstones are gone.
+func (x *fixture) wantLiveKeys(want ...int16) {
+	x.t.Helper()
+	var got []int16
+	for _, r := range x.compacted(false) {
+		got = append(got, int16(binary.BigEndian.Uint16(r.key)))
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		x.t.Errorf("keys of versions %v stay for ever, want %v", got, want)
+	}
 }
 
 // A cooperative member keeps what it may keep while it rejoins.

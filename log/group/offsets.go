@@ -85,7 +85,10 @@ func (g *group) appendOffsets(q CommitRequest, nowMs int64) (write, error) {
 	if err := g.checkCommit(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
-	if err := g.c.checkTopics(q.Offsets); err != nil {
+	if err := g.c.checkOffsets(q.Offsets); err != nil {
+		return write{}, err
+	}
+	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
 		return write{}, err
 	}
 	w := g.c.store.append(q.Group, offsetRecords(q, nowMs))
@@ -95,13 +98,16 @@ func (g *group) appendOffsets(q CommitRequest, nowMs int64) (write, error) {
 	return w, w.err
 }
 
-// checkTopics refuses offsets of topics that are not there. The group is locked:
-// a topic that is deleted after this has its offsets forgotten after they are
-// written, see ForgetTopic.
-func (c *Coordinator) checkTopics(offsets []Offset) error {
+// checkOffsets refuses offsets of topics that are not there, and notes that are too
+// long. The group is locked: a topic that is deleted after this has its offsets
+// forgotten after they are written, see ForgetTopic.
+func (c *Coordinator) checkOffsets(offsets []Offset) error {
 	for i := range offsets {
 		if !c.hasTopic(offsets[i].Topic) {
 			return kerr.UnknownTopicOrPartition
+		}
+		if err := c.CheckMetadata(offsets[i].Metadata); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -124,11 +130,8 @@ func (g *group) checkCommit(q CommitRequest) error {
 	if g.consumer != nil {
 		return g.checkConsumerCommit(q)
 	}
-	if q.Generation < 0 && q.MemberID == "" && q.InstanceID == nil {
-		if g.state == empty {
-			return nil
-		}
-		return kerr.UnknownMemberID
+	if q.Generation < 0 && g.state == empty {
+		return nil
 	}
 	m, err := g.find(q.MemberID, q.InstanceID)
 	switch {
@@ -171,7 +174,7 @@ func (g *group) apply(offsets []Offset, nowMs, logOffset int64, err error) {
 		if old, ok := g.offsets[tp]; ok && old.logOffset > logOffset {
 			continue
 		}
-		g.offsets[tp] = o.committed(nowMs, logOffset)
+		g.setOffset(tp, o.committed(nowMs, logOffset))
 	}
 }
 

@@ -176,7 +176,7 @@ func (c *Coordinator) replayOffset(key, value []byte, from source) error {
 	if from.producerID >= 0 {
 		c.hold(g, transaction{from.partition, from.producerID}, tp, o)
 	} else {
-		g.offsets[tp] = o
+		g.setOffset(tp, o)
 	}
 	return nil
 }

@@ -66,6 +66,10 @@ func (g *group) syncRequest(q *kmsg.SyncGroupRequest, answer chan *kmsg.SyncGrou
 		m.answerSync(syncError(kerr.RebalanceInProgress)) // a former request of the same member
 		m.sync, m.synced = answer, true
 		if m.id == g.leader && !g.storing {
+			if err := g.c.admit(g.syncBytes(q)); err != nil {
+				m.sync, m.synced = nil, false
+				return nil, err
+			}
 			return g.storeAssignment(q), nil
 		}
 	case preparingRebalance:
@@ -117,6 +121,7 @@ func (g *group) assign(assignment map[string][]byte, err error) {
 			m.answerSync(g.syncResponse(m))
 		}
 	}
+	g.weigh()
 }
 
 func (g *group) syncResponse(m *member) *kmsg.SyncGroupResponse {

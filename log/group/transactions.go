@@ -66,7 +66,10 @@ func (g *group) appendTransactional(q CommitRequest, t transaction, producerEpoc
 	if err := g.checkTransactional(q); err != nil || len(q.Offsets) == 0 {
 		return write{}, err
 	}
-	if err := g.c.checkTopics(q.Offsets); err != nil {
+	if err := g.c.checkOffsets(q.Offsets); err != nil {
+		return write{}, err
+	}
+	if err := g.c.admit(g.commitBytes(q.Offsets)); err != nil {
 		return write{}, err
 	}
 	now := time.Now().UnixMilli()
@@ -142,8 +145,9 @@ func (g *group) endTransaction(producerID int64, commit bool) {
 	for tp, o := range g.txns[producerID] {
 		// A later commit outside the transaction wins, as in the log (I7).
 		if old, ok := g.offsets[tp]; commit && (!ok || old.logOffset < o.logOffset) {
-			g.offsets[tp] = o
+			g.setOffset(tp, o)
 		}
+		g.dropPending(producerID, tp)
 	}
 	delete(g.txns, producerID)
 	g.forgetIfUnused()
@@ -152,10 +156,7 @@ func (g *group) endTransaction(producerID int64, commit bool) {
 // hold makes an offset pending. The caller holds the group's mutex, or reads the
 // log at the start.
 func (c *Coordinator) hold(g *group, t transaction, tp topicPartition, o committed) {
-	if g.txns[t.producerID] == nil {
-		g.txns[t.producerID] = map[topicPartition]committed{}
-	}
-	g.txns[t.producerID][tp] = o
+	g.setPending(t.producerID, tp, o)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.txns[t] == nil {
@@ -189,9 +190,9 @@ func (g *group) pendingOffsets() []topicPartition {
 // forgetOffset removes the partition's offset, also from transactions: a
 // tombstone ends what was before it.
 func (g *group) forgetOffset(tp topicPartition) {
-	delete(g.offsets, tp)
+	g.dropOffset(tp)
 	for id, offsets := range g.txns {
-		if delete(offsets, tp); len(offsets) == 0 {
+		if g.dropPending(id, tp); len(offsets) == 0 {
 			delete(g.txns, id)
 		}
 	}

@@ -26,11 +26,11 @@ type scramExchange struct {
 	credential Credential
 	exists     bool
 	gs2Header  string
-	nonce      string // the client's and ours
+	nonce      string // ours, after the client's in both our message and its last
 	firsts     string // both first messages, of which the proof is made
 }
 
-const maxNonceBytes = 1024 // I5: of the client; ours has 24 bytes
+const maxNonceBytes = 1024 // I5: of the client; ours has 24
 
 // SCRAM begins an exchange that knows the users of the store. A user that does not
 // exist has a salt which depends on nothing but its name and the store.
@@ -101,8 +101,8 @@ func (x *scramExchange) first(message string) (string, bool) {
 	}
 	x.user = user
 	x.credential, x.exists = x.lookUp(user)
-	x.nonce = nonce + newNonce()
-	answer := "r=" + x.nonce + ",s=" + base64.StdEncoding.EncodeToString(x.credential.Salt) + ",i=" + strconv.Itoa(x.credential.Iterations)
+	x.nonce = newNonce()
+	answer := "r=" + nonce + x.nonce + ",s=" + base64.StdEncoding.EncodeToString(x.credential.Salt) + ",i=" + strconv.Itoa(x.credential.Iterations)
 	x.firsts = bare + "," + answer
 	return answer, true
 }
@@ -116,8 +116,10 @@ func (x *scramExchange) final(message string) (string, bool) {
 	withoutProof := message[:at]
 	proof, err := base64.StdEncoding.DecodeString(message[at+len(",p="):])
 	fields := strings.Split(withoutProof, ",")
-	if err != nil || len(fields) < 2 ||
-		fields[0] != "c="+base64.StdEncoding.EncodeToString([]byte(x.gs2Header)) || fields[1] != "r="+x.nonce {
+	// librdkafka before 2.6.1 puts its nonce there twice, and Kafka looks at the end
+	// only. That it ends in ours is what shows that the message is not an old one.
+	if err != nil || len(fields) < 2 || fields[0] != "c="+base64.StdEncoding.EncodeToString([]byte(x.gs2Header)) ||
+		!strings.HasPrefix(fields[1], "r=") || !strings.HasSuffix(fields[1], x.nonce) {
 		return "", false
 	}
 	m, signed := x.mechanism, x.firsts+","+withoutProof

@@ -3,6 +3,7 @@ package security
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -89,11 +90,33 @@ func TestSCRAMVector(t *testing.T) {
 	if _, _, err := x.Next([]byte("n,,n=user,r=rOprNGfwEbeRWgbNEkqO")); err != nil {
 		t.Fatal(err)
 	}
-	x.nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-	x.firsts = "n=user,r=rOprNGfwEbeRWgbNEkqO,r=" + x.nonce + ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
-	answer, done, err := x.Next([]byte("c=biws,r=" + x.nonce + ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="))
+	const nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+	x.nonce = nonce[20:]
+	x.firsts = "n=user,r=rOprNGfwEbeRWgbNEkqO,r=" + nonce + ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+	answer, done, err := x.Next([]byte("c=biws,r=" + nonce + ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="))
 	if want := "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="; string(answer) != want || !done || err != nil {
 		t.Errorf("got %s, %v, %v, want %s", answer, done, err, want)
+	}
+}
+
+// librdkafka before 2.6.1, which is in Debian 12 and kcat, repeats its nonce in the
+// last message and signs that.
+func TestSCRAMTwiceTheNonce(t *testing.T) {
+	salt := []byte("some salt")
+	salted := saltedPassword(t, SCRAMSHA256, "secret", salt)
+	credential := SCRAMSHA256.credentialOf(salt, salted, MinIterations)
+	x := &scramExchange{mechanism: SCRAMSHA256, lookUp: func(string) (Credential, bool) { return credential, true }}
+	answer, _, err := x.Next([]byte("n,,n=alice,r=mine"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, _, _ := strings.Cut(strings.TrimPrefix(string(answer), "r=mine"), ",")
+	withoutProof := "c=biws,r=minemine" + theirs
+	clientKey := SCRAMSHA256.hmac(salted, "Client Key")
+	proof := make([]byte, len(clientKey))
+	subtle.XORBytes(proof, clientKey, SCRAMSHA256.hmac(SCRAMSHA256.sum(clientKey), "n=alice,r=mine,"+string(answer)+","+withoutProof))
+	if _, done, err := x.Next([]byte(withoutProof + ",p=" + base64.StdEncoding.EncodeToString(proof))); !done || err != nil {
+		t.Errorf("done %v, %v", done, err)
 	}
 }
 

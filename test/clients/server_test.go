@@ -11,41 +11,65 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
 	"github.com/sluice-data/sluice/log/txn"
 )
 
-// server is a broker on a loopback port.
+// settings of a broker in this process.
+type settings struct {
+	log    log.Config
+	groups group.Config
+	txns   txn.Config
+	broker broker.Config
+}
+
+// server is a broker in this process, on a loopback port.
 type server struct {
 	addr string
 	log  *log.Log
+	dir  string
 }
 
-// startServer serves an empty directory until the test ends.
-func startServer(t *testing.T) server {
+// startServer serves an empty directory until the test ends. Changes of the
+// settings are optional.
+func startServer(t *testing.T, changes ...func(*settings)) server {
 	t.Helper()
 	dir := t.TempDir()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l, err := log.Open(log.Config{Dir: dir, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Logger: logger, InitialRebalanceDelay: 100 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()})
+	c := settings{
+		log:    log.Config{Dir: dir, Logger: logger},
+		groups: group.Config{Logger: logger, InitialRebalanceDelay: 100 * time.Millisecond},
+		txns:   txn.Config{Dir: dir, Logger: logger},
+		broker: broker.Config{Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()},
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	l, err := log.Open(c.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.groups.Log, c.txns.Log, c.broker.Log = l, l, l
+	if c.broker.Groups, err = group.Open(c.groups); err != nil {
+		t.Fatal(err)
+	}
+	c.txns.EndOffsets = c.broker.Groups.EndTransaction
+	if c.broker.Txns, err = txn.Open(c.txns); err != nil {
+		t.Fatal(err)
+	}
+	if c.broker.Security, err = security.Open(dir, vfs.OS); err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.New(c.broker)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,18 +80,36 @@ func startServer(t *testing.T) server {
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-		txns.Close()
-		groups.Close()
+		c.broker.Txns.Close()
+		c.broker.Groups.Close()
 		if err := l.Close(); err != nil {
 			t.Errorf("close log: %v", err)
 		}
+		wantSound(t, dir)
 	})
-	return server{ln.Addr().String(), l}
+	return server{ln.Addr().String(), l, dir}
 }
 
-func (s server) createTopic(t *testing.T, name string, partitions int) {
+// wantSound wants log.Check to find nothing in a directory.
+func wantSound(t *testing.T, dir string) {
 	t.Helper()
-	if _, err := s.log.CreateTopic(name, partitions, nil); err != nil {
+	report, err := log.Check(dir, nil)
+	if err != nil {
+		t.Errorf("check log: %v", err)
+	}
+	for _, p := range report.Problems {
+		t.Errorf("check log: %v", p)
+	}
+}
+
+func (s server) createTopic(t *testing.T, name string, partitions int, configs ...string) {
+	t.Helper()
+	overrides := map[string]string{}
+	for _, c := range configs {
+		key, value, _ := strings.Cut(c, "=")
+		overrides[key] = value
+	}
+	if _, err := s.log.CreateTopic(name, partitions, overrides); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,15 @@
+package clients
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sluice-data/sluice/test/clients/process"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stopPythons()
+	process.Clean()
+	os.Exit(code)
+}
