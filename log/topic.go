@@ -52,8 +52,8 @@ func (t *Topic) Overrides() map[string]string { return maps.Clone(*t.overrides.L
 // maxTopicName is Kafka's limit: a directory name is the topic and the partition number.
 const maxTopicName = 249
 
-// checkTopicName returns an error that matches ErrInvalidTopic when the name is not a Kafka topic name.
-func checkTopicName(name string) error {
+// CheckTopicName returns an error that matches ErrInvalidTopic when the name is not a Kafka topic name.
+func CheckTopicName(name string) error {
 	bad := func(reason string) error {
 		shown := name
 		if len(shown) > maxTopicName {

@@ -90,6 +90,9 @@ func (b *Broker) findTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.Metadata
 		}
 		return b.topicFor(r, kmsg.ACLOperationDescribe, "", t.TopicID, true)
 	}
+	if err := log.CheckTopicName(*t.Topic); err != nil {
+		return nil, err
+	}
 	topic, err := b.topicFor(r, kmsg.ACLOperationDescribe, *t.Topic, t.TopicID, false)
 	// Before v4 the request has no say, and the broker's setting decides.
 	wanted := q.AllowAutoTopicCreation || q.Version < 4

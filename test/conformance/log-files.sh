@@ -18,12 +18,12 @@ javac -nowarn -cp "$classpath" -d "$work/classes" "$here"/java/Harness.java "$he
 fill() { java -Xmx256m -Dwait="$1" -cp "$work/classes:$classpath" Fill "$addr" "$work/records.txt"; }
 
 record() {
-    start_kafka "$work/kafka" offsets.topic.num.partitions=1 transaction.state.log.num.partitions=1 log.cleaner.backoff.ms=200 log.initial.task.delay.ms=100
+    start_kafka "$work/server" offsets.topic.num.partitions=1 transaction.state.log.num.partitions=1 log.cleaner.backoff.ms=200 log.initial.task.delay.ms=100
     fill 60
     stop "$kafka_pid"
     local files=$root/log/testdata
     cp "$work/records.txt" "$files/kafka-records.txt"
-    tar -C "$work/kafka/data" --sort=name --owner=0 --group=0 --mtime=@0 --exclude='*.deleted' -czf "$files/kafka-files.tar.gz" \
+    tar -C "$work/server/data" --sort=name --owner=0 --group=0 --mtime=@0 --exclude='*.deleted' -czf "$files/kafka-files.tar.gz" \
         cleaner-offset-checkpoint plain-0 transactions-0 compacted-0 __consumer_offsets-0 __transaction_state-0
     ls -l "$files/kafka-files.tar.gz"
 }
@@ -52,8 +52,8 @@ sound() {
 }
 
 check() {
-    local dir=$work/sluice/data/log file checked=0 failed=0
-    start_sluice "$work/sluice"
+    local dir=$work/server/data/log file checked=0 failed=0
+    start_sluice "$work/server"
     fill 5
     stop "$sluice_pid"
     "$work/sluice" log check "$dir" 2> /dev/null || echo "sluice log check is not there or finds something"
