@@ -90,7 +90,7 @@ group.initial.rebalance.delay.ms=0
 log.initial.task.delay.ms=600000
 $(printf '%s\n' "$@")
 PROPERTIES
-    [ -d "$dir/data" ] || run_java kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ -c "$dir/server.properties" > "$dir/format.log" 2>&1 ||
+    [ -d "$dir/data" ] || run_java kafka.tools.StorageTool format --feature eligible.leader.replicas.version=0 -t AAAAAAAAAAAAAAAAAAAAAQ -c "$dir/server.properties" > "$dir/format.log" 2>&1 ||
         { cat "$dir/format.log" >&2; return 1; }
     java -Xmx512m -cp "$classpath" kafka.Kafka "$dir/server.properties" > "$dir/kafka.log" 2>&1 &
     kafka_pid=$!

@@ -5,7 +5,8 @@
 #     test/conformance/tools.sh check          against bin/sluice server; compares with that file
 #     test/conformance/tools.sh check NAME...  only compares these sections
 #
-# What differs from run to run (ids, addresses, times, rates) is replaced first, and
+# What differs from run to run (ids, addresses, times, rates) is replaced first, the
+# topics of Sluice's worker are left out, and
 # the texts of errors are left out.
 # Where Sluice is to answer otherwise, testdata/tools.sluice.txt has the section as
 # Sluice prints it, after a line "# reason". Needs Java 17 and Maven.
@@ -21,7 +22,7 @@ mkdir -p "$out"
 
 # plain replaces what differs from run to run.
 plain() {
-    grep -vE '^\s+at |^Caused by: ' | sed -E \
+    grep -vE '^\s+at |^Caused by: |connect-(configs|offsets|status)' | sed -E \
         -e "s/127\.0\.0\.1:[0-9]+/ADDRESS/g; s/\/127\.0\.0\.1/HOST/g; s/127\.0\.0\.1/HOST/g" \
         -e "s#$work#WORK#g" \
         -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' \
@@ -31,6 +32,8 @@ plain() {
         -e 's/^\[?TIME\]? //' \
         -e 's/Epoch: [0-9]+$/Epoch: N/' \
         -e 's/(org\.apache\.kafka\.common\.errors\.\w+): .*/\1/' \
+        -e 's/(Error while executing topic command :).*/\1/' \
+        -e 's/HOST [0-9]{4,5} /HOST PORT /; s/ [A-Za-z0-9_-]{22} HOST/ ID HOST/' \
         -e 's/(console|perf)-consumer-[0-9]+/\1-consumer-N/g' \
         -e 's/[ \t]+$//; s/[ \t]+/ /g' | uniq
 }
@@ -102,10 +105,12 @@ config_steps() {
     step configs-delete-scram configs --alter --entity-type users --entity-name alice --delete-config SCRAM-SHA-256
     step configs-quota configs --alter --entity-type users --entity-name bob --add-config producer_byte_rate=1024,request_percentage=50
     step configs-quota-client configs --alter --entity-type users --entity-name bob --entity-type clients --entity-default --add-config consumer_byte_rate=2048
-    step configs-describe-quota configs --describe --entity-type users --entity-name bob
+    step configs-describe-quota quota_words
     step configs-describe-quota-client configs --describe --entity-type users --entity-name bob --entity-type clients --entity-default
     step configs-delete-quota configs --alter --entity-type users --entity-name bob --delete-config producer_byte_rate,request_percentage
 }
+
+quota_words() { configs --describe --entity-type users --entity-name bob | tr ' ,' '\n' | LC_ALL=C sort; }
 
 record_steps() {
     seq -f 'record %05.0f' 1 1000 > "$work/sent"
@@ -123,7 +128,7 @@ record_steps() {
     step offsets offsets --topic t1
     step offsets-earliest offsets --topic codec-none --time earliest
     step offsets-latest offsets --topic codec-none --time latest
-    step offsets-max-timestamp offsets --topic codec-none --time max-timestamp
+    step offsets-max-timestamp max_timestamp
     step offsets-earliest-local offsets --topic codec-none --time -4
     step offsets-latest-tiered offsets --topic codec-none --time -5
     step offsets-earliest-pending offsets --topic codec-none --time -6
@@ -137,6 +142,7 @@ record_steps() {
     step consumer-perf perf_header run_java org.apache.kafka.tools.ConsumerPerformance --topic t2 --num-records 5000 --bootstrap-server "$addr" --timeout 20000
 }
 
+max_timestamp() { offsets --topic codec-none --time max-timestamp | sed -E 's/[0-9]+$/N/'; }
 cksum_of() { "$@" 2> /dev/null | cksum; }
 perf_header() { "$@" 2>&1 | head -1; }
 
@@ -178,9 +184,11 @@ group_steps() {
 # live_group_steps PROTOCOL describes a group while a member is in it.
 live_group_steps() {
     topics --create --topic "live-$1" --partitions 2 > /dev/null
-    consume --topic "live-$1" --group "live-$1" --command-property "group.protocol=$1" > /dev/null 2>&1 &
+    java -Xmx128m -XX:TieredStopAtLevel=1 -cp "$classpath" org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$addr" \
+        --topic "live-$1" --group "live-$1" --command-property "group.protocol=$1" > /dev/null 2>&1 &
     local pid=$! i
-    for i in $(seq 1 20); do
+    pids+=("$pid")
+    for i in $(seq 1 40); do
         groups --describe --group "live-$1" --state > "$work/state" 2>&1 || true
         grep -q Stable "$work/state" && break
     done
@@ -189,8 +197,7 @@ live_group_steps() {
     step "groups-live-$1-state" sorted groups --describe --group "live-$1" --state --verbose
     step "groups-live-$1-delete" sorted groups --delete --group "live-$1"
     step "groups-live-$1-reset" sorted groups --reset-offsets --group "live-$1" --topic "live-$1" --to-earliest --execute
-    pkill -P "$pid" || true
-    wait "$pid" || true
+    stop "$pid"
 }
 
 acl_steps() {

@@ -59,7 +59,7 @@ func (r *renderer) structLines(path, key string, v reflect.Value) []string {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		f, def := v.Field(i), defaults.Elem().Field(i)
-		equal := reflect.DeepEqual(f.Interface(), def.Interface()) && name != "ProducerID"
+		equal := reflect.DeepEqual(f.Interface(), def.Interface())
 		if name == key || slices.Contains(ignored, name) || equal {
 			continue
 		}

@@ -83,7 +83,7 @@ func (r *runner) step(s *Step) ([]Answer, error) {
 // does not say that the server is not ready yet.
 const (
 	untilTime    = 10 * time.Second
-	notReadyTime = 5 * time.Second
+	notReadyTime = 15 * time.Second
 )
 
 // notReady are errors that pass by themselves.
