@@ -26,8 +26,8 @@ type server struct {
 	dataDir string
 	ready   time.Duration      // from start until /health answered 200, or a Kafka knew a topic's leaders
 	configs map[string]*string // of the topics that it is given
-	Rest    string        `json:"rest"`
-	Kafka   string        `json:"kafka"`
+	Rest    string             `json:"rest"`
+	Kafka   string             `json:"kafka"`
 }
 
 // start runs the binary with a data directory of its own.

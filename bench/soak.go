@@ -72,7 +72,9 @@ func soak(ctx context.Context, b *bench, d time.Duration) error {
 	}
 	for i := range soakGroups {
 		wg.Go(func() { load.keep(running, func(ctx context.Context) error { return load.consume(ctx, i, 0) }) })
-		wg.Go(func() { load.keep(running, func(ctx context.Context) error { return load.consume(ctx, i, soakMemberLife) }) })
+		wg.Go(func() {
+			load.keep(running, func(ctx context.Context) error { return load.consume(ctx, i, soakMemberLife) })
+		})
 	}
 	samples := load.watch(running, d)
 	wg.Wait()
