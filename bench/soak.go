@@ -120,7 +120,7 @@ func (l *soaker) count(_ *kgo.Record, err error) {
 	switch {
 	case err == nil:
 		l.produced.Add(1)
-	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, kgo.ErrClientClosed):
 		l.problem.Add(1)
 		l.lastError.Store(err.Error())
 	}
