@@ -246,8 +246,8 @@ func TestProduceErrors(t *testing.T) {
 		{"acks 2", produceRequest("t", 2, oneBatch(t, 1, 10)), kerr.InvalidRequiredAcks},
 		{"internal topic", produceRequest("__consumer_offsets", 1, oneBatch(t, 1, 10)), kerr.InvalidTopicException},
 		{"bad crc", produceRequest("t", 1, broken), kerr.CorruptMessage},
-		{"no records", produceRequest("t", 1, nil), kerr.CorruptMessage},
-		{"two batches", produceRequest("t", 1, append(oneBatch(t, 1, 10), oneBatch(t, 1, 10)...)), kerr.CorruptMessage},
+		{"no records", produceRequest("t", 1, nil), kerr.InvalidRecord},
+		{"two batches", produceRequest("t", 1, append(oneBatch(t, 1, 10), oneBatch(t, 1, 10)...)), kerr.InvalidRecord},
 		{"too large", produceRequest("t", 1, oneBatch(t, 1, 2<<20)), kerr.MessageTooLarge},
 		{"transactional without a producer id", produceRequest("t", 1, transactional), kerr.InvalidRecord},
 	}
