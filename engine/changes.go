@@ -156,6 +156,7 @@ func (w *Worker) RestartTask(ctx context.Context, id TaskID) error {
 		}
 		w.reconciler.post(func(r *reconciler) {
 			if c := r.connectors[id.Connector]; c != nil && c.tasks[id.Task] != nil {
+				r.forgetRestarts(c, id.Task)
 				r.restartTask(c.tasks[id.Task])
 			}
 		})

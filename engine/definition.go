@@ -38,9 +38,13 @@ type definition struct {
 // config are in the definition.
 func (p *plugins) define(ctx context.Context, settings map[string]string) (*definition, error) {
 	var d *definition
-	err := guardFor(ctx, defineTimeout, func() error {
-		d = &definition{settings: settings}
-		return d.read(p)
+	err := p.call(ctx, p.byName[strings.TrimSpace(settings[classOption])], defineTimeout, func() error {
+		made := &definition{settings: settings}
+		if err := made.read(p); err != nil {
+			return err
+		}
+		d = made
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the config of the connector: %w", err)
@@ -54,10 +58,10 @@ func (d *definition) read(p *plugins) error {
 	spec, unknownClass := p.find(class)
 	if d.spec = spec; spec != nil {
 		d.config = spec.New()
-		switch pluginType(spec) {
-		case typeSource:
+		switch d.config.(type) {
+		case connect.SourceConfig:
 			d.options.defineSource(&d.def)
-		case typeSink:
+		case connect.SinkConfig:
 			d.options.defineSink(&d.def)
 		}
 		d.config.Define(&d.def)
@@ -100,14 +104,14 @@ func (d *definition) validate() {
 
 // ping asks the connector whether its server answers, once the config has no
 // error but a missing name: forms validate before the user has thought of one.
-func (d *definition) ping(ctx context.Context) {
+func (d *definition) ping(ctx context.Context, plugins *plugins) {
 	p, ok := d.config.(connect.Pinger)
 	if !ok || slices.ContainsFunc(d.values, func(v connect.OptionValue) bool { return len(v.Errors) > 0 && v.Option.Name != nameOption }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	err := guardFor(ctx, pingTimeout, func() error { return p.Ping(ctx) })
+	err := plugins.call(ctx, d.spec, pingTimeout, func() error { return p.Ping(ctx) })
 	var c *connect.ConfigError
 	switch {
 	case errors.As(err, &c):
@@ -180,6 +184,18 @@ func (d *definition) splits() (splits []map[string]string, err error) {
 		return make([]map[string]string, d.options.tasksMax), nil
 	}
 	return make([]map[string]string, 1), nil
+}
+
+// hideSecrets replaces an error whose text or stack has a secret in it (I6).
+func (d *definition) hideSecrets(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := trace(err)
+	if hidden := d.secrets.Replace(text); hidden != text {
+		return errors.New(hidden)
+	}
+	return err
 }
 
 // secretReplacer hides the values of PASSWORD options, as they are and as a URL

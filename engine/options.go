@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	autoRestartOption = "auto.restart.enable"
+
 	nameOption  = "name"
 	classOption = "connector.class"
 	// taskClassOption is in the config of every task, under Kafka's name.
@@ -39,6 +41,7 @@ type connectorOptions struct {
 	keyConverter, valueConverter, headConverter string
 	transforms, predicates                      []string
 	reload                                      string
+	autoRestart                                 bool
 	retryTimeout, retryDelayMax                 time.Duration
 	tolerance                                   string
 	logErrors, logRecords                       bool
@@ -115,6 +118,8 @@ func (o *connectorOptions) defineErrors(d *connect.Def) {
 			Display: "Log errors", Doc: "Whether each skipped record is logged."},
 		connect.Option{Name: "errors.log.include.messages", Var: &o.logRecords, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
 			Display: "Log record details", Doc: "Whether the log says where a skipped record is."},
+		connect.Option{Name: autoRestartOption, Var: &o.autoRestart, NoDefault: true, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
+			Display: "Restart by itself", Doc: "Whether what has failed is restarted by itself, after 10 seconds, then each time after twice as long, up to 10 minutes. When not given: what the worker's property of this name says, which is true by default."},
 	)
 }
 

@@ -90,6 +90,9 @@ func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epoc
 
 // convertPartition hands the records of a partition to the writer in batches.
 func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartition, records []*kgo.Record, epoch uint64) error {
+	if len(records) > 0 {
+		s.tracker.use(tp.Topic)
+	}
 	for len(records) > 0 {
 		var b *sinkBatch
 		select {

@@ -46,6 +46,7 @@ type sourceTask struct {
 
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
+	tracker topicTracker
 	commits commitGroup
 }
 
@@ -64,7 +65,7 @@ func runSource(t task) error {
 }
 
 func newSourceTask(t task, p producer) *sourceTask {
-	s := &sourceTask{task: t, producer: p, topics: make(map[string]string),
+	s := &sourceTask{task: t, producer: p, topics: make(map[string]string), tracker: t.newTopicTracker(),
 		free: make(chan *sourceBatch, sourceBatches), read: make(chan *sourceBatch, sourceBatches), sent: make(chan *sourceBatch, sourceBatches)}
 	for range sourceBatches {
 		s.free <- newSourceBatch(sourceBatchRecords, sourceBatchBytes)

@@ -100,6 +100,9 @@ func (s *sourceTask) produce(b *sourceBatch) {
 // convertAll fills in the records of the log.
 func (s *sourceTask) convertAll(b *sourceBatch) error {
 	b.reset()
+	if s.tracker.stale() {
+		s.topic = "" // so that the next record's is noted again
+	}
 	records := b.batch.Records()
 	for i := range records {
 		err := s.convertRecord(b, &records[i])
@@ -179,6 +182,7 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
 func (s *sourceTask) lasting(topic string) string {
+	s.tracker.use(topic)
 	if kept, ok := s.topics[topic]; ok {
 		return kept
 	}

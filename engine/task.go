@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/loglevel"
 )
 
 // task is what sources and sinks have in common.
@@ -33,7 +33,7 @@ func (r *reconciler) runTask(i *instance) error {
 	if err := d.err(); err != nil {
 		return err
 	}
-	logger := r.cfg.Logger.With(logConnector, i.id.Connector, logTask, i.id.Task)
+	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
@@ -50,16 +50,7 @@ func (r *reconciler) runTask(i *instance) error {
 }
 
 // hideSecrets replaces an error whose text or stack has a secret in it (I6).
-func (t *task) hideSecrets(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := trace(err)
-	if hidden := t.def.secrets.Replace(text); hidden != text {
-		return errors.New(hidden)
-	}
-	return err
-}
+func (t *task) hideSecrets(err error) error { return t.def.hideSecrets(err) }
 
 // retryForever calls f until it returns something else than a retriable error.
 // Attempts are logged when the error changes. It ends with ctx.

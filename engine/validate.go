@@ -48,7 +48,7 @@ func (w *Worker) Validate(ctx context.Context, plugin string, config map[string]
 	if err != nil {
 		return ConfigInfos{}, err
 	}
-	d.ping(ctx)
+	d.ping(ctx, w.plugins)
 	return d.infos(), nil
 }
 

@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,12 +21,18 @@ func (a *api) root(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// health answers in a shape of its own (KIP-1017), and never waits.
-func (a *api) health(w http.ResponseWriter, _ *http.Request) error {
-	h := a.worker.Health()
+// health answers in a shape of its own (KIP-1017), after healthTimeout at the
+// latest.
+func (a *api) health(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	h := a.worker.Health(ctx)
 	status := http.StatusOK
-	if h.Status != engine.Healthy {
+	switch h.Status {
+	case engine.Starting:
 		status = http.StatusServiceUnavailable
+	case engine.Unhealthy:
+		status = http.StatusInternalServerError
 	}
 	writeJSON(w, status, h)
 	return nil
@@ -166,6 +174,24 @@ func (a *api) putConfig(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// patchConfig changes a part of a config (KIP-477): null removes a key.
+func (a *api) patchConfig(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	set, remove, err := decodeConfig(body)
+	if err != nil {
+		return err
+	}
+	info, err := a.worker.PatchConfig(r.Context(), r.PathValue("name"), set, remove)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, info)
+	return nil
+}
+
 func (a *api) deleteConnector(w http.ResponseWriter, r *http.Request) error {
 	return empty(w, http.StatusNoContent, a.worker.Delete(r.Context(), r.PathValue("name")))
 }
@@ -220,6 +246,21 @@ func (a *api) tasks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, tasks)
+	return nil
+}
+
+// tasksConfig answers the configs of the tasks by their names; Kafka Connect has
+// deprecated it.
+func (a *api) tasksConfig(w http.ResponseWriter, r *http.Request) error {
+	tasks, err := a.worker.Tasks(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	configs := make(map[string]map[string]string, len(tasks))
+	for _, t := range tasks {
+		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
+	}
+	writeJSON(w, http.StatusOK, configs)
 	return nil
 }
 
