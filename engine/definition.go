@@ -74,6 +74,9 @@ func (d *definition) read(p *plugins) error {
 		d.fail(classOption, unknownClass.Error())
 	case spec != nil:
 		d.unknown = d.def.Unknown(d.settings)
+		if _, ok := d.config.(connect.SinkConfig); ok {
+			d.checkSink(p.workerGroup)
+		}
 		d.validate()
 	}
 	return nil

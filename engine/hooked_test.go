@@ -27,7 +27,7 @@ func (h *hooks) plugin() connect.Spec {
 type hookedConfig struct {
 	*hooks
 	option   string
-	password       connect.Secret
+	password connect.Secret
 }
 
 // Define implements connect.Config.

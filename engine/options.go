@@ -97,7 +97,7 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when an external value of the config changes."},
 	)
 	o.defineErrors(d)
-	d.Ignore(taskClassOption)
+	d.Ignore(taskClassOption, "connector.plugin.version", "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version")
 }
 
 func converterOption(which string, target *string) connect.Option {
@@ -188,8 +188,6 @@ func (o *connectorOptions) defineConsumer(d *connect.Def) {
 	)
 }
 
-// checkTopics demands exactly one of topics and topics.regex. It runs on topics,
-// which is declared first, so it looks at the regex when that is parsed.
 func (o *connectorOptions) checkTopics() error {
 	for _, t := range o.topics {
 		if !validTopic(t) {
@@ -200,13 +198,8 @@ func (o *connectorOptions) checkTopics() error {
 }
 
 func (o *connectorOptions) checkRegex() error {
-	switch {
-	case o.topicsRegex == "" && len(o.topics) == 0:
-		return errors.New("name the topics to read in topics or in topics.regex")
-	case o.topicsRegex == "":
+	if o.topicsRegex == "" {
 		return nil
-	case len(o.topics) > 0:
-		return errors.New("topics and topics.regex exclude each other; remove one")
 	}
 	var err error
 	if o.topicsRegexPattern, err = regexp.Compile(`^(?:` + o.topicsRegex + `)$`); err != nil {

@@ -42,6 +42,7 @@ func New(cfg Config) (*Worker, error) {
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
 	}
+	w.plugins.workerGroup = cfg.GroupID
 	if err := checkConverters(&w.cfg); err != nil {
 		return nil, err
 	}
