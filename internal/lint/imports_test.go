@@ -23,7 +23,7 @@ var layers = []layer{
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
-	{path: "engine/transform", imports: []string{"connect"}},
+	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/metrics"}},
 	// I8: connectors know only the connector API.
@@ -46,7 +46,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},
