@@ -6,7 +6,6 @@ var (
 	months   = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 	weekdays = [...]string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
 	eras     = [...]string{"BC", "AD"}
-	longEras = [...]string{"Before Christ", "Anno Domini"}
 	halves   = [...]string{"AM", "PM"}
 )
 
@@ -31,12 +30,12 @@ func (f *Format) Append(dst []byte, ms int64) []byte {
 func (it *item) append(dst []byte, t *fields) []byte {
 	switch it.letter {
 	case 'G':
-		return append(dst, it.era(t)...)
+		return append(dst, eraOf(t)...)
 	case 'y':
 		return it.appendYear(dst, yearOfEra(t.year))
 	case 'Y':
 		_, year := t.weekOfYear()
-		return it.appendYear(dst, yearOfEra(year))
+		return it.appendYear(dst, year)
 	case 'M', 'L':
 		if it.count < 3 {
 			return pad(dst, t.month+1, it.count)
@@ -106,15 +105,11 @@ func yearOfEra(year int64) int64 {
 	return year
 }
 
-func (it *item) era(t *fields) string {
-	i := 1
+func eraOf(t *fields) string {
 	if t.year <= 0 {
-		i = 0
+		return eras[0]
 	}
-	if it.count > 3 {
-		return longEras[i]
-	}
-	return eras[i]
+	return eras[1]
 }
 
 func (it *item) appendYear(dst []byte, year int64) []byte {
@@ -133,6 +128,9 @@ func (it *item) name(long string) string {
 
 // pad appends n with at least width digits.
 func pad(dst []byte, n int64, width int) []byte {
+	if n < 0 {
+		dst, n = append(dst, '-'), -n
+	}
 	var digits [20]byte
 	text := strconv.AppendInt(digits[:0], n, 10)
 	for i := len(text); i < width; i++ {

@@ -85,6 +85,7 @@ func (f *Format) Parse(text string) (int64, bool) {
 // field reads one field. It is next to another one without a literal between them
 // when next is a field: then its digits are counted.
 func (p *parser) field(f *Format, it, next *item) bool {
+	before := p.pos
 	for p.pos < len(p.text) && (p.text[p.pos] == ' ' || p.text[p.pos] == '\t') {
 		p.pos++
 	}
@@ -93,28 +94,29 @@ func (p *parser) field(f *Format, it, next *item) bool {
 	}
 	switch it.letter {
 	case 'G':
-		return p.name(era, eras[:], longEras[:])
+		return p.name(era, eras[:])
 	case 'E':
-		return p.name(dayOfWeek, weekdays[:], nil)
+		return p.name(dayOfWeek, weekdays[:])
 	case 'a':
-		return p.name(half, halves[:], nil)
+		return p.name(half, halves[:])
 	case 'M', 'L':
 		if it.count > 2 {
-			return p.name(month, months[:], nil)
+			return p.name(month, months[:])
 		}
 	case 'z', 'Z':
 		return p.zone()
 	case 'X':
 		return p.isoZone(it.count)
 	}
-	return p.numeric(f, it, next)
+	return p.numeric(f, it, next, before)
 }
 
-func (p *parser) numeric(f *Format, it, next *item) bool {
+// numeric reads a number. Digits are counted with the white space before them.
+func (p *parser) numeric(f *Format, it, next *item, before int) bool {
 	limit := len(p.text)
 	counted := next != nil && next.letter != 0
 	if counted {
-		if limit = p.pos + it.count; limit > len(p.text) {
+		if limit = before + it.count; limit > len(p.text) {
 			return false
 		}
 	}
@@ -198,7 +200,7 @@ func (p *parser) number(limit int) (int64, bool) {
 }
 
 // name reads the longest name, in any case. Months and days have short names too.
-func (p *parser) name(f field, names, others []string) bool {
+func (p *parser) name(f field, names []string) bool {
 	best, size := -1, 0
 	try := func(i int, name string) {
 		if n := len(name); n > size && len(p.text)-p.pos >= n && strings.EqualFold(p.text[p.pos:p.pos+n], name) {
@@ -210,9 +212,6 @@ func (p *parser) name(f field, names, others []string) bool {
 		if f == month || f == dayOfWeek {
 			try(i, name[:shortLen])
 		}
-	}
-	for i, name := range others {
-		try(i, name)
 	}
 	if best < 0 {
 		return false

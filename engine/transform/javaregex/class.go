@@ -21,9 +21,10 @@ func (p *parser) class(f flags) (set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if whole == nil {
+		switch {
+		case whole == nil || *whole == nil: // nothing on one side of && is no side
 			whole = &operand
-		} else if operand != nil {
+		case operand != nil:
 			*whole = whole.intersect(operand)
 		}
 		if p.take("&&") {

@@ -18,7 +18,7 @@ var universe = set{{0, 0xD7FF}, {0xE000, unicode.MaxRune}}
 // normal sorts spans and joins those that touch.
 func normal(spans []span) set {
 	slices.SortFunc(spans, func(a, b span) int { return int(a.lo) - int(b.lo) })
-	var out set
+	out := set{}
 	for _, s := range spans {
 		if n := len(out); n > 0 && s.lo <= out[n-1].hi+1 {
 			out[n-1].hi = max(out[n-1].hi, s.hi)
@@ -31,8 +31,9 @@ func normal(spans []span) set {
 
 func (s set) union(o set) set { return normal(slices.Concat(s, o)) }
 
+// intersect returns what is in both, not nil even when it is nothing.
 func (s set) intersect(o set) set {
-	var out []span
+	out := []span{}
 	for i, j := 0, 0; i < len(s) && j < len(o); {
 		if lo, hi := max(s[i].lo, o[j].lo), min(s[i].hi, o[j].hi); lo <= hi {
 			out = append(out, span{lo, hi})
