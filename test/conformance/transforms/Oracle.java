@@ -111,7 +111,7 @@ public class Oracle {
     }
 
     static String oneLine(String s) {
-        return s == null ? "" : s.replace("\n", "\\n").replace("\t", "\\t");
+        return s == null ? "" : s.replace("\n", "\\n").replace("\t", "\\t").replaceAll("@[0-9a-f]+", "@?");
     }
 
     static String changes(SinkRecord in, SinkRecord out) {
@@ -177,7 +177,6 @@ public class Oracle {
         }
         return v.toString();
     }
-
 
     static String date(Schema s, Date d) {
         if (s != null && Time.LOGICAL_NAME.equals(s.name())) return "" + Time.fromLogical(s, d);
