@@ -46,6 +46,12 @@ type Config struct {
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
 
+	// ConfigProviders resolve references in connector configs.
+	ConfigProviders []ProviderConfig
+	// ReloadInterval is how often the values of references are compared with those
+	// that a connector runs with; 10 s by default (config.action.reload).
+	ReloadInterval time.Duration
+
 	// OffsetFlushInterval is how often the consumer offsets of a sink are
 	// committed that is not a connect.Flusher; 60 s by default.
 	OffsetFlushInterval time.Duration
@@ -81,6 +87,7 @@ func (c Config) withDefaults() Config {
 	c.ConfigTopic.setDefaults("connect-configs", 1)
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
+	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)

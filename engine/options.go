@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ type connectorOptions struct {
 	retryTimeout, retryDelayMax                 time.Duration
 	tolerance                                   string
 	logErrors, logRecords                       bool
+	dlqTopic                                    string
+	dlqReplication                              int
+	dlqContext                                  bool
 
 	// sources
 	topicCreation       []string
@@ -56,9 +60,6 @@ type connectorOptions struct {
 	// sinks
 	topics             []string
 	topicsRegex        string
-	dlqTopic           string
-	dlqReplication     int
-	dlqContext         bool
 	offsetReset        string
 	groupID            string
 	isolation          string
@@ -91,7 +92,7 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
 			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
 		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
-			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when an external value of the config changes."},
+			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when a value that a config provider resolved changes: the connector and its tasks are restarted within some 10 seconds, or nothing."},
 	)
 	o.defineErrors(d)
 	d.Ignore(taskClassOption)
@@ -106,19 +107,62 @@ func converterOption(which string, target *string) connect.Option {
 func (o *connectorOptions) defineErrors(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "errors.retry.timeout", Var: &o.retryTimeout, Default: "0", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
-			Display: "Retry timeout for errors", Doc: "Kept for compatibility, in milliseconds. What can pass is tried again for as long as it takes."},
+			Display: "Retry timeout for errors", Check: atLeastOrForever(&o.retryTimeout), Doc: "How long a converter or transform is tried again after an error that can pass, in milliseconds; -1: for ever. What the connector itself says can pass is tried again for as long as it takes."},
 		connect.Option{Name: "errors.retry.delay.max.ms", Var: &o.retryDelayMax, Default: "60000", Check: positive(&o.retryDelayMax), Importance: connect.Medium,
-			Group: groupErrors, Width: connect.WidthMedium, Display: "Maximum delay between retries", Doc: "Longest delay between two attempts, in milliseconds. The first is 300 ms, each further one twice as long."},
+			Group: groupErrors, Width: connect.WidthMedium, Display: "Maximum delay between retries", Doc: "Longest delay between two attempts, in milliseconds. The first is 300 ms, each further one twice as long; once over the maximum, a random time below it."},
 		connect.Option{Name: "errors.tolerance", Var: &o.tolerance, Default: "none", OneOf: []string{"none", "all"}, Importance: connect.Medium, Group: groupErrors,
 			Width: connect.WidthShort, Display: "Error tolerance", Doc: "What a record that cannot be converted or written does: fail the task (none) or be skipped (all)."},
 		connect.Option{Name: "errors.log.enable", Var: &o.logErrors, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
 			Display: "Log errors", Doc: "Whether each skipped record is logged."},
 		connect.Option{Name: "errors.log.include.messages", Var: &o.logRecords, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
-			Display: "Log record details", Doc: "Whether the log says where a skipped record is."},
+			Display: "Log record details", Doc: "Whether the log says where a skipped record is. Its content is never logged."},
 	)
 }
 
+// dlqReplicationOption is the replication factor of a dead letter queue.
+const dlqReplicationOption = "errors.deadletterqueue.topic.replication.factor"
+
+// defineLetters declares the dead letter queue. Kafka Connect has one for sinks
+// only; sources have the same options here.
+func (o *connectorOptions) defineLetters(d *connect.Def, doc string) {
+	d.Add(
+		connect.Option{Name: "errors.deadletterqueue.topic.name", Var: &o.dlqTopic, Check: o.checkLetters, Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue topic", Doc: doc},
+		connect.Option{Name: dlqReplicationOption, Var: &o.dlqReplication, Default: "3", Check: replication(&o.dlqReplication), Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue replication factor",
+			Doc: "Replicas of the dead letter queue topic when it is created; -1, and on a cluster with fewer brokers the default too: the cluster's default."},
+		connect.Option{Name: "errors.deadletterqueue.context.headers.enable", Var: &o.dlqContext, Default: "false", Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue context headers",
+			Doc: "Whether records of the dead letter queue say in headers (__connect.errors.*) where they come from and why."},
+	)
+}
+
+// checkLetters keeps a sink from reading its own dead letters.
+func (o *connectorOptions) checkLetters() error {
+	switch {
+	case o.dlqTopic == "":
+		return nil
+	case !validTopic(o.dlqTopic):
+		return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+	case slices.Contains(o.topics, o.dlqTopic):
+		return errors.New("the dead letter queue may not be one of topics, or its records would come back")
+	case o.topicsRegexPattern != nil && o.topicsRegexPattern.MatchString(o.dlqTopic):
+		return errors.New("the dead letter queue may not match topics.regex, or its records would come back")
+	}
+	return nil
+}
+
+func atLeastOrForever(v *time.Duration) func() error {
+	return func() error {
+		if *v < 0 && *v != -time.Millisecond {
+			return errors.New("Value must be -1 or at least 0")
+		}
+		return nil
+	}
+}
+
 func (o *connectorOptions) defineSource(d *connect.Def) {
+	o.defineLetters(d, "Topic for records that cannot be converted or that the log refuses, in the same transaction or before the offset. It needs errors.tolerance=all. Kafka Connect has this for sinks only.")
 	d.Add(
 		connect.Option{Name: "topic.creation.groups", Var: &o.topicCreation, Group: groupTopicCreation, Width: connect.WidthLong, Display: "Topic creation groups",
 			Check: notAvailable(func() bool { return len(o.topicCreation) > 0 }, "topic creation groups"),
@@ -149,14 +193,8 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 			Display: "Topics", Dependents: []string{"topics.regex"}, Doc: "Topics to read, separated by commas. Either topics or topics.regex is needed."},
 		connect.Option{Name: "topics.regex", Var: &o.topicsRegex, Check: o.checkRegex, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
 			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
-		connect.Option{Name: "errors.deadletterqueue.topic.name", Var: &o.dlqTopic, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
-			Display: "Dead letter queue topic", Check: notAvailable(func() bool { return o.dlqTopic != "" }, "dead letter queues"),
-			Doc: "Topic for records that cannot be handled. Not available in this version."},
-		connect.Option{Name: "errors.deadletterqueue.topic.replication.factor", Var: &o.dlqReplication, Default: "3", Importance: connect.Medium, Group: groupErrors,
-			Width: connect.WidthMedium, Display: "Dead letter queue replication factor", Doc: "Replication factor of the dead letter queue topic."},
-		connect.Option{Name: "errors.deadletterqueue.context.headers.enable", Var: &o.dlqContext, Default: "false", Importance: connect.Medium, Group: groupErrors,
-			Width: connect.WidthMedium, Display: "Dead letter queue context headers", Doc: "Whether records of the dead letter queue say where they come from."},
 	)
+	o.defineLetters(d, "Topic for records that cannot be handled, as they are in the log. It needs errors.tolerance=all.")
 	o.defineConsumer(d)
 }
 

@@ -23,6 +23,8 @@ type plugins struct {
 	// classes are the full names in the order of GET /connector-plugins: sinks,
 	// then sources, by name.
 	classes []PluginInfo
+	// providers resolve references in configs.
+	providers providers
 }
 
 func newPlugins(specs []connect.Spec) (*plugins, error) {

@@ -26,8 +26,12 @@ func (r *reconciler) prepare(c *connector, want connectorState) {
 	}
 	c.preparing = true
 	r.background.Go(func() {
+		sum := r.plugins.providers.resolve(want.config).sum
 		err := r.prepareTasks(r.lifetime, c.name, want)
-		r.post(func(r *reconciler) { r.connectorPrepared(c, want.revision, err) })
+		r.post(func(r *reconciler) {
+			c.sum = sum
+			r.connectorPrepared(c, want.revision, err)
+		})
 	})
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"maps"
 	"sync"
 )
@@ -39,7 +40,9 @@ type connector struct {
 	preparing bool
 	failed    error // of the last preparation
 	state     State // reported last
-	tasks     map[int]*instance
+	// sum is of the values that references in the config had when it was prepared.
+	sum   [sha256.Size]byte
+	tasks map[int]*instance
 }
 
 func newReconciler(cfg *Config, p *plugins) *reconciler {

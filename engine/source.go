@@ -51,6 +51,9 @@ type sourceTask struct {
 
 // runSource runs the task's source until it stops or fails.
 func runSource(t task) error {
+	if err := t.prepareLetters(); err != nil {
+		return stopped(t.stop, err)
+	}
 	client, err := kgo.NewClient(t.producerOpts()...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -35,9 +34,9 @@ func (r *reconciler) runTask(i *instance) error {
 	}
 	logger := r.cfg.Logger.With(logConnector, i.id.Connector, logTask, i.id.Task)
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
-		skipped: &skipLog{logger: logger, each: d.options.logErrors, where: d.options.logRecords}}
+		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
-	if t.convert, err = newConverters(r.cfg, &d.options, i.config); err != nil {
+	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err
 	}
 	switch d.config.(type) {
@@ -86,27 +85,4 @@ func (t *task) trouble(what string) *trouble {
 	tr := newTrouble(t.logger, what)
 	tr.hide = t.def.secrets
 	return tr
-}
-
-// skipLog tells of records that are skipped by errors.tolerance=all. This is
-// where a dead letter queue takes them once there is one.
-type skipLog struct {
-	logger *slog.Logger
-	each   bool // errors.log.enable
-	where  bool // errors.log.include.messages
-	count  atomic.Int64
-}
-
-// skip counts a record. Without errors.log.enable it logs the 1st, 2nd, 4th,
-// 8th... so that neither silence nor a flood hides the trouble.
-func (s *skipLog) skip(place string, err error) {
-	count := s.count.Add(1)
-	if !s.each && count&(count-1) != 0 {
-		return
-	}
-	args := []any{logError, err, "skipped", count}
-	if s.where || !s.each {
-		args = append(args, "record", place)
-	}
-	s.logger.Warn("skip a record", args...)
 }

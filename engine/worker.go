@@ -39,6 +39,9 @@ func New(cfg Config) (*Worker, error) {
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
 	}
+	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
+		return nil, err
+	}
 	if err := checkConverters(&w.cfg); err != nil {
 		return nil, err
 	}
@@ -71,6 +74,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.readState(ctx); err != nil {
 		return stopError(ctx, err)
 	}
+	var reloader sync.WaitGroup
+	reloader.Go(func() { w.reconciler.watchReferences(following) })
+	defer reloader.Wait()
+	defer stopFollowing()
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
 	w.reconciler.run(ctx)

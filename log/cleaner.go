@@ -16,15 +16,10 @@ const rollBytes = 1 << 20
 type cleaner struct {
 	stop     chan struct{}
 	throttle throttle
-	dec      *batch.Decompressor
-	rewriter batch.Rewriter
-	kept     []batch.Record // of the batch at hand
 }
 
 func newCleaner(cfg *Config) *cleaner {
-	return &cleaner{
-		stop: make(chan struct{}), throttle: throttle{rate: cfg.CompactionBytesPerSecond}, dec: batch.NewDecompressor(cfg.MaxDecompressed),
-	}
+	return &cleaner{stop: make(chan struct{}), throttle: throttle{rate: cfg.CompactionBytesPerSecond}}
 }
 
 // run works until stop is closed.

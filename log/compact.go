@@ -18,6 +18,10 @@ type pass struct {
 	keys *keyOffsets
 	last map[int64]lastBatch // of each active producer
 	txns *cleanedTxns
+
+	dec      *batch.Decompressor // these three end with the pass: they may be megabytes
+	rewriter batch.Rewriter
+	kept     []batch.Record // of the batch at hand
 }
 
 // lastBatch tells the batch of a producer that stays, if empty, for its sequence number and epoch.
@@ -55,8 +59,8 @@ func (c *cleaner) cleanSegments(d *dirt) error {
 		return err
 	}
 	n := &pass{
-		cleaner: c, p: p, c: p.topic.config.Load(), now: p.log.cfg.Now().UnixMilli(),
-		keys: newKeyOffsets(p.log.cfg.CompactionMemory), last: p.lastOfProducers(),
+		cleaner: c, p: p, c: p.topic.config.Load(), now: p.log.cfg.Now().UnixMilli(), last: p.lastOfProducers(),
+		keys: newKeyOffsets(p.log.cfg.CompactionMemory), dec: batch.NewDecompressor(p.log.cfg.MaxDecompressed),
 	}
 	if err := n.readKeys(d); err != nil {
 		return err

@@ -194,10 +194,12 @@ func TestCompactPowerCut(t *testing.T) {
 			if len(cuts) < 100 {
 				t.Errorf("the power was cut %d times, want it more often", len(cuts))
 			}
-			for _, c := range cuts {
+			for i := range cuts {
+				c := &cuts[i]
 				if c.verify(t, before); t.Failed() {
 					return
 				}
+				c.fs = nil
 			}
 		})
 	}
@@ -223,10 +225,8 @@ func compactWithCuts(t *testing.T, seed uint64) (clientView, []compactCut) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for _, keep := range []float64{0, 0.5, 1} {
-			if armed {
-				cuts = append(cuts, compactCut{mem.CrashClone(dice, keep), fmt.Sprintf("cut %d before %s %s, keeping %v", len(cuts), op, name, keep)})
-			}
+		if keep := []float64{0, 0.3, 0.7, 1}[dice.IntN(4)]; armed {
+			cuts = append(cuts, compactCut{mem.CrashClone(dice, keep), fmt.Sprintf("cut %d before %s %s, keeping %v", len(cuts), op, name, keep)})
 		}
 		return nil
 	}
@@ -270,7 +270,10 @@ func (c *compactCut) verify(t *testing.T, before clientView) {
 	if r, err := Check("data", c.fs); err != nil || !r.OK() {
 		t.Errorf("%s: Check: %v, %v", c.during, r.Problems, err)
 	}
-	l := mustOpen(t, testConfig(c.fs))
+	l, err := Open(testConfig(c.fs))
+	if err != nil {
+		t.Fatalf("%s: open: %v", c.during, err)
+	}
 	p := mustPartition(t, l, "t", 0)
 	for i, when := range []string{"", ", cleaned"} {
 		now, err := readView(p)
@@ -731,4 +734,57 @@ func TestCleanerIsThrottled(t *testing.T) {
 		}
 		wantSound(t, cfg.FS, "data")
 	})
+}
+
+// TestCleanerCheckpoints loses or damages what the cleaner has written down: nothing is taken for damage, and what was clean is
+// cleaned again. A new topic of a deleted one's name inherits nothing.
+func TestCleanerCheckpoints(t *testing.T) {
+	for _, name := range []string{holesFile, cleanerFile} {
+		for _, content := range []string{"", "0\n1\nt 0 x\n"} {
+			mem := vfs.NewMem()
+			l := mustOpen(t, testConfig(mem))
+			mustCreate(t, l, "t", 1, compactedConfig())
+			fillCompacted(t, mustPartition(t, l, "t", 0), rand.New(rand.NewPCG(1, 1)), 60)
+			before, err := readView(mustPartition(t, l, "t", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.cleaner.cycle(l)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if content == "" {
+				err = mem.Remove("data/" + name)
+			} else {
+				err = writeFile(mem, "data/"+name, []byte(content))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			l = mustOpen(t, testConfig(mem))
+			p := mustPartition(t, l, "t", 0)
+			l.cleaner.cycle(l)
+			now, err := readView(p)
+			if err != nil {
+				t.Fatalf("%s %q: %v", name, content, err)
+			}
+			wantSameData(t, name, before, now)
+			if p.holes.Load() > p.segments[len(p.segments)-1].base {
+				t.Errorf("%s %q: holes up to %d, the active segment starts at %d", name, content, p.holes.Load(), p.segments[len(p.segments)-1].base)
+			}
+			if err := l.DeleteTopic("t"); err != nil {
+				t.Fatal(err)
+			}
+			mustCreate(t, l, "t", 1, nil)
+			for _, name := range []string{holesFile, cleanerFile} {
+				if b, err := readFile(mem, "data/"+name); err != nil || string(b) != "0\n0\n" {
+					t.Errorf("%s of the new topic: %q, %v", name, b, err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(t, mem, "data")
+		}
+	}
 }

@@ -345,10 +345,14 @@ func TestTopics(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	for k, v := range map[string]string{"retention.ms": "x", "segment.bytes": "1", "cleanup.policy": "nothing", "no.such": "1"} {
+	for k, v := range map[string]string{"retention.ms": "x", "segment.bytes": "1", "cleanup.policy": "nothing", "no.such": "1", "min.cleanable.dirty.ratio": "NaN"} {
 		if _, err := l.CreateTopic("n", 1, map[string]string{k: v}); !errors.As(err, &config) || config.Name != k {
 			t.Errorf("%s=%s: %v, want *ConfigError", k, v, err)
 		}
+	}
+	lags := map[string]string{"min.compaction.lag.ms": "11", "max.compaction.lag.ms": "10"}
+	if err := CheckTopicConfig(lags); !errors.As(err, &config) || config.Name != "min.compaction.lag.ms" {
+		t.Errorf("%v: %v, want *ConfigError", lags, err)
 	}
 	if err := errors.Join(l.CreatePartitions("a.b", 3), l.AlterTopic("a.b", map[string]string{"retention.ms": "7", "cleanup.policy": "compact,delete"})); err != nil {
 		t.Fatal(err)

@@ -28,22 +28,41 @@ type settingRun struct {
 	part *Partition
 }
 
-func (r *settingRun) open() {
+func (r *settingRun) create(overrides map[string]string) {
 	r.cfg.FS = r.mem
-	r.log = mustOpen(r.t, r.cfg)
-	r.part = mustPartition(r.t, r.log, "t", 0)
-}
-
-func (r *settingRun) restart() {
-	if err := r.log.Close(); err != nil {
+	l := mustOpen(r.t, r.cfg)
+	mustCreate(r.t, l, "t", 1, overrides)
+	if err := l.Close(); err != nil {
 		r.t.Fatal(err)
 	}
 	r.open()
 }
 
-// kill goes on with what is on disk: everything, as every step is durable.
+func (r *settingRun) open() {
+	r.cfg.FS = r.mem
+	var err error
+	if r.log, err = Open(r.cfg); err != nil {
+		r.t.Fatal(err)
+	}
+	r.part = mustPartition(r.t, r.log, "t", 0)
+}
+
+func (r *settingRun) close() {
+	if err := r.log.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *settingRun) restart() {
+	r.close()
+	r.open()
+}
+
+// kill goes on with what is on disk before the log is closed: everything, as every step is durable.
 func (r *settingRun) kill() {
-	r.mem = r.mem.CrashClone(r.rnd, 0.5)
+	left := r.mem.CrashClone(r.rnd, 0.5)
+	r.close()
+	r.mem = left
 	r.open()
 }
 
@@ -218,9 +237,7 @@ func TestSettingsAreNotVisible(t *testing.T) {
 				for k, v := range s.overrides {
 					overrides[k] = v
 				}
-				r.cfg.FS = r.mem
-				mustCreate(t, mustOpen(t, r.cfg), "t", 1, overrides)
-				r.kill()
+				r.create(overrides)
 				for _, step := range history(t, seed) {
 					step(r.part)
 					if s.between != nil && r.rnd.IntN(8) == 0 {
@@ -237,9 +254,7 @@ func TestSettingsAreNotVisible(t *testing.T) {
 				if text != want[i] || fmt.Sprint(latest) != fmt.Sprint(wantLatest) {
 					t.Fatalf("seed %d, %s, cleanup.policy=%s: readers of committed data see\n%s\n%v\nwith other settings\n%s\n%v", seed, s.name, policy, text, latest, want[i], wantLatest)
 				}
-				if err := r.log.Close(); err != nil {
-					t.Fatal(err)
-				}
+				r.close()
 				wantSound(t, r.mem, "data")
 			}
 		}

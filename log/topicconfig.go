@@ -123,7 +123,7 @@ func TopicConfigKeys() []ConfigKey {
 			Doc: "Age beyond which segments are deleted, -1 for no limit.",
 			set: func(c *TopicConfig, v string) { c.RetentionMs = number(v) }},
 		{Name: "segment.bytes", Type: TypeInt, Default: "1073741824", min: 1024, max: math.MaxInt32,
-			Doc: "Size beyond which a new segment is started.",
+			Doc: "Size beyond which a new segment is started. Compaction starts one earlier where most of the partition would be dirty.",
 			set: func(c *TopicConfig, v string) { c.SegmentBytes = number(v) }},
 		{Name: "segment.index.bytes", Type: TypeInt, Default: "10485760", min: 16, max: math.MaxInt32,
 			Doc: "Size of a segment's index beyond which a new segment is started.",

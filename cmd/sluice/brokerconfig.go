@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
 )
 
@@ -26,6 +27,7 @@ type brokerConfig struct {
 	superUsers   []security.Principal
 	allowIfNoACL bool
 	limits       brokerLimits
+	groups       group.Config // without what the server sets
 	cleaning     logCleaning
 }
 
@@ -62,9 +64,11 @@ type brokerProperties struct {
 	advertised, protocolMap, overrides []string
 	addSCRAM, superUserText            connect.Secret // not read as lists: they have commas
 	authorizer                         string
+	group                              groupProperties
 }
 
 func (p *brokerProperties) define(d *connect.Def) {
+	p.group.define(d)
 	l := &p.limits
 	d.Add(
 		connect.Option{Name: "advertised.listeners", Var: &p.advertised, Doc: "NAME://HOST:PORT that clients of each listener are told to dial."},
@@ -94,6 +98,7 @@ func takeBroker(props map[string]string, listeners []string) (brokerConfig, erro
 	p.define(&d)
 	errs := []error{connect.Err(d.Parse(props))}
 	p.authorize = p.authorizer != ""
+	p.groups = p.group.groups()
 	note := func(property string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", property, err))

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/sluice-data/sluice/internal/javaprops"
 	"github.com/sluice-data/sluice/log/broker"
 )
 
@@ -80,7 +81,7 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	if f.config != "" {
 		text, err := readConfigFile(f.config)
 		if err == nil {
-			props, err = parseProperties(text)
+			props, err = javaprops.Parse(text)
 		}
 		if err != nil {
 			return Config{}, fmt.Errorf("--config: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,6 @@ import (
 
 // logDir is the folder of the log in the data directory.
 const logDir = "log"
-
-// groupRebalanceDelay is how long an empty group waits for more members. Kafka's
-// 3 s spare a large cluster some rebalances; here they would only delay the first
-// record of a sink.
-const groupRebalanceDelay = 100 * time.Millisecond
 
 // embedded is the log in this process and the broker in front of it.
 type embedded struct {
@@ -55,7 +51,9 @@ func openEmbedded(c *Config, cfg log.Config, lns []net.Listener, registry *metri
 	if err != nil {
 		return nil, openLogError(c.DataDir, err)
 	}
-	groups, err := group.Open(group.Config{Log: l, Logger: logger, InitialRebalanceDelay: groupRebalanceDelay})
+	gc := c.broker.groups
+	gc.Log, gc.Logger, gc.InitialRebalanceDelay = l, logger, cmp.Or(gc.InitialRebalanceDelay, groupRebalanceDelay)
+	groups, err := group.Open(gc)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start group coordinator: %w", err), l.Close())
 	}

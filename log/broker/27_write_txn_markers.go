@@ -28,7 +28,7 @@ func writeTxnMarkersHandler() handler {
 	}
 }
 
-func (b *Broker) writeTxnMarkers(ctx context.Context, r *request, q *kmsg.WriteTxnMarkersRequest) kmsg.Response {
+func (b *Broker) writeTxnMarkers(_ context.Context, r *request, q *kmsg.WriteTxnMarkersRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.WriteTxnMarkersResponse)
 	resp.Markers = []kmsg.WriteTxnMarkersResponseMarker{}
 	allowed := b.allows(r, kmsg.ACLOperationAlter, kmsg.ACLResourceTypeCluster, clusterName) ||
@@ -39,14 +39,14 @@ func (b *Broker) writeTxnMarkers(ctx context.Context, r *request, q *kmsg.WriteT
 		rm.ProducerID = m.ProducerID
 		rm.Topics = []kmsg.WriteTxnMarkersResponseMarkerTopic{}
 		for _, t := range m.Topics {
-			rm.Topics = append(rm.Topics, b.writeMarker(ctx, allowed, m, &t))
+			rm.Topics = append(rm.Topics, b.writeMarker(allowed, m, &t))
 		}
 		resp.Markers = append(resp.Markers, rm)
 	}
 	return resp
 }
 
-func (b *Broker) writeMarker(ctx context.Context, allowed bool, m *kmsg.WriteTxnMarkersRequestMarker, t *kmsg.WriteTxnMarkersRequestMarkerTopic) kmsg.WriteTxnMarkersResponseMarkerTopic {
+func (b *Broker) writeMarker(allowed bool, m *kmsg.WriteTxnMarkersRequestMarker, t *kmsg.WriteTxnMarkersRequestMarkerTopic) kmsg.WriteTxnMarkersResponseMarkerTopic {
 	rt := kmsg.NewWriteTxnMarkersResponseMarkerTopic()
 	rt.Topic = t.Topic
 	rt.Partitions = []kmsg.WriteTxnMarkersResponseMarkerTopicPartition{}
@@ -57,7 +57,7 @@ func (b *Broker) writeMarker(ctx context.Context, allowed bool, m *kmsg.WriteTxn
 	errs := make([]error, len(partitions))
 	if allowed {
 		marker := log.Marker{ProducerID: m.ProducerID, ProducerEpoch: m.ProducerEpoch, CoordinatorEpoch: m.CoordinatorEpoch, Commit: m.Committed}
-		errs = b.cfg.Txns.WriteMarkers(ctx, marker, partitions)
+		errs = b.cfg.Txns.WriteMarkers(marker, partitions)
 	}
 	for i, p := range t.Partitions {
 		rp := kmsg.NewWriteTxnMarkersResponseMarkerTopicPartition()

@@ -114,7 +114,7 @@ func (b *Broker) commitOffsets(ctx context.Context, r *request, q *kmsg.TxnOffse
 		return offsetsTxnError(err, q.Version)
 	}
 	if err := b.cfg.Groups.CommitTransaction(commit, p.ID, p.Epoch); err != nil {
-		return err
+		return offsetsGroupError(err, q.Version)
 	}
 	return a.WaitDurable()
 }
@@ -127,6 +127,15 @@ func offsetsTxnError(err error, version int16) error {
 		return kerr.InvalidProducerEpoch
 	case errors.Is(err, kerr.TransactionAbortable) && version < offsetsAbortable:
 		return kerr.InvalidTxnState
+	}
+	return err
+}
+
+// offsetsGroupError is what a client is told of an error of the group: before v6 one
+// that it expects (KIP-1319).
+func offsetsGroupError(err error, version int16) error {
+	if version < 6 && (errors.Is(err, kerr.GroupIDNotFound) || errors.Is(err, kerr.StaleMemberEpoch)) {
+		return kerr.IllegalGeneration
 	}
 	return err
 }

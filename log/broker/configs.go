@@ -123,7 +123,7 @@ func (b *Broker) staticConfigs() []config {
 	flag := func(name string, value bool, doc string) config {
 		return staticConfig(name, strconv.FormatBool(value), log.TypeBoolean, doc)
 	}
-	return []config{
+	return append([]config{
 		str("advertised.listeners", b.describeListeners(func(l *listener) string { return l.Name + "://" + l.AdvertisedAddr }), "Addresses that clients are told to dial."),
 		flag("auto.create.topics.enable", !b.cfg.DisableAutoCreate, "Whether asking for the metadata of an unknown topic creates it."),
 		num("broker.id", int64(b.cfg.NodeID), "Id of this broker."),
@@ -135,10 +135,9 @@ func (b *Broker) staticConfigs() []config {
 		str("listener.security.protocol.map", b.describeListeners(func(l *listener) string { return l.Name + ":" + l.protocol() }), "What is spoken at each listener."),
 		str("log.dirs", b.cfg.Dir, "Directory of the log."),
 		num("node.id", int64(b.cfg.NodeID), "Id of this broker."),
-		num("offsets.topic.num.partitions", 50, "Partitions of __consumer_offsets."),
 		num("queued.max.request.bytes", b.cfg.MaxInFlightBytes, "Most bytes of requests being handled."),
 		num("socket.request.max.bytes", int64(b.cfg.MaxFrameBytes), "Most bytes of one request."),
-	}
+	}, b.groupConfigs()...)
 }
 
 func staticConfig(name, value string, typ log.ConfigType, doc string) config {

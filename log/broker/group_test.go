@@ -374,3 +374,100 @@ func TestGroupAdministration(t *testing.T) {
 		}
 	})
 }
+
+func TestGroupConfigsAreDescribed(t *testing.T) {
+	s := newServer(t)
+	configs, err := kadm.NewClient(s.client()).DescribeBrokerConfigs(s.ctx(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range configs[0].Configs {
+		got[c.Key] = c.MaybeValue()
+	}
+	for name, want := range map[string]string{
+		"group.consumer.session.timeout.ms": "45000", "group.consumer.migration.policy": "bidirectional",
+		"group.consumer.assignors": "uniform,range", "offsets.retention.minutes": "10080", "offsets.topic.num.partitions": "5",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+}
+
+// Two members consume, transform and produce in transactions while one of them
+// leaves and the broker restarts: each record has exactly one result, and who
+// comes new waits for offsets that are pending (KIP-447). Not with the classic
+// protocol: there kgo waits for a mutex while it joins, and virtual time stops.
+func TestTransactionalConsumersInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { testTransactionalConsumers(t, nextGeneration()) })
+}
+
+func testTransactionalConsumers(t *testing.T, opts []kgo.Opt) {
+	v := startVirtual(t)
+	v.createTopic("out", 6, nil)
+	v.produce("t")
+	stopA, stopB := v.transform("a", opts), v.transform("b", opts)
+	v.wait(20 * time.Second)
+	v.produce("t")
+	v.restart()
+	v.produce("t")
+	v.wait(40 * time.Second)
+	stopB()
+	v.produce("t")
+	v.wait(2 * time.Minute)
+	stopA()
+	got := map[string]int{}
+	reader := v.client(kgo.ConsumeTopics("out"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	for range 20 {
+		v.wait(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) { got[string(r.Value)]++ })
+		cancel()
+	}
+	for i := range v.produced {
+		if n := got[fmt.Sprint(i)]; n != 1 {
+			t.Errorf("record %d has %d results", i, n)
+		}
+	}
+}
+
+// transform copies t to out until the function that it returns is called.
+func (v *virtual) transform(id string, opts []kgo.Opt) (stop func()) {
+	v.t.Helper()
+	s, err := kgo.NewGroupTransactSession(append([]kgo.Opt{
+		kgo.SeedBrokers("sluice:9092"), kgo.Dialer(v.dial), kgo.MetadataMinAge(10 * time.Millisecond),
+		kgo.TransactionalID(id), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.RequireStableFetchOffsets(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	}, opts...)...)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			f := s.PollRecords(ctx, 7)
+			if f.NumRecords() == 0 {
+				continue
+			}
+			if err := s.Begin(); err != nil {
+				v.t.Errorf("%s: begin: %v", id, err)
+				return
+			}
+			f.EachRecord(func(r *kgo.Record) {
+				s.Produce(context.Background(), &kgo.Record{Topic: "out", Value: r.Value}, nil)
+			})
+			_, err := s.End(context.Background(), kgo.TryCommit)
+			for ; err != nil; _, err = s.End(context.Background(), kgo.TryAbort) { // the broker is away
+				<-time.After(time.Second)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+		s.Close()
+	}
+}

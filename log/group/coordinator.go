@@ -128,6 +128,9 @@ func (c *Coordinator) Close() error {
 	return nil
 }
 
+// Config is the coordinator's, with the defaults where it was silent.
+func (c *Coordinator) Config() Config { return c.cfg }
+
 // EnsureTopic returns the offsets topic and creates it when it is missing.
 func (c *Coordinator) EnsureTopic() (*log.Topic, error) { return c.store.topic() }
 

@@ -3,8 +3,13 @@ package group
 import (
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/internal/vfs"
 )
@@ -77,6 +82,62 @@ func TestConsumerHeartbeatWaitsForTheSync(t *testing.T) {
 		}
 		a.wants("t-0 t-1")
 	})
+}
+
+// When the disk is full nothing changes that members could be told of, and when
+// there is room again the group goes on.
+func TestFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var full atomic.Bool
+		disk := &vfs.Fault{FS: vfs.NewMem(), Inject: func(op vfs.Op, name string) error {
+			if full.Load() && op == vfs.OpWrite && strings.HasSuffix(name, ".log") {
+				return syscall.ENOSPC
+			}
+			return nil
+		}}
+		x := &fixture{t: t, fs: disk, cfg: Config{InitialRebalanceDelay: -1}}
+		x.open()
+		defer func() { x.close() }()
+		a, b := x.consumer("a", "t"), x.consumer("b", "t")
+		a.must()
+		classic := classicGroup(x, "classic")
+		full.Store(true)
+		before := x.dump()
+		x.wantErr("join", b.beat(), kerr.CoordinatorNotAvailable)
+		x.wantErr("leave", a.leave(epochLeave), kerr.CoordinatorNotAvailable)
+		q := b.request()
+		q.Group = "classic"
+		x.wantErr("migrate", b.send(q), kerr.CoordinatorNotAvailable)
+		x.wantErr("the same as before", a.beat(), nil)
+		<-time.After(46 * time.Second) // a's session is over, and that cannot be written
+		synctest.Wait()
+		if after := x.dump(); after != before {
+			t.Errorf("changed while the disk was full:\n%swas\n%s", after, before)
+		}
+		full.Store(false)
+		x.wantErr("a is still there", a.beat(), nil)
+		b.must()
+		x.settle(a, b)
+		x.wantErr("classic", x.Heartbeat("classic", 1, classic, nil), nil)
+	})
+}
+
+// classicGroup makes a classic group of one member, whose session is long.
+func classicGroup(x *fixture, id string) (memberID string) {
+	x.t.Helper()
+	c := x.embedded("m", "t")
+	q := kmsg.NewPtrJoinGroupRequest()
+	q.Group, q.ProtocolType, q.SessionTimeoutMillis, q.RebalanceTimeoutMillis = id, consumerType, 600_000, 600_000
+	p := kmsg.NewJoinGroupRequestProtocol()
+	p.Name, p.Metadata = "range", []byte(c.metadata)
+	q.Protocols = append(q.Protocols, p)
+	resp := x.Join(x.t.Context(), Client{"m", "/host"}, q)
+	s := kmsg.NewPtrSyncGroupRequest()
+	s.Group, s.MemberID, s.Generation = id, resp.MemberID, resp.Generation
+	if got := x.Sync(x.t.Context(), s); got.ErrorCode != 0 {
+		x.t.Fatalf("sync: error %d", got.ErrorCode)
+	}
+	return resp.MemberID
 }
 
 // A group that is deleted while a commit is on its way to the disk stays

@@ -537,6 +537,17 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// Who is no member may commit while a group has none, whatever id it names.
+func TestCommitWithoutMembership(t *testing.T) {
+	bubble(t, func(x *fixture) {
+		stranger := &client{x: x, generation: -1, memberID: "stranger"}
+		x.wantErr("to an empty group", stranger.commit(1), nil)
+		a := x.client("a")
+		a.joined(a.enter())
+		x.wantErr("to one with members", stranger.commit(2), kerr.UnknownMemberID)
+	})
+}
+
 // What groups hold has a limit; what is there goes on, and room comes back.
 func TestMemoryLimit(t *testing.T) {
 	bubbleWith(t, Config{InitialRebalanceDelay: -1, MaxBytes: 10_000}, func(x *fixture) {

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -37,7 +36,9 @@ func (c *Coordinator) Partition(group string) (int32, error) {
 // before the return of this call.
 //
 // Who may commit is checked as KIP-447 says: nobody in particular when the
-// request names no member, otherwise a member of this generation or epoch.
+// request names no member, otherwise a member of this generation or epoch. The
+// errors are those of TxnOffsetCommit v6 (KIP-1319): GROUP_ID_NOT_FOUND and
+// STALE_MEMBER_EPOCH among them.
 func (c *Coordinator) CommitTransaction(q CommitRequest, producerID int64, producerEpoch int16) error {
 	partition, err := c.Partition(q.Group)
 	if err != nil {
@@ -48,7 +49,7 @@ func (c *Coordinator) CommitTransaction(q CommitRequest, producerID int64, produ
 		return err
 	}
 	if g == nil {
-		return kerr.IllegalGeneration
+		return withMessage(kerr.GroupIDNotFound, "group %q not found", q.Group)
 	}
 	w, err := g.appendTransactional(q, transaction{partition, producerID}, producerEpoch)
 	g.forgetIfUnused()
@@ -94,7 +95,10 @@ func (g *group) checkTransactional(q CommitRequest) error {
 		return nil
 	}
 	if g.consumer != nil {
-		return g.checkConsumerTransactional(q)
+		if q.Generation < 0 && len(g.consumer.members) == 0 {
+			return nil
+		}
+		return g.checkEpoch(q)
 	}
 	if q.Generation < 0 && g.state == empty {
 		return nil
@@ -108,19 +112,6 @@ func (g *group) checkTransactional(q CommitRequest) error {
 	}
 	g.touch(m)
 	return nil
-}
-
-// checkConsumerTransactional knows no STALE_MEMBER_EPOCH: clients do not expect it
-// from TxnOffsetCommit up to v5.
-func (g *group) checkConsumerTransactional(q CommitRequest) error {
-	if q.Generation < 0 && len(g.consumer.members) == 0 {
-		return nil
-	}
-	err := g.checkEpoch(q)
-	if errors.Is(err, kerr.StaleMemberEpoch) {
-		return kerr.IllegalGeneration
-	}
-	return err
 }
 
 // EndTransaction applies (commit) or drops the pending offsets of a producer in

@@ -148,7 +148,7 @@ func TestTransactionMembers(t *testing.T) {
 		x.wantErr("unknown member", p.commit(stranger, 1), kerr.UnknownMemberID)
 		x.wantErr("former generation", p.commit(&former, 1), kerr.IllegalGeneration)
 		err := x.CommitTransaction(CommitRequest{Group: "none", Generation: 3, MemberID: "a"}, 7, 0)
-		x.wantErr("no such group", err, kerr.IllegalGeneration)
+		x.wantErr("no such group", err, kerr.GroupIDNotFound)
 		p.mark(false, true)
 		x.wantErr("leave", a.leave(), nil)
 		synctest.Wait()
@@ -159,7 +159,7 @@ func TestTransactionMembers(t *testing.T) {
 		x.wantErr("consumer member", p.commit(member, 1), nil)
 		x.wantErr("no member named", p.commit(nobody, 1), nil)
 		member.generation++
-		x.wantErr("other epoch", p.commit(member, 1), kerr.IllegalGeneration)
+		x.wantErr("other epoch", p.commit(member, 1), kerr.StaleMemberEpoch)
 	})
 }
 

@@ -41,7 +41,8 @@ func (t *transaction) add(ready bool, p Producer, partitions []TopicPartition, v
 	if err != nil || !changed {
 		return err
 	}
-	if len(next.partitions) > t.c.cfg.MaxPartitions { // I5
+	more := len(next.partitions) - len(t.meta.partitions)
+	if len(next.partitions) > t.c.cfg.MaxPartitions || int(t.c.total.Load())+more > t.c.cfg.MaxTotalPartitions { // I5
 		return kerr.PolicyViolation
 	}
 	return t.write(next)

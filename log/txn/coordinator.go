@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,8 +25,8 @@ const (
 	keyEpoch     = "producer_epoch"
 )
 
-// maxIDBytes is how long a transactional id may be (I5): the records have 16 bits for it.
-const maxIDBytes = 4096
+// maxIDBytes is how long a transactional id may be (I5).
+const maxIDBytes = 1000
 
 // Config of [Open]. Zero values mean the defaults given per field.
 type Config struct {
@@ -57,6 +58,8 @@ type Config struct {
 	MaxIDs int
 	// MaxPartitions of one transaction (I5). Default 10,000.
 	MaxPartitions int
+	// MaxTotalPartitions of all open transactions together (I5). Default 1,000,000.
+	MaxTotalPartitions int
 }
 
 func (c Config) withDefaults() Config {
@@ -69,6 +72,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxWait, time.Second)
 	def(&c.MaxIDs, 50_000)
 	def(&c.MaxPartitions, 10_000)
+	def(&c.MaxTotalPartitions, 1_000_000)
 	if c.EndOffsets == nil {
 		c.EndOffsets = func(int32, int64, int16, bool) {}
 	}
@@ -91,6 +95,7 @@ type Coordinator struct {
 	cfg   Config
 	store store
 	ids   producerIDs
+	total atomic.Int64 // partitions of all open transactions
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc

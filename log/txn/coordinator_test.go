@@ -436,8 +436,8 @@ func TestExpiration(t *testing.T) {
 	})
 }
 
-func TestInitErrors(t *testing.T) {
-	bubbleOn(t, func() vfs.FS { return vfs.NewMem() }, Config{MaxIDs: 2, MaxPartitions: 2}, func(t *testing.T, x *fixture) {
+func TestLimits(t *testing.T) {
+	bubbleOn(t, func() vfs.FS { return vfs.NewMem() }, Config{MaxIDs: 2, MaxPartitions: 2, MaxTotalPartitions: 3}, func(t *testing.T, x *fixture) {
 		for _, tt := range []struct {
 			id      string
 			timeout int32
@@ -459,6 +459,16 @@ func TestInitErrors(t *testing.T) {
 		p := x.init("a")
 		err := x.AddPartitions(t.Context(), p, []TopicPartition{{"t", 0}, {"t", 1}, {"t", 2}})
 		x.wantErr("add three partitions", err, kerr.PolicyViolation)
+		b := x.init("b")
+		for range 2 { // what a transaction has ended with is free again, also after a restart
+			x.wantErr("add two", x.AddPartitions(t.Context(), p, []TopicPartition{{"t", 0}, {"t", 1}}), nil)
+			x.reopen()
+			err = x.AddPartitions(t.Context(), b, []TopicPartition{{"t", 0}, {"t", 1}})
+			x.wantErr("add two more than there may be", err, kerr.PolicyViolation)
+			x.wantErr("add one more", x.AddPartitions(t.Context(), b, []TopicPartition{{"t", 0}}), nil)
+			p, b = x.end(p, true), x.end(b, false)
+			synctest.Wait()
+		}
 		_, err = x.End(t.Context(), Producer{"never", 1, 1}, true, true)
 		x.wantErr("end of an id that is not known", err, kerr.InvalidProducerIDMapping)
 	})

@@ -98,7 +98,7 @@ func (t *transaction) finish() {
 	// That the markers are durable need not be: the next start would write them again. So nobody waits for this record, and if it
 	// cannot be written, the next one says more.
 	if next := m.complete(nowMs()); t.write(next) != nil {
-		t.meta = next
+		t.set(next)
 	}
 	t.notify()
 }

@@ -154,6 +154,17 @@ func TestWritesWaitForTheirPartition(t *testing.T) {
 	onDisk(t, func(t *testing.T, x *fixture, d *disk) {
 		p := x.init("x")
 		tp := TopicPartition{"t", 0}
+		topic, _ := x.EnsureTopic()
+		state, _ := topic.Partition(log.PartitionFor("x", 3))
+		a, err := x.Admit(t.Context(), p, []TopicPartition{{"t", 1}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if state.HighWatermark() == state.EndOffset() {
+			t.Error("the record that adds a partition has a sync round of its own")
+		}
+		a.Leave()
 		release := d.hold(stateDir("x"))
 		written := make(chan error, 1)
 		go func() { written <- x.write(p, tp, 0, "a", true) }()
@@ -349,9 +360,9 @@ func TestWriteMarkers(t *testing.T) {
 		hanging := Producer{"", 4711, 3}
 		x.append(hanging, 0, "a")
 		tps := []TopicPartition{{"t", 0}, {"none", 0}, {"t", 9}}
-		errs := x.WriteMarkers(t.Context(), log.Marker{ProducerID: 4711, ProducerEpoch: 2}, tps[:1])
+		errs := x.WriteMarkers(log.Marker{ProducerID: 4711, ProducerEpoch: 2}, tps[:1])
 		x.wantErr("older epoch", errs[0], log.ErrInvalidProducerEpoch)
-		errs = x.WriteMarkers(t.Context(), log.Marker{ProducerID: 4711, ProducerEpoch: 3, Commit: true}, tps)
+		errs = x.WriteMarkers(log.Marker{ProducerID: 4711, ProducerEpoch: 3, Commit: true}, tps)
 		x.wantErr("marker", errs[0], nil)
 		x.wantErr("no topic", errs[1], log.ErrTopicNotFound)
 		x.wantErr("no partition", errs[2], log.ErrTopicNotFound)

@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -93,6 +92,6 @@ func (c *Coordinator) appendMarker(m log.Marker, tp TopicPartition) (place, erro
 // transactional id accounts for, which hold up the readers of their partitions
 // (KIP-664). The outcomes are those of the partitions: nil only after the marker
 // is durable, log.ErrTopicNotFound, or an error of [log.Partition.AppendMarker].
-func (c *Coordinator) WriteMarkers(_ context.Context, m log.Marker, partitions []TopicPartition) []error {
+func (c *Coordinator) WriteMarkers(m log.Marker, partitions []TopicPartition) []error {
 	return c.mark(m, partitions)
 }

@@ -128,6 +128,7 @@ func (c *Coordinator) reconcile() {
 			orphans[m] = append(orphans[m], tp)
 		}
 	})
+	c.count()
 	for _, t := range c.all() {
 		if partitions := resumed[t]; partitions != nil {
 			t.resume(partitions)
@@ -140,6 +141,15 @@ func (c *Coordinator) reconcile() {
 			keyProducer, m.ProducerID, keyEpoch, m.ProducerEpoch, "partitions", len(partitions))
 		c.spawn(func() { c.settle(m, partitions) })
 	}
+}
+
+// count counts the partitions of the transactions that were read.
+func (c *Coordinator) count() {
+	var n int
+	for _, t := range c.txns {
+		n += len(t.meta.partitions)
+	}
+	c.total.Store(int64(n))
 }
 
 // eachOpen visits the transactions that have data in a partition but no marker.
@@ -171,7 +181,7 @@ func (t *transaction) resume(partitions []TopicPartition) {
 		return
 	}
 	if err := t.write(next); err != nil {
-		t.meta = next // it would be found again
+		t.set(next) // it would be found again
 		t.c.cfg.Logger.Warn("transaction cannot be stored", keyID, t.id, "err", err)
 	}
 }

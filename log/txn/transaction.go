@@ -32,8 +32,15 @@ func (t *transaction) write(next metadata) error {
 	if err != nil {
 		return err
 	}
-	t.meta, t.written = next, w
+	t.set(next)
+	t.written = w
 	return nil
+}
+
+// set makes the next state the one in memory. mu is held.
+func (t *transaction) set(next metadata) {
+	t.c.total.Add(int64(len(next.partitions) - len(t.meta.partitions)))
+	t.meta = next
 }
 
 // notify wakes those who wait for a change. mu is held.
