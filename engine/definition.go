@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
@@ -30,9 +31,11 @@ type definition struct {
 	config   connect.Config
 	options  connectorOptions
 	def      connect.Def
-	values   []connect.OptionValue
-	unknown  []connect.UnknownOption
-	secrets  *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
+	// transforms are those that the settings name, with their options' values.
+	transforms *transform.Plan
+	values     []connect.OptionValue
+	unknown    []connect.UnknownOption
+	secrets    *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
 }
 
 // define reads a config. Its error is one of the connector's code; errors of the
@@ -65,6 +68,7 @@ func (d *definition) read(p *plugins) error {
 		d.config.Define(&d.def)
 	}
 	d.defineConverters()
+	d.transforms = transform.Define(&d.def, d.resolved.settings)
 	d.values = d.def.Parse(d.resolved.settings)
 	d.secrets = secretReplacer(d.values, d.resolved.hide())
 	d.hideResolved()
@@ -92,6 +96,10 @@ func (d *definition) defineConverters() {
 
 // validate applies the rules between options, once each is right on its own.
 func (d *definition) validate() {
+	_, source := d.config.(connect.SourceConfig)
+	for _, e := range d.transforms.Errors(d.values, source) {
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
+	}
 	v, ok := d.config.(connect.Validator)
 	if !ok || d.err() != nil {
 		return

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
@@ -88,9 +89,9 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 			Display: "Enforce tasks max", Doc: "Whether more tasks than tasks.max are an error (KIP-1004)."},
 		converterOption("key", &o.keyConverter), converterOption("value", &o.valueConverter), converterOption("header", &o.headConverter),
 		connect.Option{Name: "transforms", Var: &o.transforms, Group: groupTransforms, Width: connect.WidthLong, Display: "Transforms",
-			Check: notAvailable(func() bool { return len(o.transforms) > 0 }, "transforms"), Doc: "Single-message transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.transforms) }, Doc: "Aliases of the transforms that records go through, in this order. transforms.<alias>.type is the class of one."},
 		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
-			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.predicates) }, Doc: "Aliases of the predicates that transforms refer to. predicates.<alias>.type is the class of one."},
 		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
 			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when a value that a config provider resolved changes: the connector and its tasks are restarted within some 10 seconds, or nothing."},
 	)

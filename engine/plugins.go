@@ -16,6 +16,13 @@ const (
 	typeUnknown = "unknown"
 )
 
+// Types of other plugins as the REST API names them, beside those of package
+// transform.
+const (
+	typeConverter       = "converter"
+	typeHeaderConverter = "header_converter"
+)
+
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
 	specs  []connect.Spec

@@ -42,6 +42,7 @@ type sinkTask struct {
 	assigner connect.Assigner // may be nil
 	client   *kgo.Client
 
+	changed    connect.Record // the fetcher's: a record before the batch has it
 	free       chan *sinkBatch
 	filled     chan *sinkBatch
 	rebalances chan rebalance

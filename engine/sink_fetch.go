@@ -154,10 +154,13 @@ func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
 			return err
 		}
 	}
-	out := b.Append()
-	out.Topic, out.Partition, out.Offset, out.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli()
-	out.KeySchema, out.Key, out.ValueSchema, out.Value, out.Headers = keySchema, key, valueSchema, value, headers
-	return nil
+	s.changed = connect.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(),
+		KeySchema: keySchema, Key: key, ValueSchema: valueSchema, Value: value, Headers: headers}
+	keep, err := s.transform(b, &s.changed)
+	if err == nil && keep {
+		*b.Append() = s.changed
+	}
+	return err
 }
 
 func (s *sinkTask) convertHeaders(b *connect.Batch, r *kgo.Record) ([]connect.Header, error) {

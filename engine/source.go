@@ -44,6 +44,7 @@ type sourceTask struct {
 	// held is a batch of sent that the committer has taken too early.
 	held *sourceBatch
 
+	changed connect.Record    // the converter's: what transforms make of a record
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
 	commits commitGroup

@@ -101,7 +101,7 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 	b.reset()
 	records := b.batch.Records()
 	for i := range records {
-		err := s.convertRecord(b, &records[i])
+		err := s.transformRecord(b, &records[i])
 		if err == nil {
 			continue
 		}
@@ -119,7 +119,21 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 }
 
 func (s *sourceTask) retryConvert(b *sourceBatch, index int, err error) error {
-	return s.retryRecord(s.stop, err, func() error { return s.convertRecord(b, &b.batch.Records()[index]) })
+	return s.retryRecord(s.stop, err, func() error { return s.transformRecord(b, &b.batch.Records()[index]) })
+}
+
+// transformRecord converts what the transforms make of a record, unless they drop
+// it: then it counts as handled, since marks count the records that were read. The
+// batch keeps the record as it came, for another attempt and for a dead letter.
+func (s *sourceTask) transformRecord(b *sourceBatch, r *connect.Record) error {
+	if s.transforms == nil {
+		return s.convertRecord(b, r)
+	}
+	s.changed = *r
+	if keep, err := s.transform(b.batch, &s.changed); err != nil || !keep {
+		return err
+	}
+	return s.convertRecord(b, &s.changed)
 }
 
 func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 // task is what sources and sinks have in common.
@@ -16,8 +18,11 @@ type task struct {
 	logger  *slog.Logger // carries connector and task
 	def     *definition
 	convert converters
-	gate    *gate
-	skipped *skipLog
+	// transforms change records between the connector and the converters; nil:
+	// there are none. Like the converters they belong to one goroutine.
+	transforms *transform.Chain
+	gate       *gate
+	skipped    *skipLog
 	// stop and kill are those of the instance.
 	stop, kill context.Context
 }
@@ -39,6 +44,7 @@ func (r *reconciler) runTask(i *instance) error {
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err
 	}
+	t.transforms = d.transforms.Chain()
 	switch d.config.(type) {
 	case connect.SourceConfig:
 		err = runSource(t)
@@ -46,6 +52,19 @@ func (r *reconciler) runTask(i *instance) error {
 		err = runSink(t)
 	}
 	return t.hideSecrets(err)
+}
+
+// transform puts a record of b through the transforms and tells whether it is
+// still there. After an error, which names the stage, it is as it was.
+func (t *task) transform(b *connect.Batch, r *connect.Record) (keep bool, err error) {
+	if keep, err = t.transforms.Apply(b, r); err == nil {
+		return keep, nil
+	}
+	var e *transform.Error
+	if errors.As(err, &e) {
+		err = &stageError{stageTransform, e.Class, fmt.Sprintf("transform %s (%s)", e.Alias, e.Class), e.Err}
+	}
+	return false, err
 }
 
 // hideSecrets replaces an error whose text or stack has a secret in it (I6).

@@ -352,4 +352,3 @@ func groupText(s *connect.Schema, v connect.Value) string {
 	})
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
-

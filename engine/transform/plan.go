@@ -55,6 +55,7 @@ func Define(d *connect.Def, settings map[string]string) *Plan {
 			t.transform = plugin.transform()
 		}
 		p.transforms = append(p.transforms, t)
+		d.Ignore(t.prefix + "plugin.version") // KIP-891: there is one version
 		p.declare(d, names, "Transforms: "+alias, transformsOption, t.options())
 	}
 	for _, alias := range aliases(settings[predicatesOption]) {
@@ -63,6 +64,7 @@ func Define(d *connect.Def, settings map[string]string) *Plan {
 			t.predicate = plugin.predicate()
 		}
 		p.predicates = append(p.predicates, t)
+		d.Ignore(t.prefix + "plugin.version")
 		p.declare(d, names, "Predicates: "+alias, predicatesOption, t.predicateOptions())
 	}
 	return p
