@@ -58,6 +58,14 @@ type SinkContext struct {
 	Connector string       // the connector's name
 	Task      int          // the task's number, from 0
 	Logger    *slog.Logger // carries connector and task already
+	// Report says that a record cannot be handled while others can: it is skipped
+	// and goes to the dead letter queue, which has it before its offset moves
+	// (KIP-610). The record is one of the batch in hand, or a copy of an earlier one
+	// with the topic and partition that it was read from. With errors.tolerance=none
+	// Report returns an error, which the sink returns in turn. It is called where
+	// the sink's methods are; a Write that can name its records itself returns a
+	// *BatchError instead.
+	Report func(r *Record, cause error) error
 }
 
 // Flusher is a Sink whose records become durable later than Write: files that

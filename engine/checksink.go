@@ -26,7 +26,7 @@ func (d *definition) checkSink(workerGroup string) {
 	case workerGroup == "":
 	case o.groupID == workerGroup:
 		d.fail("consumer.override.group.id", fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", o.groupID, workerGroup))
-	case o.groupID == "" && sinkGroup(strings.TrimSpace(o.name), nil) == workerGroup:
+	case o.groupID == "" && "connect-"+strings.TrimSpace(o.name) == workerGroup:
 		d.fail(nameOption, fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", o.name, workerGroup))
 	}
 }

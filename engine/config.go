@@ -47,6 +47,12 @@ type Config struct {
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
 
+	// ConfigProviders resolve references in connector configs.
+	ConfigProviders []ProviderConfig
+	// ReloadInterval is how often the values of references are compared with those
+	// that a connector runs with; 10 s by default (config.action.reload).
+	ReloadInterval time.Duration
+
 	// OffsetFlushInterval is how often the consumer offsets of a sink are
 	// committed that is not a connect.Flusher; 60 s by default.
 	OffsetFlushInterval time.Duration
@@ -66,7 +72,7 @@ type Config struct {
 	AutoRestartDisabled bool
 
 	// Levels are the levels that Logger logs at, by logger; they are what the
-	// REST API shows and changes. nil: levels that nothing listens to.
+	// REST API shows and changes. nil: those of Logger's handler, if it has some.
 	Levels *loglevel.Levels
 	// Logger takes the log; nil discards it.
 	Logger *slog.Logger
@@ -94,14 +100,18 @@ func (c Config) withDefaults() Config {
 	c.ConfigTopic.setDefaults("connect-configs", 1)
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
+	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
-	if c.Levels == nil {
-		c.Levels = loglevel.New(slog.LevelInfo)
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if c.Levels == nil {
+		c.Levels = loglevel.Of(c.Logger)
+	}
+	if c.Levels == nil {
+		c.Levels = loglevel.New(slog.LevelInfo)
 	}
 	return c
 }

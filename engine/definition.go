@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
@@ -24,14 +25,17 @@ const (
 // definition is a connector's config after it was read: the framework's options
 // and the connector's, with every error.
 type definition struct {
-	settings map[string]string
-	spec     *connect.Spec // nil: the class is not known
+	settings map[string]string // as sent
+	resolved resolved          // settings without references
+	spec     *connect.Spec     // nil: the class is not known
 	config   connect.Config
 	options  connectorOptions
 	def      connect.Def
-	values   []connect.OptionValue
-	unknown  []connect.UnknownOption
-	secrets  *strings.Replacer // hides the values of PASSWORD options in texts (I6)
+	// transforms are those that the settings name, with their options' values.
+	transforms *transform.Plan
+	values     []connect.OptionValue
+	unknown    []connect.UnknownOption
+	secrets    *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
 }
 
 // define reads a config. Its error is one of the connector's code; errors of the
@@ -53,7 +57,8 @@ func (p *plugins) define(ctx context.Context, settings map[string]string) (*defi
 }
 
 func (d *definition) read(p *plugins) error {
-	class := strings.TrimSpace(d.settings[classOption])
+	d.resolved = p.providers.resolve(d.settings)
+	class := strings.TrimSpace(d.resolved.settings[classOption])
 	d.options.defineCommon(&d.def)
 	spec, unknownClass := p.find(class)
 	if d.spec = spec; spec != nil {
@@ -67,8 +72,10 @@ func (d *definition) read(p *plugins) error {
 		d.config.Define(&d.def)
 	}
 	d.defineConverters()
-	d.values = d.def.Parse(d.settings)
-	d.secrets = secretReplacer(d.values)
+	d.transforms = transform.Define(&d.def, d.resolved.settings)
+	d.values = d.def.Parse(d.resolved.settings)
+	d.secrets = secretReplacer(d.values, d.resolved.hide())
+	d.hideResolved()
 	switch {
 	case spec == nil && class != "":
 		d.fail(classOption, unknownClass.Error())
@@ -86,7 +93,7 @@ func (d *definition) read(p *plugins) error {
 // own. A class that is not known is an error of its own option.
 func (d *definition) defineConverters() {
 	for _, which := range []string{"key", "value", "header"} {
-		if class := strings.TrimSpace(d.settings[which+".converter"]); class != "" {
+		if class := strings.TrimSpace(d.resolved.settings[which+".converter"]); class != "" {
 			_ = convert.Define(&d.def, class, which+".converter.")
 		} else {
 			d.def.Ignore(which + ".converter.*") // Kafka uses them with a class of one's own only
@@ -96,12 +103,16 @@ func (d *definition) defineConverters() {
 
 // validate applies the rules between options, once each is right on its own.
 func (d *definition) validate() {
+	_, source := d.config.(connect.SourceConfig)
+	for _, e := range d.transforms.Errors(d.values, source) {
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
+	}
 	v, ok := d.config.(connect.Validator)
 	if !ok || d.err() != nil {
 		return
 	}
 	for _, e := range v.Validate() {
-		d.fail(e.Option, e.Error())
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
 	}
 }
 
@@ -121,6 +132,31 @@ func (d *definition) ping(ctx context.Context, plugins *plugins) {
 		d.fail(c.Option, d.secrets.Replace(c.Error()))
 	case err != nil:
 		d.fail(classOption, d.secrets.Replace(err.Error()))
+	}
+}
+
+// hideResolved shows references in place of their values, and adds the errors of
+// those that could not be resolved (I6).
+func (d *definition) hideResolved() {
+	for i := range d.values {
+		v := &d.values[i]
+		raw := d.settings[v.Option.Name]
+		if v.Value != nil && d.resolved.uses(raw) {
+			if _, password := v.Option.Var.(*connect.Secret); !password {
+				v.Value = &raw
+			}
+			if text := strings.TrimSpace(d.resolved.settings[v.Option.Name]); text != "" {
+				for n, e := range v.Errors {
+					v.Errors[n] = strings.ReplaceAll(e, text, raw)
+				}
+			}
+		}
+		for n, e := range v.Errors {
+			v.Errors[n] = d.secrets.Replace(e)
+		}
+	}
+	for _, name := range sortedKeys(d.resolved.errs) {
+		d.fail(name, d.resolved.errs[name])
 	}
 }
 
@@ -171,7 +207,7 @@ func (d *definition) split() ([]map[string]string, error) {
 			tasks[i][k] = v
 		}
 		for k, v := range diff {
-			tasks[i][k] = v
+			tasks[i][k] = d.restore(k, v)
 		}
 		tasks[i][taskClassOption] = d.spec.Class
 	}
@@ -203,8 +239,7 @@ func (d *definition) hideSecrets(err error) error {
 
 // secretReplacer hides the values of PASSWORD options, as they are and as a URL
 // has them, in texts that connectors write (I6).
-func secretReplacer(values []connect.OptionValue) *strings.Replacer {
-	var pairs []string
+func secretReplacer(values []connect.OptionValue, pairs []string) *strings.Replacer {
 	for _, v := range values {
 		s, ok := v.Option.Var.(*connect.Secret)
 		if !ok || !s.IsSet() {

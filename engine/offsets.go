@@ -53,15 +53,15 @@ func offsetsError(name, what string, err error) error {
 }
 
 // sinkGroup returns the consumer group of a sink.
-func sinkGroup(name string, config map[string]string) string {
-	if g := strings.TrimSpace(config["consumer.override.group.id"]); g != "" {
+func (p *plugins) sinkGroup(name string, config map[string]string) string {
+	if g := strings.TrimSpace(p.providers.resolve(config).settings["consumer.override.group.id"]); g != "" {
 		return g
 	}
 	return "connect-" + name
 }
 
 func (w *Worker) sinkOffsets(ctx context.Context, name string, config map[string]string) ([]ConnectorOffset, error) {
-	committed, err := w.stores.admin.FetchOffsets(ctx, sinkGroup(name, config))
+	committed, err := w.stores.admin.FetchOffsets(ctx, w.plugins.sinkGroup(name, config))
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, offsetsError(name, "retrieve consumer group", err)
 	}
@@ -268,7 +268,7 @@ func (m *modification) write(ctx context.Context) error {
 
 // writeSink changes the offsets of the consumer group, which must have no members.
 func (m *modification) writeSink(ctx context.Context) error {
-	admin, group := m.worker.stores.admin, sinkGroup(m.name, m.state.config)
+	admin, group := m.worker.stores.admin, m.worker.plugins.sinkGroup(m.name, m.state.config)
 	if m.reset {
 		_, err := admin.DeleteGroup(ctx, group)
 		return m.groupError(err)

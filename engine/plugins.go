@@ -19,6 +19,13 @@ const (
 	typeUnknown = "unknown"
 )
 
+// Types of other plugins as the REST API names them, beside those of package
+// transform.
+const (
+	typeConverter       = "converter"
+	typeHeaderConverter = "header_converter"
+)
+
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
 	workerGroup string // group.id, which no sink may use
@@ -30,6 +37,8 @@ type plugins struct {
 	// classes are the full names in the order of GET /connector-plugins: sinks,
 	// then sources, by name.
 	classes []PluginInfo
+	// providers resolve references in configs.
+	providers providers
 }
 
 // pluginState is a plugin's type, and how many calls of its code are under way.

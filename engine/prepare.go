@@ -31,11 +31,15 @@ func (r *reconciler) prepare(c *connector, want connectorState) {
 	watched := c.again && c.prepared == want.revision
 	c.preparing, c.again = true, false
 	r.background.Go(func() {
+		sum := r.plugins.providers.resolve(want.config).sum
 		d, err := r.prepareTasks(r.lifetime, c.name, want)
 		if watched {
 			d = nil // what watches goes on
 		}
-		r.post(func(r *reconciler) { r.connectorPrepared(c, want.revision, d, err) })
+		r.post(func(r *reconciler) {
+			c.sum = sum
+			r.connectorPrepared(c, want.revision, d, err)
+		})
 	})
 }
 

@@ -27,13 +27,39 @@ type workerOptions struct {
 // the caller.
 func ParseProperties(properties map[string]string) (Config, error) {
 	var o workerOptions
+	configs, providers, err := propertyProviders(properties)
+	r := providers.resolve(properties)
+	for _, name := range sortedKeys(r.errs) {
+		err = errors.Join(err, fmt.Errorf("%s: %s", name, r.errs[name]))
+	}
+	o.cfg.ConfigProviders = configs
 	var d connect.Def
 	o.define(&d)
-	values := d.Parse(properties)
-	if err := connect.Err(values); err != nil {
-		return Config{}, err
+	err = errors.Join(err, connect.Err(d.Parse(r.settings)))
+	if err != nil {
+		return Config{}, errors.New(strings.NewReplacer(r.hide()...).Replace(err.Error())) // I6
 	}
-	return o.config(properties)
+	return o.config(r.settings)
+}
+
+// propertyProviders reads config.providers and what belongs to it.
+func propertyProviders(properties map[string]string) ([]ProviderConfig, providers, error) {
+	var configs []ProviderConfig
+	for _, name := range strings.Split(properties["config.providers"], ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		prefix := "config.providers." + name + "."
+		c := ProviderConfig{Name: name, Class: strings.TrimSpace(properties[prefix+"class"]), Params: make(map[string]string)}
+		for key, value := range properties {
+			if param, ok := strings.CutPrefix(key, prefix+"param."); ok {
+				c.Params[param] = value
+			}
+		}
+		configs = append(configs, c)
+	}
+	all, err := newProviders(configs)
+	return configs, all, err
 }
 
 // UnknownProperties returns the properties that nothing reads.
@@ -70,7 +96,7 @@ func (o *workerOptions) define(d *connect.Def) {
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
 		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
 		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
-		"internal.*", "offset.storage.file.filename", "client.id")
+		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
 }
 
 func (o *workerOptions) defineTopics(d *connect.Def) {
@@ -92,7 +118,7 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
 		connect.Option{Name: "exactly.once.source.support", Var: &o.exactlyOnce, Default: "disabled", OneOf: []string{"disabled"}, Doc: "Exactly-once sources are not available in this version."},
-		connect.Option{Name: "config.providers", Var: &o.providers, Check: notAvailable(func() bool { return len(o.providers) > 0 }, "config providers"), Doc: "Not available in this version."},
+		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
 		connect.Option{Name: "connector.client.config.override.policy", Var: &o.override, Default: "All", OneOf: []string{"All"}, Doc: "Which client overrides connectors may use. Only a short list is honoured."},
 		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Topics are created by the cluster's auto.create.topics.enable."},

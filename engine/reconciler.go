@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"maps"
 	"sync"
 )
@@ -42,8 +43,10 @@ type connector struct {
 	preparing bool
 	failed    error // of the last preparation
 	state     State // reported last
-	tasks     map[int]*instance
-	idle      []chan struct{} // closed once there are no tasks
+	// sum is of the values that references in the config had when it was prepared.
+	sum   [sha256.Size]byte
+	tasks map[int]*instance
+	idle  []chan struct{} // closed once there are no tasks
 
 	stopMonitor context.CancelFunc // nil: nothing watches
 	restarts    connectorRestarts
@@ -96,12 +99,16 @@ func (r *reconciler) run(ctx context.Context) {
 	r.drain(cancel)
 }
 
-// start drops what was asked for before this worker started, such as old
-// restarts, and resumes every connector where it was.
-func (r *reconciler) start() {
+// forget drops what was asked for before this worker started, such as old
+// restarts. Nobody may have been told yet that the worker is ready.
+func (r *reconciler) forget() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.queue = nil
-	r.mu.Unlock()
+}
+
+// start resumes every connector where it was.
+func (r *reconciler) start() {
 	for _, name := range r.stores.configs.names() {
 		r.reconcile(name)
 	}

@@ -42,6 +42,7 @@ type sinkTask struct {
 	assigner connect.Assigner // may be nil
 	client   *kgo.Client
 
+	changed    connect.Record // the fetcher's: a record before the batch has it
 	free       chan *sinkBatch
 	filled     chan *sinkBatch
 	rebalances chan rebalance
@@ -50,6 +51,8 @@ type sinkTask struct {
 	tracker    topicTracker                              // the fetcher's
 	partitions map[connect.TopicPartition]*sinkPartition // the writer's
 	held       *sinkBatch                                // the writer's: came while the connector was paused
+	writing    *sinkBatch                                // the writer's: in the hands of the sink
+	letters    *deadLetters                              // nil: no dead letter queue
 
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
@@ -71,11 +74,18 @@ type sinkBatch struct {
 	batch *connect.Batch
 	epoch uint64
 	next  int64 // the offset after its records, skipped ones included
+	// originals are the records as they are in the log, skipped ones included.
+	originals []*kgo.Record
 }
 
 // runSink runs the task's sink until it stops or fails.
 func runSink(t task) error {
 	s := newSinkTask(t)
+	var err error
+	if s.letters, err = t.openLetters(); err != nil {
+		return stopped(t.stop, err)
+	}
+	defer s.letters.close()
 	closeSink, err := s.open()
 	if err != nil || closeSink == nil {
 		return err
@@ -119,7 +129,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 }
 
 func (s *sinkTask) context() connect.SinkContext {
-	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger}
+	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report}
 }
 
 // consume joins the group, writes what comes and leaves the group.

@@ -44,6 +44,7 @@ type sourceTask struct {
 	// held is a batch of sent that the committer has taken too early.
 	held *sourceBatch
 
+	changed connect.Record    // the converter's: what transforms make of a record
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
 	tracker topicTracker
@@ -52,6 +53,9 @@ type sourceTask struct {
 
 // runSource runs the task's source until it stops or fails.
 func runSource(t task) error {
+	if err := t.prepareLetters(); err != nil {
+		return stopped(t.stop, err)
+	}
 	client, err := kgo.NewClient(t.producerOpts()...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)

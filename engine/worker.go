@@ -43,6 +43,9 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.plugins.workerGroup = cfg.GroupID
+	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
+		return nil, err
+	}
 	if err := checkConverters(&w.cfg); err != nil {
 		return nil, err
 	}
@@ -75,6 +78,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.readState(ctx); err != nil {
 		return stopError(ctx, err)
 	}
+	var reloader sync.WaitGroup
+	reloader.Go(func() { w.reconciler.watchReferences(following) })
+	defer reloader.Wait()
+	defer stopFollowing()
+	w.reconciler.forget()
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
 	w.reconciler.run(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,6 +46,7 @@ func (a *api) listConnectors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return roleFor(r.Context(), name) < view })
 	expansions, expand := r.URL.Query()["expand"]
 	if !expand {
 		writeJSON(w, http.StatusOK, names)
@@ -110,6 +112,9 @@ func (a *api) createConnector(w http.ResponseWriter, r *http.Request) error {
 	}
 	if req.Name == "" {
 		req.Name = config["name"]
+	}
+	if err := allow(r.Context(), edit, strings.TrimSpace(req.Name)); err != nil {
+		return err
 	}
 	info, err := a.worker.Create(r.Context(), req.Name, config, initial)
 	if err != nil {

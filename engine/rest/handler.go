@@ -31,7 +31,7 @@ func New(w *engine.Worker) http.Handler {
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
 		for method, h := range methods {
-			mux.Handle(method+" "+path, h)
+			mux.Handle(method+" "+path, restricted(method, path, h))
 		}
 		mux.Handle(path, status(http.StatusMethodNotAllowed))
 	}

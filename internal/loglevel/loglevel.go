@@ -91,6 +91,15 @@ func (l *Levels) Handler(next slog.Handler) slog.Handler {
 	return &handler{levels: l, node: l.logger(Root), next: next}
 }
 
+// Of returns the levels that a logger's handler was made with, nil when it has
+// none.
+func Of(logger *slog.Logger) *Levels {
+	if h, ok := logger.Handler().(*handler); ok {
+		return h.levels
+	}
+	return nil
+}
+
 // logger returns the node of a name, which it makes when it is new. Names beyond
 // the bound share the root's.
 func (l *Levels) logger(name string) *node {
