@@ -11,6 +11,8 @@ import (
 type converters struct {
 	key, value convert.Converter
 	header     convert.HeaderConverter
+	// Their classes, for errors.
+	keyClass, valueClass, headerClass string
 }
 
 // newConverters returns the converters of a connector, or the worker's where it
@@ -36,7 +38,32 @@ func newConverters(cfg *Config, o *connectorOptions, settings map[string]string)
 	if c.header, err = convert.NewHeader(header.Class, header.Settings); err != nil {
 		return c, fmt.Errorf("make the header converter: %w", err)
 	}
+	setDefault(&key.Class, convert.AutoClass)
+	setDefault(&value.Class, convert.AutoClass)
+	setDefault(&header.Class, convert.SimpleHeaderClass)
+	c.keyClass, c.valueClass, c.headerClass = key.Class, value.Class, header.Class
 	return c, nil
+}
+
+// keyError, valueError and headerError say where a conversion went wrong.
+func (c *converters) keyError(err error) error {
+	return &stageError{stageKey, c.keyClass, "convert the key", err}
+}
+
+func (c *converters) valueError(err error) error {
+	return &stageError{stageValue, c.valueClass, "convert the value", err}
+}
+
+func (c *converters) headerError(header string, err error) error {
+	return &stageError{stageHeader, c.headerClass, fmt.Sprintf("convert header %q", header), err}
+}
+
+// misfit adds which converter may read the bytes that this one did not.
+func misfit(data []byte, err error) error {
+	if connect.IsRetriable(err) {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, convert.Fit(data))
 }
 
 // recordPlace says where a record is, for errors.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
@@ -24,23 +25,30 @@ const (
 // definition is a connector's config after it was read: the framework's options
 // and the connector's, with every error.
 type definition struct {
-	settings map[string]string
-	spec     *connect.Spec // nil: the class is not known
+	settings map[string]string // as sent
+	resolved resolved          // settings without references
+	spec     *connect.Spec     // nil: the class is not known
 	config   connect.Config
 	options  connectorOptions
 	def      connect.Def
-	values   []connect.OptionValue
-	unknown  []connect.UnknownOption
-	secrets  *strings.Replacer // hides the values of PASSWORD options in texts (I6)
+	// transforms are those that the settings name, with their options' values.
+	transforms *transform.Plan
+	values     []connect.OptionValue
+	unknown    []connect.UnknownOption
+	secrets    *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
 }
 
 // define reads a config. Its error is one of the connector's code; errors of the
 // config are in the definition.
 func (p *plugins) define(ctx context.Context, settings map[string]string) (*definition, error) {
 	var d *definition
-	err := guardFor(ctx, defineTimeout, func() error {
-		d = &definition{settings: settings}
-		return d.read(p)
+	err := p.call(ctx, p.byName[strings.TrimSpace(settings[classOption])], defineTimeout, func() error {
+		made := &definition{settings: settings}
+		if err := made.read(p); err != nil {
+			return err
+		}
+		d = made
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the config of the connector: %w", err)
@@ -49,27 +57,33 @@ func (p *plugins) define(ctx context.Context, settings map[string]string) (*defi
 }
 
 func (d *definition) read(p *plugins) error {
-	class := strings.TrimSpace(d.settings[classOption])
+	d.resolved = p.providers.resolve(d.settings)
+	class := strings.TrimSpace(d.resolved.settings[classOption])
 	d.options.defineCommon(&d.def)
 	spec, unknownClass := p.find(class)
 	if d.spec = spec; spec != nil {
 		d.config = spec.New()
-		switch pluginType(spec) {
-		case typeSource:
+		switch d.config.(type) {
+		case connect.SourceConfig:
 			d.options.defineSource(&d.def)
-		case typeSink:
+		case connect.SinkConfig:
 			d.options.defineSink(&d.def)
 		}
 		d.config.Define(&d.def)
 	}
 	d.defineConverters()
-	d.values = d.def.Parse(d.settings)
-	d.secrets = secretReplacer(d.values)
+	d.transforms = transform.Define(&d.def, d.resolved.settings)
+	d.values = d.def.Parse(d.resolved.settings)
+	d.secrets = secretReplacer(d.values, d.resolved.hide())
+	d.hideResolved()
 	switch {
 	case spec == nil && class != "":
 		d.fail(classOption, unknownClass.Error())
 	case spec != nil:
 		d.unknown = d.def.Unknown(d.settings)
+		if _, ok := d.config.(connect.SinkConfig); ok {
+			d.checkSink(p.workerGroup)
+		}
 		d.validate()
 	}
 	return nil
@@ -79,7 +93,7 @@ func (d *definition) read(p *plugins) error {
 // own. A class that is not known is an error of its own option.
 func (d *definition) defineConverters() {
 	for _, which := range []string{"key", "value", "header"} {
-		if class := strings.TrimSpace(d.settings[which+".converter"]); class != "" {
+		if class := strings.TrimSpace(d.resolved.settings[which+".converter"]); class != "" {
 			_ = convert.Define(&d.def, class, which+".converter.")
 		} else {
 			d.def.Ignore(which + ".converter.*") // Kafka uses them with a class of one's own only
@@ -89,31 +103,60 @@ func (d *definition) defineConverters() {
 
 // validate applies the rules between options, once each is right on its own.
 func (d *definition) validate() {
+	_, source := d.config.(connect.SourceConfig)
+	for _, e := range d.transforms.Errors(d.values, source) {
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
+	}
 	v, ok := d.config.(connect.Validator)
 	if !ok || d.err() != nil {
 		return
 	}
 	for _, e := range v.Validate() {
-		d.fail(e.Option, e.Error())
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
 	}
 }
 
 // ping asks the connector whether its server answers, once the config has no
 // error but a missing name: forms validate before the user has thought of one.
-func (d *definition) ping(ctx context.Context) {
+func (d *definition) ping(ctx context.Context, plugins *plugins) {
 	p, ok := d.config.(connect.Pinger)
 	if !ok || slices.ContainsFunc(d.values, func(v connect.OptionValue) bool { return len(v.Errors) > 0 && v.Option.Name != nameOption }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	err := guardFor(ctx, pingTimeout, func() error { return p.Ping(ctx) })
+	err := plugins.call(ctx, d.spec, pingTimeout, func() error { return p.Ping(ctx) })
 	var c *connect.ConfigError
 	switch {
 	case errors.As(err, &c):
 		d.fail(c.Option, d.secrets.Replace(c.Error()))
 	case err != nil:
 		d.fail(classOption, d.secrets.Replace(err.Error()))
+	}
+}
+
+// hideResolved shows references in place of their values, and adds the errors of
+// those that could not be resolved (I6).
+func (d *definition) hideResolved() {
+	for i := range d.values {
+		v := &d.values[i]
+		raw := d.settings[v.Option.Name]
+		if v.Value != nil && d.resolved.uses(raw) {
+			if _, password := v.Option.Var.(*connect.Secret); !password {
+				v.Value = &raw
+			}
+			if text := strings.TrimSpace(d.resolved.settings[v.Option.Name]); text != "" {
+				for n, e := range v.Errors {
+					v.Errors[n] = strings.ReplaceAll(e, text, raw)
+				}
+			}
+		}
+		for n, e := range v.Errors {
+			v.Errors[n] = d.secrets.Replace(e)
+		}
+	}
+	for _, name := range sortedKeys(d.resolved.errs) {
+		d.fail(name, d.resolved.errs[name])
 	}
 }
 
@@ -164,7 +207,7 @@ func (d *definition) split() ([]map[string]string, error) {
 			tasks[i][k] = v
 		}
 		for k, v := range diff {
-			tasks[i][k] = v
+			tasks[i][k] = d.restore(k, v)
 		}
 		tasks[i][taskClassOption] = d.spec.Class
 	}
@@ -182,10 +225,21 @@ func (d *definition) splits() (splits []map[string]string, err error) {
 	return make([]map[string]string, 1), nil
 }
 
+// hideSecrets replaces an error whose text or stack has a secret in it (I6).
+func (d *definition) hideSecrets(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := trace(err)
+	if hidden := d.secrets.Replace(text); hidden != text {
+		return errors.New(hidden)
+	}
+	return err
+}
+
 // secretReplacer hides the values of PASSWORD options, as they are and as a URL
 // has them, in texts that connectors write (I6).
-func secretReplacer(values []connect.OptionValue) *strings.Replacer {
-	var pairs []string
+func secretReplacer(values []connect.OptionValue, pairs []string) *strings.Replacer {
 	for _, v := range values {
 		s, ok := v.Option.Var.(*connect.Secret)
 		if !ok || !s.IsSet() {

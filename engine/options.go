@@ -9,9 +9,12 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
+	autoRestartOption = "auto.restart.enable"
+
 	nameOption  = "name"
 	classOption = "connector.class"
 	// taskClassOption is in the config of every task, under Kafka's name.
@@ -39,9 +42,13 @@ type connectorOptions struct {
 	keyConverter, valueConverter, headConverter string
 	transforms, predicates                      []string
 	reload                                      string
+	autoRestart                                 bool
 	retryTimeout, retryDelayMax                 time.Duration
 	tolerance                                   string
 	logErrors, logRecords                       bool
+	dlqTopic                                    string
+	dlqReplication                              int
+	dlqContext                                  bool
 
 	// sources
 	topicCreation       []string
@@ -56,9 +63,6 @@ type connectorOptions struct {
 	// sinks
 	topics             []string
 	topicsRegex        string
-	dlqTopic           string
-	dlqReplication     int
-	dlqContext         bool
 	offsetReset        string
 	groupID            string
 	isolation          string
@@ -87,14 +91,14 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 			Display: "Enforce tasks max", Doc: "Whether more tasks than tasks.max are an error (KIP-1004)."},
 		converterOption("key", &o.keyConverter), converterOption("value", &o.valueConverter), converterOption("header", &o.headConverter),
 		connect.Option{Name: "transforms", Var: &o.transforms, Group: groupTransforms, Width: connect.WidthLong, Display: "Transforms",
-			Check: notAvailable(func() bool { return len(o.transforms) > 0 }, "transforms"), Doc: "Single-message transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.transforms) }, Doc: "Aliases of the transforms that records go through, in this order. transforms.<alias>.type is the class of one."},
 		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
-			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.predicates) }, Doc: "Aliases of the predicates that transforms refer to. predicates.<alias>.type is the class of one."},
 		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
-			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when an external value of the config changes."},
+			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when a value that a config provider resolved changes: the connector and its tasks are restarted within some 10 seconds, or nothing."},
 	)
 	o.defineErrors(d)
-	d.Ignore(taskClassOption)
+	d.Ignore(taskClassOption, "connector.plugin.version", "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version")
 }
 
 func converterOption(which string, target *string) connect.Option {
@@ -106,19 +110,58 @@ func converterOption(which string, target *string) connect.Option {
 func (o *connectorOptions) defineErrors(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "errors.retry.timeout", Var: &o.retryTimeout, Default: "0", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
-			Display: "Retry timeout for errors", Doc: "Kept for compatibility, in milliseconds. What can pass is tried again for as long as it takes."},
+			Display: "Retry timeout for errors", Check: atLeastOrForever(&o.retryTimeout), Doc: "How long a converter or transform is tried again after an error that can pass, in milliseconds; -1: for ever. What the connector itself says can pass is tried again for as long as it takes."},
 		connect.Option{Name: "errors.retry.delay.max.ms", Var: &o.retryDelayMax, Default: "60000", Check: positive(&o.retryDelayMax), Importance: connect.Medium,
-			Group: groupErrors, Width: connect.WidthMedium, Display: "Maximum delay between retries", Doc: "Longest delay between two attempts, in milliseconds. The first is 300 ms, each further one twice as long."},
+			Group: groupErrors, Width: connect.WidthMedium, Display: "Maximum delay between retries", Doc: "Longest delay between two attempts, in milliseconds. The first is 300 ms, each further one twice as long; once over the maximum, a random time below it."},
 		connect.Option{Name: "errors.tolerance", Var: &o.tolerance, Default: "none", OneOf: []string{"none", "all"}, Importance: connect.Medium, Group: groupErrors,
 			Width: connect.WidthShort, Display: "Error tolerance", Doc: "What a record that cannot be converted or written does: fail the task (none) or be skipped (all)."},
 		connect.Option{Name: "errors.log.enable", Var: &o.logErrors, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
 			Display: "Log errors", Doc: "Whether each skipped record is logged."},
 		connect.Option{Name: "errors.log.include.messages", Var: &o.logRecords, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
-			Display: "Log record details", Doc: "Whether the log says where a skipped record is."},
+			Display: "Log record details", Doc: "Whether the log says where a skipped record is. Its content is never logged."},
+		connect.Option{Name: autoRestartOption, Var: &o.autoRestart, NoDefault: true, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
+			Display: "Restart by itself", Doc: "Whether what has failed is restarted by itself, after 10 seconds, then each time after twice as long, up to 10 minutes. When not given: what the worker's property of this name says, which is true by default."},
 	)
 }
 
+// dlqReplicationOption is the replication factor of a dead letter queue.
+const dlqReplicationOption = "errors.deadletterqueue.topic.replication.factor"
+
+// defineLetters declares the dead letter queue. Kafka Connect has one for sinks
+// only; sources have the same options here.
+func (o *connectorOptions) defineLetters(d *connect.Def, doc string) {
+	d.Add(
+		connect.Option{Name: "errors.deadletterqueue.topic.name", Var: &o.dlqTopic, Check: o.checkLetters, Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue topic", Doc: doc},
+		connect.Option{Name: dlqReplicationOption, Var: &o.dlqReplication, Default: "3", Check: replication(&o.dlqReplication), Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue replication factor",
+			Doc: "Replicas of the dead letter queue topic when it is created; -1, and on a cluster with fewer brokers the default too: the cluster's default."},
+		connect.Option{Name: "errors.deadletterqueue.context.headers.enable", Var: &o.dlqContext, Default: "false", Importance: connect.Medium, Group: groupErrors,
+			Width: connect.WidthMedium, Display: "Dead letter queue context headers",
+			Doc: "Whether records of the dead letter queue say in headers (__connect.errors.*) where they come from and why."},
+	)
+}
+
+// checkLetters looks at the name only; checkSink keeps a sink from reading its own
+// dead letters.
+func (o *connectorOptions) checkLetters() error {
+	if o.dlqTopic != "" && !validTopic(o.dlqTopic) {
+		return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+	}
+	return nil
+}
+
+func atLeastOrForever(v *time.Duration) func() error {
+	return func() error {
+		if *v < 0 && *v != -time.Millisecond {
+			return errors.New("Value must be -1 or at least 0")
+		}
+		return nil
+	}
+}
+
 func (o *connectorOptions) defineSource(d *connect.Def) {
+	o.defineLetters(d, "Topic for records that cannot be converted or that the log refuses, in the same transaction or before the offset. It needs errors.tolerance=all. Kafka Connect has this for sinks only.")
 	d.Add(
 		connect.Option{Name: "topic.creation.groups", Var: &o.topicCreation, Group: groupTopicCreation, Width: connect.WidthLong, Display: "Topic creation groups",
 			Check: notAvailable(func() bool { return len(o.topicCreation) > 0 }, "topic creation groups"),
@@ -149,14 +192,8 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 			Display: "Topics", Dependents: []string{"topics.regex"}, Doc: "Topics to read, separated by commas. Either topics or topics.regex is needed."},
 		connect.Option{Name: "topics.regex", Var: &o.topicsRegex, Check: o.checkRegex, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
 			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
-		connect.Option{Name: "errors.deadletterqueue.topic.name", Var: &o.dlqTopic, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthMedium,
-			Display: "Dead letter queue topic", Check: notAvailable(func() bool { return o.dlqTopic != "" }, "dead letter queues"),
-			Doc: "Topic for records that cannot be handled. Not available in this version."},
-		connect.Option{Name: "errors.deadletterqueue.topic.replication.factor", Var: &o.dlqReplication, Default: "3", Importance: connect.Medium, Group: groupErrors,
-			Width: connect.WidthMedium, Display: "Dead letter queue replication factor", Doc: "Replication factor of the dead letter queue topic."},
-		connect.Option{Name: "errors.deadletterqueue.context.headers.enable", Var: &o.dlqContext, Default: "false", Importance: connect.Medium, Group: groupErrors,
-			Width: connect.WidthMedium, Display: "Dead letter queue context headers", Doc: "Whether records of the dead letter queue say where they come from."},
 	)
+	o.defineLetters(d, "Topic for records that cannot be handled, as they are in the log. It needs errors.tolerance=all.")
 	o.defineConsumer(d)
 }
 
@@ -183,8 +220,6 @@ func (o *connectorOptions) defineConsumer(d *connect.Def) {
 	)
 }
 
-// checkTopics demands exactly one of topics and topics.regex. It runs on topics,
-// which is declared first, so it looks at the regex when that is parsed.
 func (o *connectorOptions) checkTopics() error {
 	for _, t := range o.topics {
 		if !validTopic(t) {
@@ -195,13 +230,8 @@ func (o *connectorOptions) checkTopics() error {
 }
 
 func (o *connectorOptions) checkRegex() error {
-	switch {
-	case o.topicsRegex == "" && len(o.topics) == 0:
-		return errors.New("name the topics to read in topics or in topics.regex")
-	case o.topicsRegex == "":
+	if o.topicsRegex == "" {
 		return nil
-	case len(o.topics) > 0:
-		return errors.New("topics and topics.regex exclude each other; remove one")
 	}
 	var err error
 	if o.topicsRegexPattern, err = regexp.Compile(`^(?:` + o.topicsRegex + `)$`); err != nil {

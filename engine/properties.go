@@ -19,6 +19,7 @@ type workerOptions struct {
 	securityProtocol, exactlyOnce, pluginPath, override string
 	providers, restExtensions                           []string
 	topicCreation                                       bool
+	topicTracking, topicReset, autoRestart              bool
 }
 
 // ParseProperties reads a worker's properties, under Kafka Connect's names, and
@@ -26,13 +27,39 @@ type workerOptions struct {
 // the caller.
 func ParseProperties(properties map[string]string) (Config, error) {
 	var o workerOptions
+	configs, providers, err := propertyProviders(properties)
+	r := providers.resolve(properties)
+	for _, name := range sortedKeys(r.errs) {
+		err = errors.Join(err, fmt.Errorf("%s: %s", name, r.errs[name]))
+	}
+	o.cfg.ConfigProviders = configs
 	var d connect.Def
 	o.define(&d)
-	values := d.Parse(properties)
-	if err := connect.Err(values); err != nil {
-		return Config{}, err
+	err = errors.Join(err, connect.Err(d.Parse(r.settings)))
+	if err != nil {
+		return Config{}, errors.New(strings.NewReplacer(r.hide()...).Replace(err.Error())) // I6
 	}
-	return o.config(properties)
+	return o.config(r.settings)
+}
+
+// propertyProviders reads config.providers and what belongs to it.
+func propertyProviders(properties map[string]string) ([]ProviderConfig, providers, error) {
+	var configs []ProviderConfig
+	for _, name := range strings.Split(properties["config.providers"], ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		prefix := "config.providers." + name + "."
+		c := ProviderConfig{Name: name, Class: strings.TrimSpace(properties[prefix+"class"]), Params: make(map[string]string)}
+		for key, value := range properties {
+			if param, ok := strings.CutPrefix(key, prefix+"param."); ok {
+				c.Params[param] = value
+			}
+		}
+		configs = append(configs, c)
+	}
+	all, err := newProviders(configs)
+	return configs, all, err
 }
 
 // UnknownProperties returns the properties that nothing reads.
@@ -59,12 +86,17 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "rest.advertised.port", Var: &o.advertisedPort, NoDefault: true, Doc: "Port of worker_id."},
 		connect.Option{Name: "rest.advertised.listener", Var: &o.advertisedListener, NoDefault: true, OneOf: []string{"http"}, Doc: "Protocol of worker_id."},
 	)
+	d.Add(
+		connect.Option{Name: "topic.tracking.enable", Var: &o.topicTracking, Default: "true", Doc: "Whether the topics that connectors use are noted."},
+		connect.Option{Name: "topic.tracking.allow.reset", Var: &o.topicReset, Default: "true", Doc: "Whether users may empty the list of a connector's topics."},
+		connect.Option{Name: "auto.restart.enable", Var: &o.autoRestart, Default: "true", Doc: "Whether what has failed is restarted by itself."},
+	)
 	o.defineTopics(d)
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
 		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
 		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
-		"topic.tracking.*", "internal.*", "offset.storage.file.filename", "client.id")
+		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
 }
 
 func (o *workerOptions) defineTopics(d *connect.Def) {
@@ -86,7 +118,7 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
 		connect.Option{Name: "exactly.once.source.support", Var: &o.exactlyOnce, Default: "disabled", OneOf: []string{"disabled"}, Doc: "Exactly-once sources are not available in this version."},
-		connect.Option{Name: "config.providers", Var: &o.providers, Check: notAvailable(func() bool { return len(o.providers) > 0 }, "config providers"), Doc: "Not available in this version."},
+		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
 		connect.Option{Name: "connector.client.config.override.policy", Var: &o.override, Default: "All", OneOf: []string{"All"}, Doc: "Which client overrides connectors may use. Only a short list is honoured."},
 		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Topics are created by the cluster's auto.create.topics.enable."},
@@ -113,6 +145,7 @@ func replication(v *int) func() error {
 
 func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c := o.cfg
+	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
 	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
 		t.ReplicationFactor = int16(o.replication[i])
 	}

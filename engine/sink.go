@@ -42,13 +42,17 @@ type sinkTask struct {
 	assigner connect.Assigner // may be nil
 	client   *kgo.Client
 
+	changed    connect.Record // the fetcher's: a record before the batch has it
 	free       chan *sinkBatch
 	filled     chan *sinkBatch
 	rebalances chan rebalance
 	ended      chan struct{} // closed when the writer is over
 
+	tracker    topicTracker                              // the fetcher's
 	partitions map[connect.TopicPartition]*sinkPartition // the writer's
 	held       *sinkBatch                                // the writer's: came while the connector was paused
+	writing    *sinkBatch                                // the writer's: in the hands of the sink
+	letters    *deadLetters                              // nil: no dead letter queue
 
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
@@ -70,11 +74,18 @@ type sinkBatch struct {
 	batch *connect.Batch
 	epoch uint64
 	next  int64 // the offset after its records, skipped ones included
+	// originals are the records as they are in the log, skipped ones included.
+	originals []*kgo.Record
 }
 
 // runSink runs the task's sink until it stops or fails.
 func runSink(t task) error {
 	s := newSinkTask(t)
+	var err error
+	if s.letters, err = t.openLetters(); err != nil {
+		return stopped(t.stop, err)
+	}
+	defer s.letters.close()
 	closeSink, err := s.open()
 	if err != nil || closeSink == nil {
 		return err
@@ -85,7 +96,7 @@ func runSink(t task) error {
 
 func newSinkTask(t task) *sinkTask {
 	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
-		rebalances: make(chan rebalance), ended: make(chan struct{}),
+		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}),
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
 	for range sinkBatches {
@@ -118,7 +129,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 }
 
 func (s *sinkTask) context() connect.SinkContext {
-	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger}
+	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report}
 }
 
 // consume joins the group, writes what comes and leaves the group.

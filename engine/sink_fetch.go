@@ -90,6 +90,9 @@ func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epoc
 
 // convertPartition hands the records of a partition to the writer in batches.
 func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartition, records []*kgo.Record, epoch uint64) error {
+	if len(records) > 0 {
+		s.tracker.use(tp.Topic)
+	}
 	for len(records) > 0 {
 		var b *sinkBatch
 		select {
@@ -99,9 +102,9 @@ func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartiti
 		}
 		b.batch.Reset()
 		b.batch.From, b.epoch = tp, epoch
-		n, err := s.fill(b, records)
+		n, err := s.fill(ctx, b, records)
 		if n > 0 {
-			b.next = records[n-1].Offset + 1
+			b.next, b.originals = records[n-1].Offset+1, records[:n]
 			s.filled <- b // never blocks: there are no more batches than room
 		}
 		if err != nil {
@@ -113,7 +116,7 @@ func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartiti
 }
 
 // fill converts records until the batch is full and returns how many it handled.
-func (s *sinkTask) fill(b *sinkBatch, records []*kgo.Record) (int, error) {
+func (s *sinkTask) fill(ctx context.Context, b *sinkBatch, records []*kgo.Record) (int, error) {
 	for i, r := range records {
 		if i > 0 && b.batch.Full() {
 			return i, nil
@@ -122,23 +125,31 @@ func (s *sinkTask) fill(b *sinkBatch, records []*kgo.Record) (int, error) {
 		if err == nil {
 			continue
 		}
-		place := recordPlace(b.batch.From, r.Offset)
-		if !s.def.options.tolerateAll() {
-			return i, fmt.Errorf("%s: %w", place, err)
+		if connect.IsRetriable(err) {
+			err = s.retryConvert(ctx, b.batch, r, err)
 		}
-		s.skipped.skip(place, err)
+		if err != nil {
+			err = s.recordFailed(b.batch.From, r, err)
+		}
+		if err != nil {
+			return i, err
+		}
 	}
 	return len(records), nil
+}
+
+func (s *sinkTask) retryConvert(ctx context.Context, b *connect.Batch, r *kgo.Record, err error) error {
+	return s.retryRecord(ctx, err, func() error { return s.convertRecord(b, r) })
 }
 
 func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
 	keySchema, key, err := s.convert.key.ToConnect(b, r.Topic, r.Key)
 	if err != nil {
-		return fmt.Errorf("convert the key: %w", err)
+		return s.convert.keyError(misfit(r.Key, err))
 	}
 	valueSchema, value, err := s.convert.value.ToConnect(b, r.Topic, r.Value)
 	if err != nil {
-		return fmt.Errorf("convert the value: %w", err)
+		return s.convert.valueError(misfit(r.Value, err))
 	}
 	var headers []connect.Header
 	if len(r.Headers) > 0 {
@@ -146,10 +157,13 @@ func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
 			return err
 		}
 	}
-	out := b.Append()
-	out.Topic, out.Partition, out.Offset, out.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli()
-	out.KeySchema, out.Key, out.ValueSchema, out.Value, out.Headers = keySchema, key, valueSchema, value, headers
-	return nil
+	s.changed = connect.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(),
+		KeySchema: keySchema, Key: key, ValueSchema: valueSchema, Value: value, Headers: headers}
+	keep, err := s.transform(b, &s.changed)
+	if err == nil && keep {
+		*b.Append() = s.changed
+	}
+	return err
 }
 
 func (s *sinkTask) convertHeaders(b *connect.Batch, r *kgo.Record) ([]connect.Header, error) {
@@ -157,7 +171,7 @@ func (s *sinkTask) convertHeaders(b *connect.Batch, r *kgo.Record) ([]connect.He
 	for i, h := range r.Headers {
 		schema, value, err := s.convert.header.ToConnectHeader(b, r.Topic, h.Key, h.Value)
 		if err != nil {
-			return nil, fmt.Errorf("convert header %q: %w", h.Key, err)
+			return nil, s.convert.headerError(h.Key, misfit(h.Value, err))
 		}
 		headers[i] = connect.Header{Key: h.Key, Schema: schema, Value: value}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,11 +238,13 @@ func TestSinkRebalance(t *testing.T) {
 		enginetest.Produce(t, c, numbered("in", p, 0, 10)...)
 	}
 	var mu sync.Mutex
+	var instances atomic.Int32
 	owners := make(map[int32]int)
 	seen := make(map[string]int)
 	var problems []string
 	w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink {
 		task := 0
+		instance := int(instances.Add(1)) // the next one of the same task may be assigned before this one is closed
 		mine := make(map[int32]int64)
 		return &enginetest.FlushingSink{
 			Sink: enginetest.Sink{
@@ -262,7 +265,9 @@ func TestSinkRebalance(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					for p := range mine {
-						delete(owners, p)
+						if owners[p] == instance {
+							delete(owners, p)
+						}
 					}
 					return nil
 				},
@@ -278,7 +283,7 @@ func TestSinkRebalance(t *testing.T) {
 				defer mu.Unlock()
 				for _, p := range added {
 					mine[p.Partition] = p.Offset
-					owners[p.Partition] = task
+					owners[p.Partition] = instance
 				}
 				return nil
 			},

@@ -14,7 +14,11 @@ import (
 
 // writeBatch hands one batch to the sink and notes how far its partition came.
 func (s *sinkTask) writeBatch(b *sinkBatch) error {
-	defer func() { s.free <- b }() // never blocks: there are no more batches than room
+	s.writing = b
+	defer func() {
+		s.writing, b.originals = nil, nil
+		s.free <- b // never blocks: there are no more batches than room
+	}()
 	if b.batch.Len() > 0 {
 		if err := s.write(b); err != nil {
 			return err
@@ -51,7 +55,7 @@ func (s *sinkTask) write(b *sinkBatch) error {
 			trouble.over()
 			return nil
 		case errors.As(err, &failed):
-			return s.tolerate(b.batch, failed)
+			return s.tolerate(b, failed)
 		case !connect.IsRetriable(err):
 			return fmt.Errorf("write %s: %w", recordPlace(b.batch.From, b.batch.Records()[0].Offset), err)
 		}
@@ -79,21 +83,6 @@ func (s *sinkTask) waitToRetry(d time.Duration) error {
 			}
 		}
 	}
-}
-
-// tolerate skips the records that a sink could not handle, or fails the task.
-func (s *sinkTask) tolerate(b *connect.Batch, failed *connect.BatchError) error {
-	for _, f := range failed.Failed {
-		place := "a record that the sink did not name"
-		if f.Index >= 0 && f.Index < b.Len() {
-			place = recordPlace(b.From, b.Records()[f.Index].Offset)
-		}
-		if !s.def.options.tolerateAll() {
-			return fmt.Errorf("write %s: %w", place, failed)
-		}
-		s.skipped.skip(place, f.Err)
-	}
-	return nil
 }
 
 // flushAndCommit does what is due once in a while. What can pass is tried again
@@ -148,7 +137,15 @@ func (s *sinkTask) commit(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.OffsetFlushTimeout)
 	defer cancel()
-	var err error
+	// A reported record is durable before its offset moves (KIP-610, I3).
+	err := s.letters.await(ctx)
+	if connect.IsRetriable(err) {
+		s.commitTrouble.note(err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	s.client.CommitOffsetsSync(ctx, due, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, e error) {
 		err = s.committed(due, resp, e)
 	})

@@ -44,13 +44,18 @@ type sourceTask struct {
 	// held is a batch of sent that the committer has taken too early.
 	held *sourceBatch
 
+	changed connect.Record    // the converter's: what transforms make of a record
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
+	tracker topicTracker
 	commits commitGroup
 }
 
 // runSource runs the task's source until it stops or fails.
 func runSource(t task) error {
+	if err := t.prepareLetters(); err != nil {
+		return stopped(t.stop, err)
+	}
 	client, err := kgo.NewClient(t.producerOpts()...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)
@@ -64,7 +69,7 @@ func runSource(t task) error {
 }
 
 func newSourceTask(t task, p producer) *sourceTask {
-	s := &sourceTask{task: t, producer: p, topics: make(map[string]string),
+	s := &sourceTask{task: t, producer: p, topics: make(map[string]string), tracker: t.newTopicTracker(),
 		free: make(chan *sourceBatch, sourceBatches), read: make(chan *sourceBatch, sourceBatches), sent: make(chan *sourceBatch, sourceBatches)}
 	for range sourceBatches {
 		s.free <- newSourceBatch(sourceBatchRecords, sourceBatchBytes)

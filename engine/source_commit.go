@@ -17,17 +17,23 @@ type commitGroup struct {
 	marks   []connect.Mark // the last of each source partition
 	index   map[string]int // of marks, by source partition
 	offsets sourceBatch    // its records go to the offset topic
+	letters sourceBatch    // its records go to the dead letter queue
 }
 
 // commitAll commits batches in the order in which they were read until the
 // converter closes the channel or one fails.
 func (s *sourceTask) commitAll() error {
 	s.commits.index = make(map[string]int)
-	s.commits.offsets.answered = make(chan struct{}, 1)
-	s.commits.offsets.promise = s.commits.offsets.answer
+	for _, b := range []*sourceBatch{&s.commits.offsets, &s.commits.letters} {
+		b.answered = make(chan struct{}, 1)
+		b.promise = b.answer
+	}
 	committer, _ := s.source.(connect.Committer)
 	for b := s.nextSent(); b != nil; b = s.nextSent() {
 		if err := s.collect(b); err != nil {
+			return err
+		}
+		if err := s.sendLetters(); err != nil {
 			return err
 		}
 		if err := s.storeOffsets(); err != nil {
@@ -107,20 +113,24 @@ func (g *commitGroup) add(marks []connect.Mark) {
 // go on without them.
 func (s *sourceTask) check(b *sourceBatch) error {
 	for _, f := range b.failures {
-		err := f.explain()
+		err := s.explain(f)
 		if !s.def.options.tolerateAll() || !recordIsAtFault(f.err) {
 			return err
 		}
-		s.skipped.skip(f.topic, err)
+		if err := s.refused(b, f, err); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (f produceFailure) explain() error {
-	err := fmt.Errorf("produce a record of %d bytes to topic %s: %w", f.bytes, f.topic, f.err)
+// explain says what the log did not take and what helps.
+func (s *sourceTask) explain(f produceFailure) error {
+	r := f.record
+	err := fmt.Errorf("produce a record of %d bytes (key %d, value %d) to topic %s: %w", recordBytes(r), len(r.Key), len(r.Value), r.Topic, f.err)
 	switch {
 	case errors.Is(f.err, kerr.MessageTooLarge):
-		return fmt.Errorf("%w; raise producer.override.max.request.size and the topic's max.message.bytes", err)
+		return fmt.Errorf("%w; raise producer.override.max.request.size (%d bytes now) and the topic's max.message.bytes", err, s.def.options.maxRequestSizeBytes)
 	case errors.Is(f.err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("%w; create the topic, or let the cluster create topics (auto.create.topics.enable)", err)
 	}
@@ -153,7 +163,24 @@ func (s *sourceTask) storeOffsets() error {
 	s.produce(o)
 	<-o.answered
 	if len(o.failures) > 0 {
-		return o.failures[0].explain()
+		return s.explain(o.failures[0])
+	}
+	return nil
+}
+
+// sendLetters writes what the log has refused to the dead letter queue and
+// returns when it is durable, before the offsets say that it was handled (I2).
+func (s *sourceTask) sendLetters() error {
+	l := &s.commits.letters
+	if len(l.records) == 0 {
+		return nil
+	}
+	l.failures = l.failures[:0]
+	s.produce(l)
+	<-l.answered
+	l.records = l.records[:0]
+	if len(l.failures) > 0 {
+		return s.explain(l.failures[0])
 	}
 	return nil
 }

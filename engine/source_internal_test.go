@@ -188,9 +188,9 @@ func TestFailedRecordFailsTheTask(t *testing.T) {
 		err       error
 		want      string // empty: committed
 	}{
-		{"none", kerr.MessageTooLarge, "produce a record of 5 bytes to topic out: MESSAGE_TOO_LARGE"},
+		{"none", kerr.MessageTooLarge, "produce a record of 5 bytes (key 0, value 5) to topic out: MESSAGE_TOO_LARGE"},
 		{"all", kerr.MessageTooLarge, ""},
-		{"all", kerr.TopicAuthorizationFailed, "produce a record of 5 bytes to topic out: TOPIC_AUTHORIZATION_FAILED"},
+		{"all", kerr.TopicAuthorizationFailed, "produce a record of 5 bytes (key 0, value 5) to topic out: TOPIC_AUTHORIZATION_FAILED"},
 	} {
 		t.Run(test.tolerance+" "+test.err.(*kerr.Error).Message, func(t *testing.T) {
 			p := &heldProducer{came: make(chan struct{}, 100)}

@@ -33,9 +33,8 @@ type sourceBatch struct {
 
 // produceFailure is a record that the log did not take.
 type produceFailure struct {
-	topic string
-	bytes int
-	err   error
+	record *kgo.Record // the batch's memory
+	err    error
 }
 
 func newSourceBatch(maxRecords, maxBytes int) *sourceBatch {
@@ -48,7 +47,7 @@ func newSourceBatch(maxRecords, maxBytes int) *sourceBatch {
 func (b *sourceBatch) answer(r *kgo.Record, err error) {
 	if err != nil {
 		b.mu.Lock()
-		b.failures = append(b.failures, produceFailure{r.Topic, len(r.Key) + len(r.Value), err})
+		b.failures = append(b.failures, produceFailure{r, err})
 		b.mu.Unlock()
 	}
 	b.release()
@@ -100,19 +99,44 @@ func (s *sourceTask) produce(b *sourceBatch) {
 // convertAll fills in the records of the log.
 func (s *sourceTask) convertAll(b *sourceBatch) error {
 	b.reset()
+	if s.tracker.stale() {
+		s.topic = "" // so that the next record's is noted again
+	}
 	records := b.batch.Records()
 	for i := range records {
-		err := s.convertRecord(b, &records[i])
+		err := s.transformRecord(b, &records[i])
 		if err == nil {
 			continue
 		}
-		err = fmt.Errorf("record %d of a batch for topic %q: %w", i, records[i].Topic, err)
-		if !s.def.options.tolerateAll() {
+		if connect.IsRetriable(err) {
+			err = s.retryConvert(b, i, err)
+		}
+		if err != nil {
+			err = s.recordFailed(b, i, err)
+		}
+		if err != nil {
 			return err
 		}
-		s.skipped.skip(strings.Clone(records[i].Topic), err)
 	}
 	return nil
+}
+
+func (s *sourceTask) retryConvert(b *sourceBatch, index int, err error) error {
+	return s.retryRecord(s.stop, err, func() error { return s.transformRecord(b, &b.batch.Records()[index]) })
+}
+
+// transformRecord converts what the transforms make of a record, unless they drop
+// it: then it counts as handled, since marks count the records that were read. The
+// batch keeps the record as it came, for another attempt and for a dead letter.
+func (s *sourceTask) transformRecord(b *sourceBatch, r *connect.Record) error {
+	if s.transforms == nil {
+		return s.convertRecord(b, r)
+	}
+	s.changed = *r
+	if keep, err := s.transform(b.batch, &s.changed); err != nil || !keep {
+		return err
+	}
+	return s.convertRecord(b, &s.changed)
 }
 
 func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
@@ -128,10 +152,10 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 	}
 	var err error
 	if out.Key, err = s.bytes(b, r.KeySchema, r.Key, true); err != nil {
-		return fmt.Errorf("convert the key: %w", err)
+		return s.convert.keyError(err)
 	}
 	if out.Value, err = s.bytes(b, r.ValueSchema, r.Value, false); err != nil {
-		return fmt.Errorf("convert the value: %w", err)
+		return s.convert.valueError(err)
 	}
 	if len(r.Headers) > 0 {
 		if out.Headers, err = s.convertHeaders(b, r.Headers); err != nil {
@@ -164,7 +188,7 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 		start := len(b.data)
 		data, null, err := s.convert.header.FromConnectHeader(b.data, s.topic, h.Key, h.Schema, h.Value)
 		if err != nil {
-			return nil, fmt.Errorf("convert header %q: %w", h.Key, err)
+			return nil, s.convert.headerError(h.Key, err)
 		}
 		out := kgo.RecordHeader{Key: h.Key}
 		if !null {
@@ -179,6 +203,7 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
 func (s *sourceTask) lasting(topic string) string {
+	s.tracker.use(topic)
 	if kept, ok := s.topics[topic]; ok {
 		return kept
 	}

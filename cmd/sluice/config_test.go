@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/sluice-data/sluice/internal/javaprops"
 )
 
 func TestParseProperties(t *testing.T) {
@@ -27,13 +29,13 @@ func TestParseProperties(t *testing.T) {
 		{"backslash at the end", "a=1\\", map[string]string{"a": "1"}},
 	}
 	for _, tt := range tests {
-		got, err := parseProperties(tt.text)
+		got, err := javaprops.Parse(tt.text)
 		if err != nil || !maps.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, %v; want %q", tt.name, got, err, tt.want)
 		}
 	}
 	for _, text := range []string{`a=\u12`, `a=\u12x4`, `\uzzzz=1`} {
-		if got, err := parseProperties(text); err == nil {
+		if got, err := javaprops.Parse(text); err == nil {
 			t.Errorf("%s: got %q, want an error", text, got)
 		}
 	}
@@ -41,7 +43,7 @@ func TestParseProperties(t *testing.T) {
 
 func FuzzParseProperties(f *testing.F) {
 	f.Add("a=b\\\n c\\u0041")
-	f.Fuzz(func(t *testing.T, text string) { parseProperties(text) })
+	f.Fuzz(func(t *testing.T, text string) { javaprops.Parse(text) })
 }
 
 func TestEnvironProperties(t *testing.T) {
@@ -160,7 +162,7 @@ func TestLoadErrors(t *testing.T) {
 		{"config too large", func(f *serverFlags) { f.config = big }, nil, nil, []string{"--config", "larger than"}},
 		{"addresses", func(f *serverFlags) { f.rest, f.kafka = "8083", "x" }, nil, nil, []string{"--rest 8083", "--kafka x", "127.0.0.1:0"}},
 		{"bootstrap", func(*serverFlags) {}, []string{"CONNECT_BOOTSTRAP_SERVERS=a"}, nil, []string{"--bootstrap-servers a"}},
-		{"listeners", func(*serverFlags) {}, []string{"CONNECT_LISTENERS=https://:1"}, nil, []string{"listeners", "--rest"}},
+		{"listeners", func(*serverFlags) {}, []string{"CONNECT_LISTENERS=https://:1"}, nil, []string{"listeners", "listeners.https.ssl.keystore.location"}},
 		{"connector file", func(*serverFlags) {}, nil, []string{dir + "/c.json"}, []string{"connector file", "c.json"}},
 		{"data dir", func(f *serverFlags) { f.dataDir = "" }, nil, nil, []string{"--data-dir"}},
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sluice-data/sluice/internal/javaprops"
 )
 
 // A connectorFile is a connector given on the command line.
@@ -36,7 +38,7 @@ func parseConnector(text string) (connectorFile, error) {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return parseConnectorJSON(text)
 	}
-	props, err := parseProperties(text)
+	props, err := javaprops.Parse(text)
 	if err != nil {
 		return connectorFile{}, err
 	}

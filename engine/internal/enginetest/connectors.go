@@ -205,3 +205,13 @@ func (l *Log) Events() []string {
 	defer l.mu.Unlock()
 	return append([]string(nil), l.events...)
 }
+
+// ConfiguredSource returns a plugin whose sources come from a function of its
+// test.topic and test.password.
+func ConfiguredSource(source func(topic string, password connect.Secret) connect.Source) connect.Spec {
+	return connect.Spec{Class: SourceClass, Version: "1.2.3", Doc: "A source for tests.", New: func() connect.Config {
+		c := &sourceConfig{}
+		c.source = func() connect.Source { return source(c.topic, c.password) }
+		return c
+	}}
+}
