@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
@@ -69,6 +71,9 @@ func TestSourceTransforms(t *testing.T) {
 		}
 	}
 	enginetest.Eventually(t, func() bool { return fmt.Sprint(log.Events()) == "[commit 4]" }, func() string { return fmt.Sprint(log.Events()) })
+	if topics, err := kadm.NewClient(enginetest.Client(t, c)).ListTopics(t.Context()); err != nil || topics.Has("db.rows") {
+		t.Errorf("dropped records were produced to their old topic (%v)", err)
+	}
 }
 
 // TestSourceDropsWholeBatch wants the mark of a batch of which nothing is left.
