@@ -41,8 +41,8 @@ func (p *parser) zone() bool {
 	return true
 }
 
-// isoZone reads Z, or an offset with hours (X), hours and minutes (XX), or both with
-// a colon (XXX).
+// isoZone reads Z, or an offset: hours for one X, minutes too for two, and with a
+// colon between them for three.
 func (p *parser) isoZone(count int) bool {
 	c := p.text[p.pos]
 	p.pos++
