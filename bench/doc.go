@@ -7,5 +7,9 @@
 //	go run ./bench -sluice bin/sluice              every row
 //	go run ./bench -sluice bin/sluice -run mqtt    rows whose name matches
 //
-// It needs mosquitto for the MQTT rows.
+//	go run ./bench -sluice bin/sluice -kafka FILE  the log beside an Apache Kafka on this machine
+//	go run ./bench -sluice bin/sluice -soak 30m    whether memory, descriptors and goroutines stay flat
+//
+// It needs mosquitto for the MQTT rows, Java 17 and the file that test/conformance/classpath.sh
+// makes for the comparison.
 package main

@@ -142,31 +142,17 @@ func (b *bench) consume(ctx context.Context, size int) (rate float64, err error)
 	return float64(total) / time.Since(begin).Seconds(), nil
 }
 
-func produceOne(ctx context.Context, b *bench) (result, error) { return b.latency(ctx, 1) }
+func produceOne(ctx context.Context, b *bench) (result, error) { return b.syncLatency(ctx, 1) }
 
-func produceDirty(ctx context.Context, b *bench) (result, error) { return b.latency(ctx, 64) }
+func produceDirty(ctx context.Context, b *bench) (result, error) { return b.syncLatency(ctx, 64) }
 
-// latency measures rounds of one record to each of n partitions, all of a round
-// acknowledged before the next begins.
-func (b *bench) latency(ctx context.Context, n int) (result, error) {
-	s, err := b.start(ctx)
-	if err != nil {
-		return result{}, err
-	}
-	defer s.stop()
-	if err := s.createTopic(ctx, "bench", int32(n)); err != nil {
-		return result{}, err
-	}
-	cl, err := s.client(kgo.DefaultProduceTopic("bench"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
-	if err != nil {
-		return result{}, err
-	}
-	defer cl.Close()
+// syncLatency holds the latency of rounds against one fdatasync.
+func (b *bench) syncLatency(ctx context.Context, n int) (result, error) {
 	sync, _, err := fdatasync(b.dir, 100, b.seconds/2)
 	if err != nil {
 		return result{}, err
 	}
-	rounds, err := b.rounds(ctx, cl, n)
+	rounds, err := b.latency(ctx, n)
 	if err != nil {
 		return result{}, err
 	}
@@ -176,6 +162,25 @@ func (b *bench) latency(ctx context.Context, n int) (result, error) {
 		limit:  micros(sync) + " for one fdatasync",
 		ratio:  times(float64(p50) / float64(sync)),
 	}, nil
+}
+
+// latency measures rounds of one record to each of n partitions, all of a round
+// acknowledged before the next begins.
+func (b *bench) latency(ctx context.Context, n int) ([]time.Duration, error) {
+	s, err := b.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if err := s.createTopic(ctx, "bench", int32(n)); err != nil {
+		return nil, err
+	}
+	cl, err := s.client(kgo.DefaultProduceTopic("bench"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return b.rounds(ctx, cl, n)
 }
 
 func (b *bench) rounds(ctx context.Context, cl *kgo.Client, n int) ([]time.Duration, error) {
@@ -212,12 +217,11 @@ func startEmpty(ctx context.Context, b *bench) (result, error) {
 // startFull kills a server that holds 10 GiB and measures how long the next one
 // takes to be ready.
 func startFull(ctx context.Context, b *bench) (result, error) {
-	const gib = 10
 	s, err := b.start(ctx)
 	if err != nil {
 		return result{}, err
 	}
-	_, total, err := b.loadWhile(ctx, s, 1024, func(n int) bool { return n < gib<<20 })
+	_, total, err := b.loadWhile(ctx, s, 1024, func(n int) bool { return n < b.gib<<20 })
 	s.kill()
 	if err != nil {
 		return result{}, err

@@ -47,34 +47,60 @@ type bench struct {
 	binary  string
 	dir     string // for data, removed at the end
 	seconds time.Duration
+	gib     int          // of data in the restart rows
+	kafka   *apacheKafka // starts this in place of the binary; nil: the binary
+}
+
+// options are the command line.
+type options struct {
+	binary, pattern, dir string
+	seconds              time.Duration
+	gib                  int
+	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
+	soak                 time.Duration // 0: no soak
 }
 
 func main() {
-	binary := flag.String("sluice", "bin/sluice", "the binary to measure")
-	pattern := flag.String("run", "", "regular expression of the rows to run")
-	seconds := flag.Duration("seconds", 5*time.Second, "how long each steady load lasts")
-	dir := flag.String("dir", "", "folder on the disk to measure (a temporary one is made in it)")
+	var o options
+	flag.StringVar(&o.binary, "sluice", "bin/sluice", "the binary to measure")
+	flag.StringVar(&o.pattern, "run", "", "regular expression of the rows to run")
+	flag.DurationVar(&o.seconds, "seconds", 5*time.Second, "how long each steady load lasts")
+	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure (a temporary one is made in it)")
+	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
+	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
+	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *binary, *pattern, *dir, *seconds); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary, pattern, dir string, seconds time.Duration) error {
-	match, err := regexp.Compile(pattern)
+func run(ctx context.Context, o options) error {
+	match, err := regexp.Compile(o.pattern)
 	if err != nil {
 		return fmt.Errorf("parse -run: %w", err)
 	}
-	tmp, err := os.MkdirTemp(dir, "sluice-bench-")
+	tmp, err := os.MkdirTemp(o.dir, "sluice-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder for data: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	b := &bench{binary: binary, dir: tmp, seconds: seconds}
+	b := &bench{binary: o.binary, dir: tmp, seconds: o.seconds, gib: o.gib}
 	fmt.Printf("%d cores, %s, %s\n\n", runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
+	switch {
+	case o.soak > 0:
+		return soak(ctx, b, o.soak)
+	case o.classpath != "":
+		return compare(ctx, b, o.classpath, match)
+	}
+	return measure(ctx, b, match)
+}
+
+// measure prints the rows.
+func measure(ctx context.Context, b *bench, match *regexp.Regexp) error {
 	fmt.Println("| What | Figure | Limit in the same run | Ratio | Target |\n|---|---|---|---|---|")
 	failed := 0
 	for _, r := range rows {

@@ -20,13 +20,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// server is a running Sluice.
+// server is a running Sluice, or the Apache Kafka that it is compared with.
 type server struct {
 	cmd     *exec.Cmd
 	dataDir string
-	ready   time.Duration // from start until /health answered 200
-	Rest    string        `json:"rest"`
-	Kafka   string        `json:"kafka"`
+	ready   time.Duration      // from start until /health answered 200, or a Kafka knew a topic's leaders
+	configs map[string]*string // of the topics that it is given
+	Rest    string             `json:"rest"`
+	Kafka   string             `json:"kafka"`
 }
 
 // start runs the binary with a data directory of its own.
@@ -38,8 +39,17 @@ func (b *bench) start(ctx context.Context) (*server, error) {
 	return b.startIn(ctx, dataDir)
 }
 
-// startIn runs the binary on free ports and waits until it is ready.
+// startIn runs a server of the kind that is measured on free ports and waits until
+// it is ready.
 func (b *bench) startIn(ctx context.Context, dataDir string) (*server, error) {
+	if b.kafka != nil {
+		return b.kafka.startIn(ctx, dataDir)
+	}
+	return b.startSluice(ctx, dataDir)
+}
+
+// startSluice runs the binary.
+func (b *bench) startSluice(ctx context.Context, dataDir string) (*server, error) {
 	if err := os.RemoveAll(filepath.Join(dataDir, "addresses.json")); err != nil {
 		return nil, err // it would be the last run's
 	}
@@ -131,7 +141,7 @@ func (s *server) createTopic(ctx context.Context, topic string, partitions int32
 		return err
 	}
 	defer cl.Close()
-	res, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, 1, nil, topic)
+	res, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, 1, s.configs, topic)
 	return errors.Join(err, res.Err)
 }
 

@@ -171,6 +171,33 @@ type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
+// Monitor is a Config whose Split depends on something that changes while the
+// connector runs: the tables of a database, the partitions of a feed.
+type Monitor interface {
+	// Monitor watches until ctx ends. It calls changed, from any goroutine, each
+	// time Split could return something else; the engine then splits a new Config
+	// of the same settings and changes the tasks that differ. An error fails the
+	// connector; nil before the end of ctx means that there is nothing to watch.
+	Monitor(ctx context.Context, changed func()) error
+}
+
+// SourceOffsetAlterer is a SourceConfig that checks new offsets, or keeps offsets
+// outside of the log.
+type SourceOffsetAlterer interface {
+	// AlterOffsets is called before offsets of a stopped connector are changed; a
+	// mark without an offset resets its partition (KIP-875). An error refuses the
+	// change. It returns true when whatever is kept elsewhere was changed as well.
+	AlterOffsets(ctx context.Context, marks []Mark) (bool, error)
+}
+
+// SinkOffsetAlterer is a SinkConfig that checks new offsets, or keeps offsets in
+// its own system.
+type SinkOffsetAlterer interface {
+	// AlterOffsets is what SourceOffsetAlterer has; the offset -1 resets a
+	// partition.
+	AlterOffsets(ctx context.Context, offsets []PartitionOffset) (bool, error)
+}
+
 // Configure returns the plugin's config with its options set from settings, or
 // all errors in them joined.
 func (s *Spec) Configure(settings map[string]string) (Config, error) {

@@ -53,6 +53,8 @@ type Option struct {
 	Default   string
 	NoDefault bool
 	Required  bool
+	// AllowEmpty lets a Required option be empty text: it must be given, no more.
+	AllowEmpty bool
 	// OneOf lists the values that are allowed, for a LIST those of its elements.
 	// It also is what forms recommend.
 	OneOf []string

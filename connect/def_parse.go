@@ -87,7 +87,7 @@ func (o *Option) accept(text string) error {
 	if err := o.set(text); err != nil {
 		return err
 	}
-	if o.Required && o.isEmpty(text) {
+	if o.Required && !o.AllowEmpty && o.isEmpty(text) {
 		return errors.New("it must not be empty")
 	}
 	if err := o.checkOneOf(); err != nil {

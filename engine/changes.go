@@ -51,7 +51,7 @@ func (w *Worker) accept(ctx context.Context, name string, config map[string]stri
 		return "", nil, badRequest("The connector's name %q contains control characters; choose another name", name)
 	}
 	if inConfig, ok := config[nameOption]; ok && strings.TrimSpace(inConfig) != name {
-		return "", nil, badRequest("Connector name configuration (%s) doesn't match connector name in the URL or the request (%s)", inConfig, name)
+		return "", nil, badRequest("Connector name configuration (%s) doesn't match connector name in the URL (%s)", inConfig, name)
 	}
 	config = maps.Clone(config)
 	if config == nil {
@@ -61,6 +61,10 @@ func (w *Worker) accept(ctx context.Context, name string, config map[string]stri
 	d, err := w.plugins.define(ctx, config)
 	if err != nil {
 		return "", nil, badRequest("%s", err)
+	}
+	if class := strings.TrimSpace(config[classOption]); d.spec == nil && class != "" {
+		_, err := w.plugins.find(class)
+		return "", nil, badRequest("%s", err) // clients know the beginning of the text
 	}
 	return name, config, d.err()
 }
@@ -156,6 +160,7 @@ func (w *Worker) RestartTask(ctx context.Context, id TaskID) error {
 		}
 		w.reconciler.post(func(r *reconciler) {
 			if c := r.connectors[id.Connector]; c != nil && c.tasks[id.Task] != nil {
+				r.forgetRestarts(c, id.Task)
 				r.restartTask(c.tasks[id.Task])
 			}
 		})

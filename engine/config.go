@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/loglevel"
 )
 
 // Version is the version of Kafka Connect whose REST API the worker speaks.
@@ -64,6 +65,18 @@ type Config struct {
 	// abandoned; 5 s by default.
 	TaskShutdownTimeout time.Duration
 
+	// TopicTrackingDisabled keeps the topics that connectors use from being noted
+	// (topic.tracking.enable=false); TopicResetDisabled keeps users from emptying
+	// the list (topic.tracking.allow.reset=false).
+	TopicTrackingDisabled, TopicResetDisabled bool
+
+	// AutoRestartDisabled leaves failed connectors and tasks as they are, unless
+	// their config says otherwise (auto.restart.enable=false).
+	AutoRestartDisabled bool
+
+	// Levels are the levels that Logger logs at, by logger; they are what the
+	// REST API shows and changes. nil: those of Logger's handler, if it has some.
+	Levels *loglevel.Levels
 	// Logger takes the log; nil discards it.
 	Logger *slog.Logger
 }
@@ -105,6 +118,12 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if c.Levels == nil {
+		c.Levels = loglevel.Of(c.Logger)
+	}
+	if c.Levels == nil {
+		c.Levels = loglevel.New(slog.LevelInfo)
 	}
 	return c
 }

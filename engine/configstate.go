@@ -16,6 +16,9 @@ type (
 		State   TargetState `json:"state"`
 		StateV2 TargetState `json:"state.v2"`
 	}
+	logLevel struct {
+		Level string `json:"level"`
+	}
 	restartRequest struct {
 		IncludeTasks bool `json:"include-tasks"`
 		OnlyFailed   bool `json:"only-failed"`
@@ -60,6 +63,8 @@ type connectorState struct {
 type configChange struct {
 	connector string
 	restart   *restartRequest
+	// logger gets a level (KIP-976).
+	logger, level string
 }
 
 func newConfigState() configState {
@@ -98,12 +103,14 @@ func (s *configState) apply(offset int64, key string, value []byte) (configChang
 		return configChange{}, s.applyFencing(offset, name, value)
 	case "restart-connector-":
 		return s.applyRestart(name, value)
+	case logLevelPrefix:
+		return applyLogLevel(name, value)
 	}
 	return configChange{}, nil
 }
 
 func splitKey(key string) (kind, name string) {
-	for _, kind := range []string{"connector-", "target-state-", "tasks-fencing-", "task-", "commit-", "restart-connector-"} {
+	for _, kind := range []string{"connector-", "target-state-", "tasks-fencing-", "task-", "commit-", "restart-connector-", logLevelPrefix} {
 		if name, ok := strings.CutPrefix(key, kind); ok {
 			return kind, name
 		}
@@ -235,6 +242,17 @@ func (s *configState) applyRestart(name string, value []byte) (configChange, err
 		return configChange{}, err
 	}
 	return configChange{connector: name, restart: &r}, nil
+}
+
+func applyLogLevel(logger string, value []byte) (configChange, error) {
+	if value == nil {
+		return configChange{}, nil
+	}
+	var l logLevel
+	if err := json.Unmarshal(value, &l); err != nil {
+		return configChange{}, err
+	}
+	return configChange{logger: logger, level: l.Level}, nil
 }
 
 // parseProperties reads {"properties":{…}}; a null value is left out.

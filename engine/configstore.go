@@ -33,7 +33,7 @@ func (s *configStore) apply(r *kgo.Record) {
 		s.stores.cfg.Logger.Warn("ignore a record of the config topic", logOffset, r.Offset, logError, err)
 		return
 	}
-	if change.connector != "" {
+	if change.connector != "" || change.logger != "" {
 		s.onChange(change)
 	}
 }
@@ -91,6 +91,11 @@ func (s *configStore) putFencing(ctx context.Context, name string, tasks int) er
 func (s *configStore) putRestart(ctx context.Context, name string, includeTasks, onlyFailed bool) error {
 	return s.stores.write(ctx, s.record("restart-connector-"+name,
 		restartRequest{IncludeTasks: includeTasks, OnlyFailed: onlyFailed}))
+}
+
+// putLogLevel asks every worker to set the level of a logger (KIP-976).
+func (s *configStore) putLogLevel(ctx context.Context, logger, level string) error {
+	return s.stores.write(ctx, s.record(logLevelPrefix+logger, logLevel{level}))
 }
 
 func (s *configStore) targetRecord(name string, target TargetState) *kgo.Record {

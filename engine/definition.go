@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
@@ -30,18 +31,24 @@ type definition struct {
 	config   connect.Config
 	options  connectorOptions
 	def      connect.Def
-	values   []connect.OptionValue
-	unknown  []connect.UnknownOption
-	secrets  *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
+	// transforms are those that the settings name, with their options' values.
+	transforms *transform.Plan
+	values     []connect.OptionValue
+	unknown    []connect.UnknownOption
+	secrets    *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
 }
 
 // define reads a config. Its error is one of the connector's code; errors of the
 // config are in the definition.
 func (p *plugins) define(ctx context.Context, settings map[string]string) (*definition, error) {
 	var d *definition
-	err := guardFor(ctx, defineTimeout, func() error {
-		d = &definition{settings: settings}
-		return d.read(p)
+	err := p.call(ctx, p.byName[strings.TrimSpace(settings[classOption])], defineTimeout, func() error {
+		made := &definition{settings: settings}
+		if err := made.read(p); err != nil {
+			return err
+		}
+		d = made
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the config of the connector: %w", err)
@@ -56,15 +63,16 @@ func (d *definition) read(p *plugins) error {
 	spec, unknownClass := p.find(class)
 	if d.spec = spec; spec != nil {
 		d.config = spec.New()
-		switch pluginType(spec) {
-		case typeSource:
+		switch d.config.(type) {
+		case connect.SourceConfig:
 			d.options.defineSource(&d.def)
-		case typeSink:
+		case connect.SinkConfig:
 			d.options.defineSink(&d.def)
 		}
 		d.config.Define(&d.def)
 	}
 	d.defineConverters()
+	d.transforms = transform.Define(&d.def, d.resolved.settings)
 	d.values = d.def.Parse(d.resolved.settings)
 	d.secrets = secretReplacer(d.values, d.resolved.hide())
 	d.hideResolved()
@@ -73,6 +81,9 @@ func (d *definition) read(p *plugins) error {
 		d.fail(classOption, unknownClass.Error())
 	case spec != nil:
 		d.unknown = d.def.Unknown(d.settings)
+		if _, ok := d.config.(connect.SinkConfig); ok {
+			d.checkSink(p.workerGroup)
+		}
 		d.validate()
 		d.checkExactlyOnce(p.exactlyOnce)
 	}
@@ -93,6 +104,10 @@ func (d *definition) defineConverters() {
 
 // validate applies the rules between options, once each is right on its own.
 func (d *definition) validate() {
+	_, source := d.config.(connect.SourceConfig)
+	for _, e := range d.transforms.Errors(d.values, source) {
+		d.fail(e.Option, d.secrets.Replace(e.Error()))
+	}
 	v, ok := d.config.(connect.Validator)
 	if !ok || d.err() != nil {
 		return
@@ -104,14 +119,14 @@ func (d *definition) validate() {
 
 // ping asks the connector whether its server answers, once the config has no
 // error but a missing name: forms validate before the user has thought of one.
-func (d *definition) ping(ctx context.Context) {
+func (d *definition) ping(ctx context.Context, plugins *plugins) {
 	p, ok := d.config.(connect.Pinger)
 	if !ok || slices.ContainsFunc(d.values, func(v connect.OptionValue) bool { return len(v.Errors) > 0 && v.Option.Name != nameOption }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	err := guardFor(ctx, pingTimeout, func() error { return p.Ping(ctx) })
+	err := plugins.call(ctx, d.spec, pingTimeout, func() error { return p.Ping(ctx) })
 	var c *connect.ConfigError
 	switch {
 	case errors.As(err, &c):
@@ -209,6 +224,18 @@ func (d *definition) splits() (splits []map[string]string, err error) {
 		return make([]map[string]string, d.options.tasksMax), nil
 	}
 	return make([]map[string]string, 1), nil
+}
+
+// hideSecrets replaces an error whose text or stack has a secret in it (I6).
+func (d *definition) hideSecrets(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := trace(err)
+	if hidden := d.secrets.Replace(text); hidden != text {
+		return errors.New(hidden)
+	}
+	return err
 }
 
 // secretReplacer hides the values of PASSWORD options, as they are and as a URL

@@ -10,6 +10,7 @@ const (
 	KindBadRequest  ErrorKind = iota + 1 // the request is wrong
 	KindNotFound                         // no such connector, task or plugin
 	KindConflict                         // the connector exists already
+	KindForbidden                        // switched off, or not allowed to this user
 	KindUnavailable                      // the worker is starting or shutting down
 	KindInternal                         // the log did not take the change
 )

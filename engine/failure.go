@@ -17,11 +17,12 @@ import (
 type stage string
 
 const (
-	stageKey     stage = "KEY_CONVERTER"
-	stageValue   stage = "VALUE_CONVERTER"
-	stageHeader  stage = "HEADER_CONVERTER"
-	stagePut     stage = "TASK_PUT"
-	stageProduce stage = "KAFKA_PRODUCE"
+	stageKey       stage = "KEY_CONVERTER"
+	stageValue     stage = "VALUE_CONVERTER"
+	stageHeader    stage = "HEADER_CONVERTER"
+	stagePut       stage = "TASK_PUT"
+	stageProduce   stage = "KAFKA_PRODUCE"
+	stageTransform stage = "TRANSFORMATION"
 )
 
 const tooLargeClass = "org.apache.kafka.common.errors.RecordTooLargeException"

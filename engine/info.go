@@ -73,6 +73,9 @@ type InstanceStatus struct {
 	WorkerID string `json:"worker_id"`
 	Version  string `json:"version,omitempty"` // of the plugin (KIP-891)
 	Trace    string `json:"trace,omitempty"`
+	// AutoRestart is there while restarts of a failure go on. Kafka Connect has
+	// no such field.
+	AutoRestart *AutoRestart `json:"auto_restart,omitempty"`
 }
 
 // TaskStatus is the status of a task.
@@ -96,8 +99,9 @@ type Health struct {
 
 // The values of Health.Status.
 const (
-	Healthy  = "healthy"
-	Starting = "starting"
+	Healthy   = "healthy"
+	Starting  = "starting"
+	Unhealthy = "unhealthy"
 )
 
 // PluginInfo is one name under which a plugin can be used.

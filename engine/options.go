@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
 const (
+	autoRestartOption = "auto.restart.enable"
+
 	nameOption  = "name"
 	classOption = "connector.class"
 	// taskClassOption is in the config of every task, under Kafka's name.
@@ -40,6 +42,7 @@ type connectorOptions struct {
 	keyConverter, valueConverter, headConverter string
 	transforms, predicates                      []string
 	reload                                      string
+	autoRestart                                 bool
 	retryTimeout, retryDelayMax                 time.Duration
 	tolerance                                   string
 	logErrors, logRecords                       bool
@@ -88,14 +91,14 @@ func (o *connectorOptions) defineCommon(d *connect.Def) {
 			Display: "Enforce tasks max", Doc: "Whether more tasks than tasks.max are an error (KIP-1004)."},
 		converterOption("key", &o.keyConverter), converterOption("value", &o.valueConverter), converterOption("header", &o.headConverter),
 		connect.Option{Name: "transforms", Var: &o.transforms, Group: groupTransforms, Width: connect.WidthLong, Display: "Transforms",
-			Check: notAvailable(func() bool { return len(o.transforms) > 0 }, "transforms"), Doc: "Single-message transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.transforms) }, Doc: "Aliases of the transforms that records go through, in this order. transforms.<alias>.type is the class of one."},
 		connect.Option{Name: "predicates", Var: &o.predicates, Group: groupPredicates, Width: connect.WidthLong, Display: "Predicates",
-			Check: notAvailable(func() bool { return len(o.predicates) > 0 }, "predicates"), Doc: "Predicates of transforms. They are not available in this version."},
+			Check: func() error { return transform.CheckAliases(o.predicates) }, Doc: "Aliases of the predicates that transforms refer to. predicates.<alias>.type is the class of one."},
 		connect.Option{Name: "config.action.reload", Var: &o.reload, Default: "restart", OneOf: []string{"restart", "none"}, Group: groupCommon,
 			Width: connect.WidthMedium, Display: "Reload action", Doc: "What happens when a value that a config provider resolved changes: the connector and its tasks are restarted within some 10 seconds, or nothing."},
 	)
 	o.defineErrors(d)
-	d.Ignore(taskClassOption)
+	d.Ignore(taskClassOption, "connector.plugin.version", "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version")
 }
 
 func converterOption(which string, target *string) connect.Option {
@@ -116,6 +119,8 @@ func (o *connectorOptions) defineErrors(d *connect.Def) {
 			Display: "Log errors", Doc: "Whether each skipped record is logged."},
 		connect.Option{Name: "errors.log.include.messages", Var: &o.logRecords, Default: "false", Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
 			Display: "Log record details", Doc: "Whether the log says where a skipped record is. Its content is never logged."},
+		connect.Option{Name: autoRestartOption, Var: &o.autoRestart, NoDefault: true, Importance: connect.Medium, Group: groupErrors, Width: connect.WidthShort,
+			Display: "Restart by itself", Doc: "Whether what has failed is restarted by itself, after 10 seconds, then each time after twice as long, up to 10 minutes. When not given: what the worker's property of this name says, which is true by default."},
 	)
 }
 
@@ -137,17 +142,11 @@ func (o *connectorOptions) defineLetters(d *connect.Def, doc string) {
 	)
 }
 
-// checkLetters keeps a sink from reading its own dead letters.
+// checkLetters looks at the name only; checkSink keeps a sink from reading its own
+// dead letters.
 func (o *connectorOptions) checkLetters() error {
-	switch {
-	case o.dlqTopic == "":
-		return nil
-	case !validTopic(o.dlqTopic):
+	if o.dlqTopic != "" && !validTopic(o.dlqTopic) {
 		return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
-	case slices.Contains(o.topics, o.dlqTopic):
-		return errors.New("the dead letter queue may not be one of topics, or its records would come back")
-	case o.topicsRegexPattern != nil && o.topicsRegexPattern.MatchString(o.dlqTopic):
-		return errors.New("the dead letter queue may not match topics.regex, or its records would come back")
 	}
 	return nil
 }
@@ -221,8 +220,6 @@ func (o *connectorOptions) defineConsumer(d *connect.Def) {
 	)
 }
 
-// checkTopics demands exactly one of topics and topics.regex. It runs on topics,
-// which is declared first, so it looks at the regex when that is parsed.
 func (o *connectorOptions) checkTopics() error {
 	for _, t := range o.topics {
 		if !validTopic(t) {
@@ -233,13 +230,8 @@ func (o *connectorOptions) checkTopics() error {
 }
 
 func (o *connectorOptions) checkRegex() error {
-	switch {
-	case o.topicsRegex == "" && len(o.topics) == 0:
-		return errors.New("name the topics to read in topics or in topics.regex")
-	case o.topicsRegex == "":
+	if o.topicsRegex == "" {
 		return nil
-	case len(o.topics) > 0:
-		return errors.New("topics and topics.regex exclude each other; remove one")
 	}
 	var err error
 	if o.topicsRegexPattern, err = regexp.Compile(`^(?:` + o.topicsRegex + `)$`); err != nil {

@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -16,10 +19,21 @@ const (
 	typeUnknown = "unknown"
 )
 
+// Types of other plugins as the REST API names them, beside those of package
+// transform.
+const (
+	typeConverter       = "converter"
+	typeHeaderConverter = "header_converter"
+)
+
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
-	specs  []connect.Spec
-	byName map[string]*connect.Spec
+	workerGroup string // group.id, which no sink may use
+	specs       []connect.Spec
+	byName      map[string]*connect.Spec
+	// known is what does not change of a plugin, so that nobody who asks for it
+	// calls the plugin's code (I5).
+	known map[*connect.Spec]*pluginState
 	// classes are the full names in the order of GET /connector-plugins: sinks,
 	// then sources, by name.
 	classes []PluginInfo
@@ -29,14 +43,42 @@ type plugins struct {
 	providers providers
 }
 
+// pluginState is a plugin's type, and how many calls of its code are under way.
+type pluginState struct {
+	kind  string
+	calls atomic.Int64
+}
+
+// maxCalls bounds the calls of a plugin's code that are under way, so that one
+// that never returns does not pile up goroutines (I5).
+const maxCalls = 64
+
+// call calls a plugin's code. What does not return in time is left to itself and
+// its result is dropped (I5).
+func (p *plugins) call(ctx context.Context, spec *connect.Spec, timeout time.Duration, f func() error) error {
+	state := p.known[spec]
+	if state == nil {
+		return guardFor(ctx, timeout, f)
+	}
+	if state.calls.Add(1) > maxCalls {
+		state.calls.Add(-1)
+		return fmt.Errorf("%d calls of the plugin's code have not returned; restart the worker", maxCalls)
+	}
+	return guardFor(ctx, timeout, func() error {
+		defer state.calls.Add(-1)
+		return f()
+	})
+}
+
 func newPlugins(specs []connect.Spec) (*plugins, error) {
-	p := &plugins{specs: specs, byName: make(map[string]*connect.Spec)}
+	p := &plugins{specs: specs, byName: make(map[string]*connect.Spec), known: make(map[*connect.Spec]*pluginState)}
 	for i := range specs {
 		s := &specs[i]
 		kind := pluginType(s)
 		if s.Class == "" || kind == typeUnknown {
 			return nil, fmt.Errorf("plugin %q: it needs a class, and a config of a source or a sink", s.Class)
 		}
+		p.known[s] = &pluginState{kind: kind}
 		for _, class := range append([]string{s.Class}, s.Aliases...) {
 			if p.byName[class] != nil {
 				return nil, fmt.Errorf("plugin %q: two plugins have this name", class)
@@ -100,11 +142,12 @@ func (p *plugins) find(name string) (*connect.Spec, error) {
 // kind returns the type of the connector that a config's class names.
 func (p *plugins) kind(config map[string]string) string {
 	if s := p.byName[strings.TrimSpace(config[classOption])]; s != nil {
-		return pluginType(s)
+		return p.known[s].kind
 	}
 	return typeUnknown
 }
 
+// pluginType calls the plugin's code.
 func pluginType(s *connect.Spec) string {
 	switch s.New().(type) {
 	case connect.SourceConfig:

@@ -20,17 +20,25 @@ func (r *reconciler) prepare(c *connector, want connectorState) {
 	if c.preparing {
 		return
 	}
-	if c.prepared == want.revision && (!want.inconsistent || c.failed != nil) {
+	if c.prepared == want.revision && !c.again && (!want.inconsistent || c.failed != nil) {
 		r.reportStarted(c)
 		return
 	}
-	c.preparing = true
+	if c.asked != want.revision {
+		c.asked = want.revision
+		r.forgetRestarts(c, connectorInstance)
+	}
+	watched := c.again && c.prepared == want.revision
+	c.preparing, c.again = true, false
 	r.background.Go(func() {
 		sum := r.plugins.providers.resolve(want.config).sum
-		err := r.prepareTasks(r.lifetime, c.name, want)
+		d, err := r.prepareTasks(r.lifetime, c.name, want)
+		if watched {
+			d = nil // what watches goes on
+		}
 		r.post(func(r *reconciler) {
 			c.sum = sum
-			r.connectorPrepared(c, want.revision, err)
+			r.connectorPrepared(c, want.revision, d, err)
 		})
 	})
 }
@@ -42,13 +50,26 @@ func (r *reconciler) reportStarted(c *connector) {
 		r.report(c, Running, "")
 		return
 	}
-	if c.state != Failed {
-		r.report(c, Failed, trace(c.failed))
-		r.cfg.Logger.Error("connector failed", logConnector, c.name, logError, c.failed)
+	if c.state == Failed {
+		return
 	}
+	text := trace(c.failed)
+	r.report(c, Failed, text)
+	r.cfg.Logger.Error("connector failed", logConnector, c.name, logError, c.failed)
+	r.scheduleRestart(c, connectorInstance, text, func(r *reconciler) { r.restartConnector(c) })
 }
 
-func (r *reconciler) connectorPrepared(c *connector, revision int64, err error) {
+// restartConnector prepares a connector anew.
+func (r *reconciler) restartConnector(c *connector) {
+	r.unwatch(c)
+	c.prepared = -1
+	r.report(c, Restarting, "")
+	r.reconcile(c.name)
+}
+
+// connectorPrepared takes over what came of preparing a revision. d is nil
+// after an error, and when it is watched already.
+func (r *reconciler) connectorPrepared(c *connector, revision int64, d *definition, err error) {
 	c.preparing = false
 	if r.draining || r.connectors[c.name] != c || errors.Is(err, context.Canceled) {
 		return
@@ -57,6 +78,10 @@ func (r *reconciler) connectorPrepared(c *connector, revision int64, err error) 
 	if ok && want.target == TargetStarted && want.revision == revision {
 		c.prepared, c.failed = revision, err
 		c.state = "" // a new failure is reported even after an old one
+		c.began(connectorInstance)
+		if err == nil && d != nil {
+			r.watch(c, d)
+		}
 	}
 	r.reconcile(c.name)
 }
@@ -64,42 +89,42 @@ func (r *reconciler) connectorPrepared(c *connector, revision int64, err error) 
 // prepareTasks makes the task configs of a connector and stores them when they
 // are not what is stored already. It tries for as long as the config is the one
 // to run.
-func (r *reconciler) prepareTasks(ctx context.Context, name string, want connectorState) error {
-	tasks, err := r.taskConfigs(ctx, name, want.config)
+func (r *reconciler) prepareTasks(ctx context.Context, name string, want connectorState) (*definition, error) {
+	d, tasks, err := r.taskConfigs(ctx, name, want.config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !want.inconsistent && slices.EqualFunc(tasks, want.tasks, maps.Equal) {
-		return nil
+	if now, ok := r.stores.configs.connector(name); ok && !now.inconsistent && slices.EqualFunc(tasks, now.tasks, maps.Equal) {
+		return d, nil
 	}
 	retry := backoff{limit: taskConfigDelayMax}
 	trouble := newTrouble(r.cfg.Logger.With(logConnector, name), "store task configs")
 	for ctx.Err() == nil {
 		now, ok := r.stores.configs.connector(name)
 		if !ok || now.revision != want.revision || now.target != TargetStarted {
-			return nil
+			return nil, nil
 		}
 		if err = r.stores.configs.putTasks(ctx, name, tasks); err == nil {
 			trouble.over()
-			return nil
+			return d, nil
 		}
 		trouble.note(err)
 		_ = sleep(ctx, retry.next())
 	}
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
-func (r *reconciler) taskConfigs(ctx context.Context, name string, config map[string]string) ([]map[string]string, error) {
+func (r *reconciler) taskConfigs(ctx context.Context, name string, settings map[string]string) (*definition, []map[string]string, error) {
+	d, err := r.plugins.define(ctx, settings)
+	if err == nil {
+		err = d.err()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the connector: %w", err)
+	}
+	r.warnUnknown(name, d.unknown)
 	var tasks []map[string]string
-	err := guardFor(ctx, defineTimeout, func() error {
-		d := &definition{settings: config}
-		if err := d.read(r.plugins); err != nil {
-			return err
-		}
-		if err := d.err(); err != nil {
-			return err
-		}
-		r.warnUnknown(name, d.unknown)
+	err = r.plugins.call(ctx, d.spec, defineTimeout, func() error {
 		made, err := d.split()
 		if err == nil {
 			tasks = made
@@ -107,9 +132,9 @@ func (r *reconciler) taskConfigs(ctx context.Context, name string, config map[st
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start the connector: %w", err)
+		return nil, nil, fmt.Errorf("start the connector: %w", d.hideSecrets(err))
 	}
-	return tasks, nil
+	return d, tasks, nil
 }
 
 // warnUnknown logs the settings that nothing reads, once for each start.

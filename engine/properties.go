@@ -19,6 +19,7 @@ type workerOptions struct {
 	securityProtocol, pluginPath, override string
 	providers, restExtensions              []string
 	topicCreation                          bool
+	topicTracking, topicReset, autoRestart bool
 }
 
 // ParseProperties reads a worker's properties, under Kafka Connect's names, and
@@ -85,12 +86,17 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "rest.advertised.port", Var: &o.advertisedPort, NoDefault: true, Doc: "Port of worker_id."},
 		connect.Option{Name: "rest.advertised.listener", Var: &o.advertisedListener, NoDefault: true, OneOf: []string{"http"}, Doc: "Protocol of worker_id."},
 	)
+	d.Add(
+		connect.Option{Name: "topic.tracking.enable", Var: &o.topicTracking, Default: "true", Doc: "Whether the topics that connectors use are noted."},
+		connect.Option{Name: "topic.tracking.allow.reset", Var: &o.topicReset, Default: "true", Doc: "Whether users may empty the list of a connector's topics."},
+		connect.Option{Name: "auto.restart.enable", Var: &o.autoRestart, Default: "true", Doc: "Whether what has failed is restarted by itself."},
+	)
 	o.defineTopics(d)
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
 		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
 		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
-		"topic.tracking.*", "internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
+		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
 }
 
 func (o *workerOptions) defineTopics(d *connect.Def) {
@@ -140,6 +146,7 @@ func replication(v *int) func() error {
 
 func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c := o.cfg
+	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
 	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
 		t.ReplicationFactor = int16(o.replication[i])
 	}

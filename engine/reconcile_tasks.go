@@ -12,6 +12,7 @@ func (r *reconciler) startTask(c *connector, number int, config map[string]strin
 	i := newInstance(TaskID{c.name, number}, config, r.generation)
 	i.gate.set(paused)
 	c.tasks[number] = i
+	c.began(number)
 	r.reportTask(i, i.state(paused), "")
 	// A task that is abandoned is waited for by nobody: its goroutine ends when
 	// the connector's code does.
@@ -36,6 +37,11 @@ func (r *reconciler) taskEnded(i *instance, err error) {
 	text := trace(err)
 	r.reportTask(i, Failed, text)
 	r.cfg.Logger.Error("task failed", logConnector, i.id.Connector, logTask, i.id.Task, logError, text)
+	r.scheduleRestart(c, i.id.Task, text, func(r *reconciler) {
+		if c.tasks[i.id.Task] == i {
+			r.restartTask(i)
+		}
+	})
 }
 
 func (r *reconciler) stopTasks(c *connector) {
@@ -66,6 +72,7 @@ func (r *reconciler) taskStopped(i *instance, stopped bool) {
 		return
 	}
 	delete(c.tasks, i.id.Task)
+	c.tellIdle()
 	r.reconcile(c.name)
 }
 
@@ -77,12 +84,15 @@ func (r *reconciler) restart(name string, req restartRequest) {
 		return
 	}
 	if (!req.OnlyFailed || c.state == Failed) && want.target == TargetStarted {
+		r.forgetRestarts(c, connectorInstance)
+		r.unwatch(c)
 		c.prepared = -1
 		r.report(c, Restarting, "")
 	}
 	if req.IncludeTasks {
 		for _, i := range c.tasks {
 			if !req.OnlyFailed || i.failed {
+				r.forgetRestarts(c, i.id.Task)
 				r.restartTask(i)
 			}
 		}
@@ -103,6 +113,8 @@ func (r *reconciler) drain(giveUp context.CancelFunc) {
 	giveUp()
 	var stopping sync.WaitGroup
 	for _, c := range r.connectors {
+		r.unwatch(c)
+		r.forgetAllRestarts(c)
 		for _, i := range c.tasks {
 			if !i.stopping {
 				i.stopping = true

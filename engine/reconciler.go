@@ -16,6 +16,7 @@ type reconciler struct {
 
 	connectors map[string]*connector
 	generation int // of the last instance
+	ledger     restartLedger
 	draining   bool
 
 	// background are the goroutines that the reconciler started and that will
@@ -37,12 +38,18 @@ type event func(*reconciler)
 type connector struct {
 	name      string
 	prepared  int64 // revision that tasks were made from, -1: none
+	asked     int64 // revision that was prepared last, with success or without
+	again     bool  // the tasks may have to be others: split once more
 	preparing bool
 	failed    error // of the last preparation
 	state     State // reported last
 	// sum is of the values that references in the config had when it was prepared.
 	sum   [sha256.Size]byte
 	tasks map[int]*instance
+	idle  []chan struct{} // closed once there are no tasks
+
+	stopMonitor context.CancelFunc // nil: nothing watches
+	restarts    connectorRestarts
 }
 
 func newReconciler(cfg *Config, p *plugins) *reconciler {
@@ -64,6 +71,10 @@ func (r *reconciler) post(e event) {
 // changed takes a change of the config topic over from the follower.
 func (r *reconciler) changed(c configChange) {
 	r.post(func(r *reconciler) {
+		if c.logger != "" {
+			r.setLogLevel(c.logger, c.level)
+			return
+		}
 		if c.restart != nil {
 			r.restart(c.connector, *c.restart)
 			return
@@ -88,12 +99,16 @@ func (r *reconciler) run(ctx context.Context) {
 	r.drain(cancel)
 }
 
-// start drops what was asked for before this worker started, such as old
-// restarts, and resumes every connector where it was.
-func (r *reconciler) start() {
+// forget drops what was asked for before this worker started, such as old
+// restarts. Nobody may have been told yet that the worker is ready.
+func (r *reconciler) forget() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.queue = nil
-	r.mu.Unlock()
+}
+
+// start resumes every connector where it was.
+func (r *reconciler) start() {
 	for _, name := range r.stores.configs.names() {
 		r.reconcile(name)
 	}
@@ -126,13 +141,14 @@ func (r *reconciler) reconcile(name string) {
 		r.remove(c)
 		return
 	case c == nil:
-		c = &connector{name: name, prepared: -1, tasks: make(map[int]*instance)}
+		c = &connector{name: name, prepared: -1, asked: -1, tasks: make(map[int]*instance)}
 		r.connectors[name] = c
 	}
 	switch want.target {
 	case TargetStopped:
 		r.reconcileStopped(c)
 	case TargetPaused:
+		r.unwatch(c)
 		r.report(c, Paused, "")
 		r.reconcileTasks(c, want)
 	default:
@@ -146,8 +162,11 @@ func (r *reconciler) remove(c *connector) {
 	if c == nil {
 		return
 	}
+	r.unwatch(c)
+	r.forgetAllRestarts(c)
 	r.stopTasks(c)
 	if len(c.tasks) == 0 {
+		c.tellIdle()
 		delete(r.connectors, c.name)
 		r.forgetStatus(c.name)
 		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
@@ -156,12 +175,15 @@ func (r *reconciler) remove(c *connector) {
 
 func (r *reconciler) forgetStatus(name string) {
 	r.stores.statuses.deleteConnector(name)
+	r.stores.statuses.deleteTopics(name)
 	for _, n := range r.stores.statuses.taskNumbers(name) {
 		r.stores.statuses.deleteTask(TaskID{name, n})
 	}
 }
 
 func (r *reconciler) reconcileStopped(c *connector) {
+	r.unwatch(c)
+	r.forgetAllRestarts(c)
 	r.stopTasks(c)
 	r.report(c, Stopped, "")
 	r.forgetTasks(c, 0)
@@ -175,6 +197,7 @@ func (r *reconciler) reconcileTasks(c *connector, want connectorState) {
 		switch {
 		case i.stopping:
 		case n >= len(want.tasks) || !maps.Equal(i.config, want.tasks[n]):
+			r.forgetRestarts(c, n)
 			r.stopTask(i)
 		case i.gate.set(paused) && !i.failed:
 			r.reportTask(i, i.state(paused), "")

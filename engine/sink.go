@@ -42,11 +42,13 @@ type sinkTask struct {
 	assigner connect.Assigner // may be nil
 	client   *kgo.Client
 
+	changed    connect.Record // the fetcher's: a record before the batch has it
 	free       chan *sinkBatch
 	filled     chan *sinkBatch
 	rebalances chan rebalance
 	ended      chan struct{} // closed when the writer is over
 
+	tracker    topicTracker                              // the fetcher's
 	partitions map[connect.TopicPartition]*sinkPartition // the writer's
 	held       *sinkBatch                                // the writer's: came while the connector was paused
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
@@ -94,7 +96,7 @@ func runSink(t task) error {
 
 func newSinkTask(t task) *sinkTask {
 	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
-		rebalances: make(chan rebalance), ended: make(chan struct{}),
+		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}),
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
 	for range sinkBatches {

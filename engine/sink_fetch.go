@@ -90,6 +90,9 @@ func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epoc
 
 // convertPartition hands the records of a partition to the writer in batches.
 func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartition, records []*kgo.Record, epoch uint64) error {
+	if len(records) > 0 {
+		s.tracker.use(tp.Topic)
+	}
 	for len(records) > 0 {
 		var b *sinkBatch
 		select {
@@ -154,10 +157,13 @@ func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
 			return err
 		}
 	}
-	out := b.Append()
-	out.Topic, out.Partition, out.Offset, out.Timestamp = r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli()
-	out.KeySchema, out.Key, out.ValueSchema, out.Value, out.Headers = keySchema, key, valueSchema, value, headers
-	return nil
+	s.changed = connect.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(),
+		KeySchema: keySchema, Key: key, ValueSchema: valueSchema, Value: value, Headers: headers}
+	keep, err := s.transform(b, &s.changed)
+	if err == nil && keep {
+		*b.Append() = s.changed
+	}
+	return err
 }
 
 func (s *sinkTask) convertHeaders(b *connect.Batch, r *kgo.Record) ([]connect.Header, error) {

@@ -227,6 +227,14 @@ func TestSinkBeforeItsTopic(t *testing.T) {
 	}
 }
 
+// produceToFour writes the same numbers to the partitions 0 to 3 of "in".
+func produceToFour(t *testing.T, c *enginetest.Cluster, from, to int) {
+	t.Helper()
+	for p := range int32(4) {
+		enginetest.Produce(t, c, numbered("in", p, from, to)...)
+	}
+}
+
 func TestSinkRebalance(t *testing.T) {
 	enginetest.NoLeaks(t)
 	c := enginetest.Fake(t)
@@ -234,9 +242,7 @@ func TestSinkRebalance(t *testing.T) {
 	if _, err := admin.CreateTopic(t.Context(), 4, 1, nil, "in"); err != nil {
 		t.Fatal(err)
 	}
-	for p := range int32(4) {
-		enginetest.Produce(t, c, numbered("in", p, 0, 10)...)
-	}
+	produceToFour(t, c, 0, 10)
 	var mu sync.Mutex
 	var instances atomic.Int32
 	owners := make(map[int32]int)
@@ -316,9 +322,7 @@ func TestSinkRebalance(t *testing.T) {
 		t.Fatal(err)
 	}
 	enginetest.Eventually(t, owned(2), complaint)
-	for p := range int32(4) {
-		enginetest.Produce(t, c, numbered("in", p, 10, 20)...)
-	}
+	produceToFour(t, c, 10, 20)
 	enginetest.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == 80 }, func() string { return fmt.Sprintf("saw %d records, want 80", len(seen)) })
 	mu.Lock()
 	defer mu.Unlock()

@@ -33,6 +33,7 @@ type producer interface {
 //	reader: Open, Read, Close ─read─► converter: convert, produce ─sent─► committer: await, store offsets, Commit ─free─► reader
 //
 // A batch belongs to the goroutine that took it last.
+// With exactly-once delivery the committer is a transaction, which produces too.
 type sourceTask struct {
 	task
 	source   connect.Source
@@ -44,8 +45,10 @@ type sourceTask struct {
 	// held is a batch of sent that the committer has taken too early.
 	held *sourceBatch
 
+	changed connect.Record    // the converter's: what transforms make of a record
 	topics  map[string]string // topic names that outlive their batch
 	topic   string            // the last of them
+	tracker topicTracker
 	commits commitGroup
 	txn     *transaction // nil: records and offsets are written one after the other
 }
@@ -79,7 +82,7 @@ func runSource(t task) error {
 }
 
 func newSourceTask(t task, p producer) *sourceTask {
-	s := &sourceTask{task: t, producer: p, topics: make(map[string]string),
+	s := &sourceTask{task: t, producer: p, topics: make(map[string]string), tracker: t.newTopicTracker(),
 		free: make(chan *sourceBatch, sourceBatches), read: make(chan *sourceBatch, sourceBatches), sent: make(chan *sourceBatch, sourceBatches)}
 	for range sourceBatches {
 		s.free <- newSourceBatch(sourceBatchRecords, sourceBatchBytes)

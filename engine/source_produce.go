@@ -106,13 +106,16 @@ func (s *sourceTask) produceRecords(b *sourceBatch, records []kgo.Record) {
 // convertAll fills in the records of the log.
 func (s *sourceTask) convertAll(b *sourceBatch) error {
 	b.reset()
+	if s.tracker.stale() {
+		s.topic = "" // so that the next record's is noted again
+	}
 	records := b.batch.Records()
 	boundaries := b.batch.Boundaries()
 	for i := range records {
 		for len(b.ends) < len(boundaries) && boundaries[len(b.ends)].Records <= i {
 			b.ends = append(b.ends, len(b.records))
 		}
-		err := s.convertRecord(b, &records[i])
+		err := s.transformRecord(b, &records[i])
 		if err == nil {
 			continue
 		}
@@ -133,7 +136,21 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 }
 
 func (s *sourceTask) retryConvert(b *sourceBatch, index int, err error) error {
-	return s.retryRecord(s.stop, err, func() error { return s.convertRecord(b, &b.batch.Records()[index]) })
+	return s.retryRecord(s.stop, err, func() error { return s.transformRecord(b, &b.batch.Records()[index]) })
+}
+
+// transformRecord converts what the transforms make of a record, unless they drop
+// it: then it counts as handled, since marks count the records that were read. The
+// batch keeps the record as it came, for another attempt and for a dead letter.
+func (s *sourceTask) transformRecord(b *sourceBatch, r *connect.Record) error {
+	if s.transforms == nil {
+		return s.convertRecord(b, r)
+	}
+	s.changed = *r
+	if keep, err := s.transform(b.batch, &s.changed); err != nil || !keep {
+		return err
+	}
+	return s.convertRecord(b, &s.changed)
 }
 
 func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
@@ -200,6 +217,7 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
 func (s *sourceTask) lasting(topic string) string {
+	s.tracker.use(topic)
 	if kept, ok := s.topics[topic]; ok {
 		return kept
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -20,6 +21,10 @@ type statusStore struct {
 	mu         sync.Mutex // guards the fields below
 	connectors map[string]statusRecord
 	tasks      map[string]map[int]statusRecord
+	topics     map[string]map[string]bool // used topics, by connector
+
+	// topicResets counts the removals from topics.
+	topicResets atomic.Int64
 }
 
 // statusRecord is a value of the status topic. The trace is null without one.
@@ -31,7 +36,8 @@ type statusRecord struct {
 }
 
 func newStatusStore(s *stores) *statusStore {
-	return &statusStore{stores: s, connectors: make(map[string]statusRecord), tasks: make(map[string]map[int]statusRecord)}
+	return &statusStore{stores: s, connectors: make(map[string]statusRecord), tasks: make(map[string]map[int]statusRecord),
+		topics: make(map[string]map[string]bool)}
 }
 
 const (
@@ -40,15 +46,17 @@ const (
 )
 
 func (s *statusStore) apply(r *kgo.Record) {
-	var status statusRecord
-	if r.Value != nil {
-		if err := json.Unmarshal(r.Value, &status); err != nil {
-			return // not ours: which topics a connector used, say
-		}
-	}
 	key := string(r.Key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if connector, topic, ok := parseTopicKey(key); ok {
+		s.applyTopic(connector, topic, r.Value)
+		return
+	}
+	var status statusRecord
+	if r.Value != nil && json.Unmarshal(r.Value, &status) != nil {
+		return // not a record of Kafka Connect's
+	}
 	if name, ok := strings.CutPrefix(key, connectorStatusPrefix); ok {
 		if r.Value == nil {
 			delete(s.connectors, name)

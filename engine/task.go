@@ -3,9 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/transform"
+	"github.com/sluice-data/sluice/internal/loglevel"
 )
 
 // task is what sources and sinks have in common.
@@ -16,8 +19,11 @@ type task struct {
 	logger  *slog.Logger // carries connector and task
 	def     *definition
 	convert converters
-	gate    *gate
-	skipped *skipLog
+	// transforms change records between the connector and the converters; nil:
+	// there are none. Like the converters they belong to one goroutine.
+	transforms *transform.Chain
+	gate       *gate
+	skipped    *skipLog
 	// stop and kill are those of the instance.
 	stop, kill context.Context
 }
@@ -32,13 +38,14 @@ func (r *reconciler) runTask(i *instance) error {
 	if err := d.err(); err != nil {
 		return err
 	}
-	logger := r.cfg.Logger.With(logConnector, i.id.Connector, logTask, i.id.Task)
+	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err
 	}
+	t.transforms = d.transforms.Chain()
 	switch d.config.(type) {
 	case connect.SourceConfig:
 		err = runSource(t)
@@ -48,17 +55,21 @@ func (r *reconciler) runTask(i *instance) error {
 	return t.hideSecrets(err)
 }
 
-// hideSecrets replaces an error whose text or stack has a secret in it (I6).
-func (t *task) hideSecrets(err error) error {
-	if err == nil {
-		return nil
+// transform puts a record of b through the transforms and tells whether it is
+// still there. After an error, which names the stage, it is as it was.
+func (t *task) transform(b *connect.Batch, r *connect.Record) (keep bool, err error) {
+	if keep, err = t.transforms.Apply(b, r); err == nil {
+		return keep, nil
 	}
-	text := trace(err)
-	if hidden := t.def.secrets.Replace(text); hidden != text {
-		return errors.New(hidden)
+	var e *transform.Error
+	if errors.As(err, &e) {
+		err = &stageError{stageTransform, e.Class, fmt.Sprintf("transform %s (%s)", e.Alias, e.Class), e.Err}
 	}
-	return err
+	return false, err
 }
+
+// hideSecrets replaces an error whose text or stack has a secret in it (I6).
+func (t *task) hideSecrets(err error) error { return t.def.hideSecrets(err) }
 
 // retryForever calls f until it returns something else than a retriable error.
 // Attempts are logged when the error changes. It ends with ctx.

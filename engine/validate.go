@@ -6,28 +6,61 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/transform"
 )
 
-// Plugins lists every name of every plugin, since clients look for the names
-// that they know. Plugins other than connectors are listed when connectorsOnly is
-// false; there are none in this version.
-func (w *Worker) Plugins(connectorsOnly bool) []PluginInfo { return slices.Clone(w.plugins.classes) }
+// Plugins lists every name of every connector, since clients look for the names
+// that they know, and when connectorsOnly is false the transforms, predicates and
+// converters too (KIP-769).
+func (w *Worker) Plugins(connectorsOnly bool) []PluginInfo {
+	all := slices.Clone(w.plugins.classes)
+	if connectorsOnly {
+		return all
+	}
+	for _, p := range transform.Plugins() {
+		all = append(all, PluginInfo{Class: p.Class, Type: p.Kind, Version: Version})
+	}
+	for _, class := range convert.Classes() {
+		all = append(all, PluginInfo{Class: class, Type: typeConverter, Version: Version})
+	}
+	for _, class := range convert.HeaderClasses() {
+		all = append(all, PluginInfo{Class: class, Type: typeHeaderConverter, Version: Version})
+	}
+	return all
+}
 
-// PluginConfig returns the options of a plugin.
+// PluginConfig returns the options of a plugin of any kind.
 func (w *Worker) PluginConfig(ctx context.Context, plugin string) ([]ConfigDefinition, error) {
 	if w.plugins.byName[plugin] == nil {
-		return nil, notFound("Unknown plugin %s.", plugin)
+		return helperConfig(plugin)
 	}
 	d, err := w.plugins.define(ctx, map[string]string{classOption: plugin})
 	if err != nil {
 		return nil, err
 	}
-	infos := d.infos()
-	definitions := make([]ConfigDefinition, len(infos.Configs))
-	for i, c := range infos.Configs {
-		definitions[i] = *c.Definition
+	return definitions(d.infos()), nil
+}
+
+// helperConfig returns the options of a transform, predicate or converter, without
+// the prefix that they have in a connector's config.
+func helperConfig(plugin string) ([]ConfigDefinition, error) {
+	var d definition
+	if p, ok := transform.Find(plugin); ok {
+		d.def.Add(p.Options()...)
+	} else if err := convert.Define(&d.def, plugin, ""); err != nil {
+		return nil, notFound("Unknown plugin %s.", plugin)
 	}
-	return definitions, nil
+	d.values = d.def.Parse(nil)
+	return definitions(d.infos()), nil
+}
+
+func definitions(infos ConfigInfos) []ConfigDefinition {
+	all := make([]ConfigDefinition, len(infos.Configs))
+	for i, c := range infos.Configs {
+		all[i] = *c.Definition
+	}
+	return all
 }
 
 // Validate reads a config and returns what it makes of every option, errors
@@ -48,7 +81,7 @@ func (w *Worker) Validate(ctx context.Context, plugin string, config map[string]
 	if err != nil {
 		return ConfigInfos{}, err
 	}
-	d.ping(ctx)
+	d.ping(ctx, w.plugins)
 	return d.infos(), nil
 }
 

@@ -79,9 +79,12 @@ func (w *Worker) status(name string) ConnectorStatus {
 	if s, ok := w.stores.statuses.connector(name); ok {
 		status.Connector = s.status(version)
 	}
+	status.Connector.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
 	for _, n := range w.stores.statuses.taskNumbers(name) {
 		if s, ok := w.stores.statuses.task(TaskID{name, n}); ok && n < len(c.tasks) {
-			status.Tasks = append(status.Tasks, TaskStatus{n, s.status(version)})
+			task := TaskStatus{n, s.status(version)}
+			task.AutoRestart = w.reconciler.ledger.get(TaskID{name, n})
+			status.Tasks = append(status.Tasks, task)
 		}
 	}
 	return status
@@ -105,5 +108,7 @@ func (w *Worker) TaskStatus(ctx context.Context, id TaskID) (TaskStatus, error) 
 	if !ok || !known {
 		return TaskStatus{}, notFound("No status found for task %s-%d", id.Connector, id.Task)
 	}
-	return TaskStatus{id.Task, s.status(w.plugins.version(c.config))}, nil
+	status := TaskStatus{id.Task, s.status(w.plugins.version(c.config))}
+	status.AutoRestart = w.reconciler.ledger.get(id)
+	return status, nil
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-data/sluice/internal/loglevel"
 )
 
 // Worker runs connectors. Its methods may be called by any number of goroutines
@@ -33,6 +35,7 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	cfg.Logger = cfg.Logger.With(loglevel.Key, loggerName)
 	w := &Worker{cfg: cfg, ready: make(chan struct{}), over: make(chan struct{}), changing: make(chan struct{}, 1)}
 	w.refuse = sync.OnceFunc(func() { close(w.over) })
 	var err error
@@ -40,6 +43,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
+	w.plugins.workerGroup = cfg.GroupID
 	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
 		return nil, err
 	}
@@ -79,6 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	reloader.Go(func() { w.reconciler.watchReferences(following) })
 	defer reloader.Wait()
 	defer stopFollowing()
+	w.reconciler.forget()
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
 	w.reconciler.run(ctx)
@@ -149,14 +154,23 @@ func (w *Worker) close() {
 // log.
 func (w *Worker) Ready() <-chan struct{} { return w.ready }
 
-// Health says whether the worker has started. It never waits.
-func (w *Worker) Health() Health {
+// Health says whether the worker has started and goes on working. It waits for an
+// answer of the worker's own goroutine until ctx ends.
+func (w *Worker) Health(ctx context.Context) Health {
 	select {
 	case <-w.ready:
-		return Health{Healthy, "Worker has completed startup and is ready to handle requests."}
 	default:
 		return Health{Starting, "Worker is still starting up. It is reading its state from the internal topics."}
 	}
+	alive := make(chan struct{})
+	w.reconciler.post(func(*reconciler) { close(alive) })
+	select {
+	case <-alive:
+		return Health{Healthy, "Worker has completed startup and is ready to handle requests."}
+	case <-ctx.Done():
+	case <-w.over:
+	}
+	return Health{Unhealthy, "Worker was unable to handle this request and may be unable to handle other requests."}
 }
 
 // Info returns the version and the cluster's id.

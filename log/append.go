@@ -273,8 +273,11 @@ func (p *Partition) writeSnapshot(offset int64, state []byte) error {
 // validate checks what can be checked before the batch has a place.
 func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int64) (batch.Header, error) {
 	h, err := batch.Validate(b)
-	if err != nil {
+	switch {
+	case errors.Is(err, batch.ErrChecksum):
 		return h, fmt.Errorf("%w: %w", ErrCorruptBatch, err)
+	case err != nil: // sent so: the same bytes again are no better
+		return h, fmt.Errorf("%w: %w", ErrInvalidRecord, err)
 	}
 	if int64(len(b)) > c.SegmentBytes || (!o.Internal && int64(len(b)) > c.MaxMessageBytes) {
 		return h, fmt.Errorf("%w: %d bytes, max.message.bytes is %d, segment.bytes %d", ErrBatchTooLarge, len(b), c.MaxMessageBytes, c.SegmentBytes)
@@ -284,6 +287,8 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 		err = &RecordError{-1, "no records"}
 	case h.LastOffsetDelta != h.Count-1:
 		err = &RecordError{-1, fmt.Sprintf("%d records, but the last offset delta is %d", h.Count, h.LastOffsetDelta)}
+	case h.BaseOffset != 0 && !o.Internal:
+		err = &RecordError{-1, fmt.Sprintf("base offset %d from a producer", h.BaseOffset)}
 	case h.Control():
 		err = &RecordError{-1, "control batch from a producer"}
 	case h.Transactional() && h.ProducerID < 0:

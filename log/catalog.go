@@ -67,7 +67,7 @@ func decodeCatalog(b []byte) (catalogBody, error) {
 		return body, err
 	}
 	for _, t := range body.Topics {
-		if err := checkTopicName(t.Name); err != nil {
+		if err := CheckTopicName(t.Name); err != nil {
 			return body, err
 		}
 		if t.Partitions < 1 {
@@ -209,7 +209,7 @@ func (l *Log) dropStale() error {
 
 // CheckTopic returns the error that CreateTopic would, without creating anything.
 func (l *Log) CheckTopic(name string, partitions int, overrides map[string]string) error {
-	if err := checkTopicName(name); err != nil {
+	if err := CheckTopicName(name); err != nil {
 		return err
 	}
 	for _, t := range l.Topics() {

@@ -52,6 +52,7 @@ func (c *cleaner) cycle(l *Log) {
 		if errors.Is(err, errInterrupted) && l.closing.Load() {
 			return
 		}
+		l.stats.cleaned(d, err)
 		tried[d.p] = err != nil || d.p.clean.Load() <= before
 		c.report(d.p, err)
 	}
@@ -69,6 +70,11 @@ func (c *cleaner) report(p *Partition, err error) {
 func (c *cleaner) filthiest(l *Log, tried map[*Partition]bool) *dirt {
 	now := l.cfg.Now().UnixMilli()
 	var best *dirt
+	left := 0.0
+	defer func() {
+		l.stats.CleanerRunMs.Store(now)
+		l.stats.DirtyPercent.Store(int64(100 * left))
+	}()
 	l.eachPartition(func(p *Partition) {
 		if tried[p] || p.Err() != nil || !p.topic.config.Load().CleanupCompact {
 			return
@@ -79,6 +85,7 @@ func (c *cleaner) filthiest(l *Log, tried map[*Partition]bool) *dirt {
 			c.report(p, l.ioError(err))
 			return
 		}
+		left = max(left, d.ratio())
 		if d.due && (best == nil || d.ratio() > best.ratio()) {
 			best = d
 		}

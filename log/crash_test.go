@@ -262,7 +262,7 @@ func (c *crashRun) produce(l *Log, wait bool) {
 	var last int64 = -1
 	for range 1 + c.rnd.IntN(5) {
 		mb := c.newBatch(mp, pid)
-		r, err := p.Append(mb.encode(c), AppendOptions{})
+		r, err := p.Append(mb.encode(c), AppendOptions{Internal: pid == coordinated, Lazy: c.rnd.IntN(2) == 0})
 		c.check(err)
 		if err != nil {
 			return
@@ -292,10 +292,12 @@ func (c *crashRun) place(p *Partition, mp *modelPartition, r AppendResult, mb mo
 	})
 }
 
-// The producer ids: those from transactional on use transactions.
+// The producer ids: those from transactional on use transactions, and for the last one the group coordinator writes, without sequence
+// numbers.
 const (
-	producerIDs   = 6
+	producerIDs   = 7
 	transactional = 3
+	coordinated   = 6
 )
 
 func (c *crashRun) newBatch(mp *modelPartition, pid int64) modelBatch {
@@ -312,6 +314,9 @@ func (c *crashRun) newBatch(mp *modelPartition, pid int64) modelBatch {
 		if pr != nil {
 			mb.epoch = pr.epoch
 		}
+	}
+	if pid < 0 || pid == coordinated {
+		mb.seq = -1
 	}
 	mp.sent[mb.String()] = true
 	return mb
@@ -541,7 +546,7 @@ func (c *crashRun) verifyStable(where string, p *Partition, mp *modelPartition, 
 // verifyProducers sends the newest batches of each producer again, and then one with a gap.
 func (c *crashRun) verifyProducers(where string, p *Partition, mp *modelPartition) {
 	s := mp.state()
-	for pid := range int64(producerIDs) {
+	for pid := range int64(coordinated) {
 		pr := s.producers[pid]
 		if pr == nil {
 			if p.EndOffset() > 0 {
@@ -551,6 +556,12 @@ func (c *crashRun) verifyProducers(where string, p *Partition, mp *modelPartitio
 		}
 		for _, o := range pr.window { // retention may have deleted the batches: the window outlives them
 			r, err := p.Append(mp.placed[o].encode(c), AppendOptions{})
+			if ended := mp.placed[o].txn && (pr.first == none || o < pr.first); ended {
+				if !errors.Is(err, ErrOutOfOrderSequence) {
+					c.t.Errorf("%s: retry of %v of an ended transaction: %+v, %v", where, mp.placed[o], r, err)
+				}
+				continue
+			}
 			if err != nil || !r.Duplicate || r.BaseOffset != o {
 				c.t.Errorf("%s: retry of %v: %+v, %v; want duplicate of %d", where, mp.placed[o], r, err, o)
 			}

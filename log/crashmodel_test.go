@@ -45,7 +45,7 @@ type modelBatch struct {
 	value  string // empty: a tombstone
 	pid    int64  // -1: none
 	epoch  int16
-	seq    int32
+	seq    int32 // -1: none
 	txn    bool
 	commit bool // of a marker
 }
@@ -153,6 +153,9 @@ func (mp *modelPartition) state() modelState {
 			open[b.pid] = append(open[b.pid], o)
 			s.undecided[o] = true
 		}
+		if b.seq < 0 {
+			continue
+		}
 		p.window = append(p.window, o)
 		p.window = p.window[max(0, len(p.window)-producerWindow):]
 	}
@@ -218,5 +221,5 @@ func (r record) modelBatch() (modelBatch, error) {
 		m, err := batch.ReadMarker(r.raw)
 		return modelBatch{marker: true, pid: m.ProducerID, epoch: m.ProducerEpoch, txn: true, commit: m.Commit}, err
 	}
-	return modelBatch{key: r.key, value: r.value, pid: h.ProducerID, epoch: max(h.ProducerEpoch, 0), seq: max(h.BaseSequence, 0), txn: h.Transactional()}, nil
+	return modelBatch{key: r.key, value: r.value, pid: h.ProducerID, epoch: max(h.ProducerEpoch, 0), seq: h.BaseSequence, txn: h.Transactional()}, nil
 }

@@ -76,7 +76,7 @@ func TestPartitionFor(t *testing.T) {
 		id   string
 		want int32 // abs(hashCode) % 50 in Java
 	}{
-		{"g", 3}, {"test", 48}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
+		{"g", 3}, {"test", 48}, {"x-group2", 12 /* a negative hash */}, {"polygenelubricants", 0 /* the hash is the smallest int */}, {"😀", 49},
 	} {
 		if got := PartitionFor(tt.id, 50); got != tt.want {
 			t.Errorf("PartitionFor(%q) = %d, want %d", tt.id, got, tt.want)

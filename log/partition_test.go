@@ -40,10 +40,11 @@ func TestAppendRefuses(t *testing.T) {
 		overrides map[string]string
 		want      error
 	}{
-		"empty":              {nil, nil, ErrCorruptBatch},
+		"empty":              {nil, nil, ErrInvalidRecord},
 		"bad CRC":            {flipped, nil, ErrCorruptBatch},
-		"two batches":        {append(append([]byte(nil), good...), good...), nil, ErrCorruptBatch},
-		"magic 1":            {edit(16, 1), nil, ErrCorruptBatch},
+		"two batches":        {append(append([]byte(nil), good...), good...), nil, ErrInvalidRecord},
+		"magic 1":            {edit(16, 1), nil, ErrInvalidRecord},
+		"base offset":        {edit(7, 5), nil, ErrInvalidRecord},
 		"too large":          {good, map[string]string{"max.message.bytes": "50"}, ErrBatchTooLarge},
 		"no records":         {edit(57, 0, 0, 0, 0), nil, ErrInvalidRecord},
 		"wrong count":        {edit(57, 0, 0, 0, 9), nil, ErrInvalidRecord},

@@ -61,6 +61,14 @@ func (p *producer) add(b producerBatch) {
 	p.n++
 }
 
+// inTransaction reports whether a batch of the window is of the transaction that is open. A client has all answers before it ends
+// a transaction, so a batch with the sequence of an earlier transaction's is no resend. librdkafka makes such batches: when it
+// aborts, it takes back the numbers of those whose answer a lost connection took away. To call them duplicates, as Kafka
+// does, would acknowledge records that are in an aborted transaction (I1); OUT_OF_ORDER makes the client abort and start over.
+func (p *producer) inTransaction(b *producerBatch) bool {
+	return p.txnFirst >= 0 && b.lastOffset >= p.txnFirst
+}
+
 // wrote takes note of a batch or marker. A new epoch starts with an empty window.
 func (p *producer) wrote(h *batch.Header, nowMs int64) {
 	if p.epoch != h.ProducerEpoch {
@@ -114,9 +122,14 @@ func (ps *producers) check(h *batch.Header, untouched bool) (*producerBatch, err
 		}
 	default:
 		for i := range p.window[:p.n] {
-			if b := &p.window[i]; b.firstSequence() == h.BaseSequence && b.lastSequence == h.LastSequence() {
-				return b, nil
+			b := &p.window[i]
+			if b.firstSequence() != h.BaseSequence || b.lastSequence != h.LastSequence() {
+				continue
 			}
+			if h.Transactional() && !p.inTransaction(b) {
+				return nil, ErrOutOfOrderSequence
+			}
+			return b, nil
 		}
 		if h.BaseSequence != (p.lastSequence()+1)&math.MaxInt32 {
 			return nil, ErrOutOfOrderSequence

@@ -30,14 +30,22 @@ func (p *Partition) takeReplayed(ps *producers, h *batch.Header, b []byte) *abor
 // keepAborted cuts the transaction index to the transactions that ended before the producer snapshot: they were durable before that was
 // written. The others are added again by the replay.
 func (r *replayer) keepAborted(s *segment) error {
-	if _, err := r.p.log.fs.Stat(s.aborted.path); errors.Is(err, fs.ErrNotExist) {
+	info, err := r.p.log.fs.Stat(s.aborted.path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	keep, _, err := r.p.durableAborted(s, r.snapshot)
 	if err != nil {
 		return err
 	}
-	return s.aborted.truncate(r.p.log.files, keep)
+	keep, _, err := r.p.durableAborted(s, r.snapshot)
+	if err != nil || keep == info.Size {
+		return err
+	}
+	if err := s.aborted.truncate(r.p.log.files, keep); err != nil {
+		return err
+	}
+	// Synced now: what was cut off must not come back below a later snapshot, about offsets that others have by then (I7).
+	return r.p.log.ioError(s.aborted.sync(r.p.log.files))
 }
 
 // durableAborted returns how many bytes of a transaction index are about transactions that ended below an offset. damaged says that

@@ -12,6 +12,23 @@ type Stats struct {
 	SyncTime metrics.Histogram
 	// SyncRounds counts group commits; VolumeSyncs counts those that synced the whole volume.
 	SyncRounds, VolumeSyncs atomic.Int64
+
+	// Cleanings counts compactions of a partition, FailedCleanings those that are tried again, CleanedBytes what they read.
+	Cleanings, FailedCleanings, CleanedBytes atomic.Int64
+	// CleanerRunMs is when the cleaner last looked for something to do, in ms since 1970; 0: not yet.
+	CleanerRunMs atomic.Int64
+	// DirtyPercent is the largest share of dirty bytes that it then left in a partition.
+	DirtyPercent atomic.Int64
+}
+
+// cleaned counts a cleaning that has ended.
+func (s *Stats) cleaned(d *dirt, err error) {
+	if err != nil {
+		s.FailedCleanings.Add(1)
+		return
+	}
+	s.Cleanings.Add(1)
+	s.CleanedBytes.Add(d.clean + d.dirty)
 }
 
 // Stats returns the log's counters, which go on counting.

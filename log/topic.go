@@ -52,8 +52,8 @@ func (t *Topic) Overrides() map[string]string { return maps.Clone(*t.overrides.L
 // maxTopicName is Kafka's limit: a directory name is the topic and the partition number.
 const maxTopicName = 249
 
-// checkTopicName returns an error that matches ErrInvalidTopic when the name is not a Kafka topic name.
-func checkTopicName(name string) error {
+// CheckTopicName returns an error that matches ErrInvalidTopic when the name is not a Kafka topic name.
+func CheckTopicName(name string) error {
 	bad := func(reason string) error {
 		shown := name
 		if len(shown) > maxTopicName {
@@ -81,11 +81,17 @@ func checkTopicName(name string) error {
 func collisionName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // PartitionFor is Kafka's choice of the partition that holds a group or a transactional id: the hash of the id as a Java
-// string, without its sign, modulo the number of partitions.
+// string, without its sign (0 for the smallest integer, which has no counterpart), modulo the number of partitions.
 func PartitionFor(id string, partitions int) int32 {
 	var h int32
 	for _, c := range utf16.Encode([]rune(id)) {
 		h = 31*h + int32(c)
 	}
-	return (h & math.MaxInt32) % int32(partitions)
+	switch {
+	case h == math.MinInt32:
+		h = 0
+	case h < 0:
+		h = -h
+	}
+	return h % int32(partitions)
 }

@@ -102,6 +102,7 @@ func TestMarkerHoldsStableOffset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	p.OnDurable(last.LastOffset, func(error) {}) // markers start no round by themselves
 	wantStable(t, "before the sync", p, 0)
 	gate <- struct{}{}
 	<-w.C()
@@ -146,7 +147,7 @@ func TestTransactionRules(t *testing.T) {
 		"marker of an old coordinator":     {markers: []Marker{old}, marker: abortOf(9, 1), want: ErrCoordinatorFenced, open: none},
 		"next transaction":                 {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 2, "v"), open: 3},
 		"plain after the transaction":      {markers: []Marker{old}, batch: seqBatch(t, 9, 1, 2, "v"), open: none},
-		"late retry":                       {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 1, "v"), dup: true, open: none},
+		"sequence of an ended transaction": {markers: []Marker{old}, batch: txnBatch(t, 9, 1, 1, "v"), want: ErrOutOfOrderSequence, open: none},
 		"late batch after an epoch bump":   {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 1, 2, "v"), want: ErrInvalidProducerEpoch, open: none},
 		"next epoch from 0":                {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 2, 0, "v"), open: 3},
 		"next epoch in the middle":         {markers: []Marker{commitOf(9, 2)}, batch: txnBatch(t, 9, 2, 2, "v"), want: ErrOutOfOrderSequence, open: none},
@@ -179,6 +180,26 @@ func TestTransactionRules(t *testing.T) {
 				t.Errorf("open transaction from %d, want %d", first, c.open)
 			}
 		})
+	}
+}
+
+// A sequence that was used in a transaction which has ended is no duplicate in the next one: acknowledging it would
+// acknowledge a record that was aborted.
+func TestSequenceOfAnEndedTransaction(t *testing.T) {
+	l := mustOpen(t, testConfig(vfs.NewMem()))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	produceBatch(t, p, txnBatch(t, 1, 0, 1, "unanswered"))
+	if again := produceBatch(t, p, txnBatch(t, 1, 0, 1, "unanswered")); !again.Duplicate || again.BaseOffset != 1 {
+		t.Errorf("resent in its transaction: %+v, want the duplicate of offset 1", again)
+	}
+	mark(t, p, abortOf(1, 0))
+	for _, when := range []string{"between two transactions", "in the next transaction"} {
+		if got, err := p.Append(txnBatch(t, 1, 0, 1, "another"), AppendOptions{}); !errors.Is(err, ErrOutOfOrderSequence) {
+			t.Errorf("%s: %+v, %v, want %v", when, got, err, ErrOutOfOrderSequence)
+		}
+		produceBatch(t, p, txnBatch(t, 1, 0, 2, "b")) // the second time a duplicate
 	}
 }
 
@@ -335,7 +356,7 @@ func TestTxnIndexIsMadeAgain(t *testing.T) {
 	mustCreate(t, l, "t", 1, map[string]string{"segment.bytes": "1024"})
 	p := mustPartition(t, l, "t", 0)
 	var aborted []AbortedTransaction
-	produceBatch(t, p, seqBatch(t, 5, 0, 0, "deleted later"))
+	produceBatch(t, p, seqBatch(t, 55, 0, 0, "deleted later"))
 	for i := range 30 {
 		if i == 29 {
 			produceBatch(t, p, txnBatch(t, 77, 0, 0, "open"))
@@ -394,4 +415,34 @@ func TestTxnIndexIsMadeAgain(t *testing.T) {
 	if _, err := p.AbortedTransactions(p.LogStartOffset(), stable); !errors.As(err, &off) || off.File != sealed {
 		t.Errorf("damaged while open: %v, want the partition offline for %s", err, sealed)
 	}
+}
+
+// TestTxnEntryOfLostMarker has the entry of an aborted transaction reach the disk, but not its marker, and cuts the power again after
+// another batch took the marker's offset: the entry must not come back.
+func TestTxnEntryOfLostMarker(t *testing.T) {
+	mem := vfs.NewMem()
+	l := mustOpen(t, testConfig(mem))
+	mustCreate(t, l, "t", 1, nil)
+	p := mustPartition(t, l, "t", 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 0, "a"))
+	entry := appendAbortedEntry(nil, abortedEntry{1, 0, 1, 2})
+	mem = mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+	if err := writeFile(mem, p.active().aborted.path, entry); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, testConfig(mem))
+	p = mustPartition(t, l, "t", 0)
+	wantStable(t, "marker lost", p, 0)
+	produceBatch(t, p, txnBatch(t, 1, 0, 1, "b"))
+	mark(t, p, commitOf(1, 0))
+	if err := l.checkpoint(true); err != nil {
+		t.Fatal(err)
+	}
+	mem = mem.CrashClone(rand.New(rand.NewPCG(0, 0)), 0)
+	l = mustOpen(t, testConfig(mem))
+	wantStable(t, "after another power cut", mustPartition(t, l, "t", 0), 3)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(t, mem, "data")
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/internal/javaprops"
+	"github.com/sluice-data/sluice/internal/loglevel"
 	"github.com/sluice-data/sluice/log/broker"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	Properties map[string]string
 	// broker is how Kafka clients reach the embedded log. Without listeners there is one, Kafka, for everybody.
 	broker brokerConfig
+	rest   restConfig
 	// Connectors are created or updated once the worker is ready.
 	Connectors []connectorFile
 }
@@ -93,6 +95,9 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	if err != nil {
 		return Config{}, err
 	}
+	if err := c.takeREST(); err != nil {
+		return Config{}, err
+	}
 	if given["kafka"] {
 		kafka = nil
 	}
@@ -134,10 +139,10 @@ func (c *Config) takeListeners(flagGiven bool) (kafka []string, err error) {
 		return kafka, nil
 	}
 	u, err := url.Parse(http[0])
-	if len(http) > 1 || err != nil || u.Scheme != "http" || u.Port() == "" {
-		return nil, errors.New("listeners: this version serves one REST listener of the form http://HOST:PORT; give that, or use --rest HOST:PORT")
+	if len(http) > 1 || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" {
+		return nil, errors.New("listeners: this version serves one REST listener of the form http://HOST:PORT or https://HOST:PORT; give that, or use --rest HOST:PORT")
 	}
-	c.REST = u.Host
+	c.REST, c.rest.https = u.Host, u.Scheme == "https"
 	return kafka, nil
 }
 
@@ -196,12 +201,13 @@ func (f *logFlags) define(fs *flag.FlagSet) {
 }
 
 func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{Level: f.level}
+	o := &slog.HandlerOptions{Level: loglevel.All} // each logger has a level of its own
+	levels := loglevel.New(f.level)
 	switch f.format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, o)), nil
+		return slog.New(levels.Handler(slog.NewTextHandler(w, o))), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+		return slog.New(levels.Handler(slog.NewJSONHandler(w, o))), nil
 	}
 	return nil, usageError{fmt.Errorf("--log-format %s: use text or json", f.format)}
 }

@@ -162,7 +162,7 @@ func TestLoadErrors(t *testing.T) {
 		{"config too large", func(f *serverFlags) { f.config = big }, nil, nil, []string{"--config", "larger than"}},
 		{"addresses", func(f *serverFlags) { f.rest, f.kafka = "8083", "x" }, nil, nil, []string{"--rest 8083", "--kafka x", "127.0.0.1:0"}},
 		{"bootstrap", func(*serverFlags) {}, []string{"CONNECT_BOOTSTRAP_SERVERS=a"}, nil, []string{"--bootstrap-servers a"}},
-		{"listeners", func(*serverFlags) {}, []string{"CONNECT_LISTENERS=https://:1"}, nil, []string{"listeners", "--rest"}},
+		{"listeners", func(*serverFlags) {}, []string{"CONNECT_LISTENERS=https://:1"}, nil, []string{"listeners", "listeners.https.ssl.keystore.location"}},
 		{"connector file", func(*serverFlags) {}, nil, []string{dir + "/c.json"}, []string{"connector file", "c.json"}},
 		{"data dir", func(f *serverFlags) { f.dataDir = "" }, nil, nil, []string{"--data-dir"}},
 	}

@@ -104,10 +104,14 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 		return fmt.Errorf("worker properties: %w", err)
 	}
 	api := rest.New(w)
+	guarded, ln, err := m.cfg.rest.protect(api, l.rest, m.logger)
+	if err != nil {
+		return err
+	}
 	r := &running{embedded: e, workerDone: make(chan struct{})}
 	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
 	defer r.registry.shutdown()
-	r.rest = serveHTTP(l.rest, withMetrics(api, m.metrics), m.logger)
+	r.rest = serveHTTP(ln, withMetrics(guarded, m.metrics), m.logger)
 	defer r.rest.shutdown()
 
 	// The worker's own context, so that everything stops in the order below.
@@ -142,7 +146,7 @@ func (m *Main) start(ctx context.Context, api http.Handler, a Addresses) error {
 	if err := a.write(m.cfg.DataDir); err != nil {
 		return err
 	}
-	m.logger.Info("ready", "rest", "http://"+a.REST, "kafka", a.Kafka, "bootstrap_servers", m.cfg.BootstrapServers,
+	m.logger.Info("ready", "rest", m.cfg.rest.scheme()+"://"+a.REST, "kafka", a.Kafka, "bootstrap_servers", m.cfg.BootstrapServers,
 		"registry", a.Registry, "data_dir", m.cfg.DataDir)
 	for _, c := range m.cfg.Connectors {
 		if err := putConnector(ctx, api, c); err != nil {

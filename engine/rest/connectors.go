@@ -1,9 +1,12 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,12 +22,18 @@ func (a *api) root(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// health answers in a shape of its own (KIP-1017), and never waits.
-func (a *api) health(w http.ResponseWriter, _ *http.Request) error {
-	h := a.worker.Health()
+// health answers in a shape of its own (KIP-1017), after healthTimeout at the
+// latest.
+func (a *api) health(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	h := a.worker.Health(ctx)
 	status := http.StatusOK
-	if h.Status != engine.Healthy {
+	switch h.Status {
+	case engine.Starting:
 		status = http.StatusServiceUnavailable
+	case engine.Unhealthy:
+		status = http.StatusInternalServerError
 	}
 	writeJSON(w, status, h)
 	return nil
@@ -37,6 +46,7 @@ func (a *api) listConnectors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return roleFor(r.Context(), name) < view })
 	expansions, expand := r.URL.Query()["expand"]
 	if !expand {
 		writeJSON(w, http.StatusOK, names)
@@ -103,6 +113,9 @@ func (a *api) createConnector(w http.ResponseWriter, r *http.Request) error {
 	if req.Name == "" {
 		req.Name = config["name"]
 	}
+	if err := allow(r.Context(), edit, strings.TrimSpace(req.Name)); err != nil {
+		return err
+	}
 	info, err := a.worker.Create(r.Context(), req.Name, config, initial)
 	if err != nil {
 		return err
@@ -166,6 +179,24 @@ func (a *api) putConfig(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// patchConfig changes a part of a config (KIP-477): null removes a key.
+func (a *api) patchConfig(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	set, remove, err := decodeConfig(body)
+	if err != nil {
+		return err
+	}
+	info, err := a.worker.PatchConfig(r.Context(), r.PathValue("name"), set, remove)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, info)
+	return nil
+}
+
 func (a *api) deleteConnector(w http.ResponseWriter, r *http.Request) error {
 	return empty(w, http.StatusNoContent, a.worker.Delete(r.Context(), r.PathValue("name")))
 }
@@ -220,6 +251,21 @@ func (a *api) tasks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, tasks)
+	return nil
+}
+
+// tasksConfig answers the configs of the tasks by their names; Kafka Connect has
+// deprecated it.
+func (a *api) tasksConfig(w http.ResponseWriter, r *http.Request) error {
+	tasks, err := a.worker.Tasks(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	configs := make(map[string]map[string]string, len(tasks))
+	for _, t := range tasks {
+		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
+	}
+	writeJSON(w, http.StatusOK, configs)
 	return nil
 }
 

@@ -15,6 +15,7 @@ const (
 	maxDepth = 32      // nested JSON objects and arrays
 	// requestTimeout is Kafka Connect's.
 	requestTimeout = 90 * time.Second
+	healthTimeout  = 10 * time.Second
 )
 
 // api serves the REST API of one worker.
@@ -30,7 +31,7 @@ func New(w *engine.Worker) http.Handler {
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
 		for method, h := range methods {
-			mux.Handle(method+" "+path, h)
+			mux.Handle(method+" "+path, restricted(method, path, h))
 		}
 		mux.Handle(path, status(http.StatusMethodNotAllowed))
 	}
@@ -44,18 +45,24 @@ func (a *api) routes() map[string]map[string]handler {
 		"/health":                                   {"GET": a.health},
 		"/connectors":                               {"GET": a.listConnectors, "POST": a.createConnector},
 		"/connectors/{name}":                        {"GET": a.connector, "DELETE": a.deleteConnector},
-		"/connectors/{name}/config":                 {"GET": a.config, "PUT": a.putConfig},
+		"/connectors/{name}/config":                 {"GET": a.config, "PUT": a.putConfig, "PATCH": a.patchConfig},
 		"/connectors/{name}/status":                 {"GET": a.status},
 		"/connectors/{name}/pause":                  {"PUT": a.pause},
 		"/connectors/{name}/resume":                 {"PUT": a.resume},
 		"/connectors/{name}/stop":                   {"PUT": a.stop},
 		"/connectors/{name}/restart":                {"POST": a.restart},
 		"/connectors/{name}/tasks":                  {"GET": a.tasks},
+		"/connectors/{name}/tasks-config":           {"GET": a.tasksConfig},
+		"/connectors/{name}/topics":                 {"GET": a.topics},
+		"/connectors/{name}/topics/reset":           {"PUT": a.resetTopics},
+		"/connectors/{name}/offsets":                {"GET": a.offsets, "PATCH": a.alterOffsets, "DELETE": a.resetOffsets},
 		"/connectors/{name}/tasks/{task}/status":    {"GET": a.taskStatus},
 		"/connectors/{name}/tasks/{task}/restart":   {"POST": a.restartTask},
 		"/connector-plugins":                        {"GET": a.plugins},
 		"/connector-plugins/{name}/config":          {"GET": a.pluginConfig},
 		"/connector-plugins/{name}/config/validate": {"PUT": a.validate},
+		"/admin/loggers":                            {"GET": a.loggers},
+		"/admin/loggers/{name}":                     {"GET": a.logger, "PUT": a.setLogLevel},
 	}
 }
 

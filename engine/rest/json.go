@@ -49,6 +49,8 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case engine.KindConflict:
 		return http.StatusConflict
+	case engine.KindForbidden:
+		return http.StatusForbidden
 	case engine.KindUnavailable:
 		return http.StatusServiceUnavailable
 	}
@@ -121,6 +123,11 @@ func tooDeep(text []byte) bool {
 // decode reads JSON text strictly into v. Texts begin as the ones that clients
 // know from Kafka Connect.
 func decode(text []byte, v any) error {
+	return decodeKnowing(text, v, "name, config and initial_state")
+}
+
+// decodeKnowing says which fields there are when it meets another.
+func decodeKnowing(text []byte, v any, known string) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	dec.UseNumber()
@@ -132,7 +139,7 @@ func decode(text []byte, v any) error {
 		return nil
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return badRequest("Unrecognized field %s; known are name, config and initial_state", field)
+		return badRequest("Unrecognized field %s; known are %s", field, known)
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {

@@ -13,8 +13,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
@@ -27,7 +31,7 @@ var update = flag.Bool("update", false, "write the answers that came into testda
 // TestTranscripts plays the requests of testdata and compares the answers. A
 // block is a request line "METHOD path body" and the answer: its status, headers
 // that matter, and the body, indented. Blocks are separated by empty lines.
-// "await NAME STATES" waits for a status.
+// "await NAME STATES" waits for a status, "until METHOD path" for an answer.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -36,7 +40,12 @@ func TestTranscripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			enginetest.NoLeaks(t)
-			w := enginetest.Start(t, enginetest.Fake(t), nil, plugins()...)
+			c := enginetest.Fake(t)
+			enginetest.Produce(t, c, &kgo.Record{Topic: "in", Value: []byte("a")}, &kgo.Record{Topic: "in", Value: []byte("b")})
+			w := enginetest.Start(t, c, func(cfg *engine.Config) {
+				cfg.AutoRestartDisabled = true
+				cfg.OffsetFlushInterval = 20 * time.Millisecond
+			}, plugins()...)
 			play(t, file, w, rest.New(w.Worker))
 		})
 	}
@@ -45,15 +54,39 @@ func TestTranscripts(t *testing.T) {
 func plugins() []connect.Spec {
 	return []connect.Spec{
 		enginetest.SourcePlugin(func() connect.Source {
-			return &enginetest.Source{OnOpen: func(_ context.Context, sc connect.SourceContext) error {
-				if strings.Contains(sc.Connector, "fails") {
-					return errors.New("the server said no to hunter2-secret")
-				}
-				return nil
-			}}
+			return &testSource{}
 		}),
 		enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{} }),
 	}
+}
+
+// testSource fails when its connector's name says so, or writes three records to
+// the topic out and waits.
+type testSource struct {
+	enginetest.Source
+	writes bool
+}
+
+func (s *testSource) Open(_ context.Context, sc connect.SourceContext) error {
+	s.writes = strings.Contains(sc.Connector, "writes")
+	if strings.Contains(sc.Connector, "fails") {
+		return errors.New("the server said no to hunter2-secret")
+	}
+	return nil
+}
+
+func (s *testSource) Read(ctx context.Context, b *connect.Batch) error {
+	if !s.writes {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	s.writes = false
+	for range 3 {
+		r := b.Append()
+		r.Topic, r.Value, r.ValueSchema = "out", connect.StringValue("x"), connect.StringSchema
+	}
+	b.Mark(connect.Mark{Partition: []byte(`{"file":"f","part":1}`), Offset: []byte(`{"line":3}`)})
+	return nil
 }
 
 func play(t *testing.T, file string, w *enginetest.Worker, h http.Handler) {
@@ -70,6 +103,8 @@ func play(t *testing.T, file string, w *enginetest.Worker, h http.Handler) {
 			got = want
 		case strings.HasPrefix(request, "await "):
 			await(t, w, strings.Fields(request)[1:])
+		case strings.HasPrefix(request, "until "):
+			want, got = awaitAnswer(t, h, strings.TrimPrefix(request, "until "), want), want
 		default:
 			got = answer(h, request)
 		}
@@ -98,6 +133,21 @@ func await(t *testing.T, w *enginetest.Worker, args []string) {
 	w.Await(t, name, states...)
 }
 
+// awaitAnswer repeats a request until its answer is the wanted one.
+func awaitAnswer(t *testing.T, h http.Handler, request, want string) string {
+	t.Helper()
+	got := ""
+	enginetest.Eventually(t, func() bool {
+		got = answer(h, request)
+		return got == want || *update && strings.Contains(got, "[\n    {")
+	},
+		func() string { return request + "\ngot:\n" + got + "\nwant:\n" + want })
+	return got
+}
+
+// times matches what differs from run to run.
+var times = regexp.MustCompile(`"last_modified": [0-9]+`)
+
 // answer serves a request line and returns the answer as text.
 func answer(h http.Handler, line string) string {
 	method, rest, _ := strings.Cut(line, " ")
@@ -125,7 +175,7 @@ func answer(h http.Handler, line string) string {
 		if err := json.Indent(&pretty, rec.Body.Bytes(), "", "  "); err != nil {
 			pretty = *rec.Body
 		}
-		fmt.Fprint(&b, "\n", pretty.String())
+		fmt.Fprint(&b, "\n", times.ReplaceAllString(pretty.String(), `"last_modified": 1`))
 	}
 	return b.String()
 }

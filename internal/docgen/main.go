@@ -1,5 +1,6 @@
 // Command docgen writes the reference of the built-in connectors from their
-// definitions: `make docs` puts it into docs/connectors.md.
+// definitions, or with the argument transforms that of transforms and predicates:
+// `make docs` puts them into docs/connectors.md and docs/transforms.md.
 package main
 
 import (
@@ -14,7 +15,11 @@ import (
 )
 
 func main() {
-	if err := write(os.Stdout, connectors.Plugins()); err != nil {
+	page := func(w io.Writer) error { return write(w, connectors.Plugins()) }
+	if len(os.Args) > 1 && os.Args[1] == "transforms" {
+		page = writeTransforms
+	}
+	if err := page(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)
 		os.Exit(1)
 	}

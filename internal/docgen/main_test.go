@@ -22,3 +22,18 @@ func TestUpToDate(t *testing.T) {
 		t.Error("docs/connectors.md is not what the definitions say: run make docs")
 	}
 }
+
+// TestTransformsUpToDate wants docs/transforms.md to be what the definitions say.
+func TestTransformsUpToDate(t *testing.T) {
+	var got bytes.Buffer
+	if err := writeTransforms(&got); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("../../docs/transforms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/transforms.md is not what the definitions say: run make docs")
+	}
+}

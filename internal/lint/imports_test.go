@@ -19,13 +19,13 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/metrics", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
-	{path: "engine/transform", imports: []string{"connect"}},
+	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/metrics"}},
+	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
@@ -42,12 +42,13 @@ var layers = []layer{
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
+	{path: "internal/loglevel", stdOnly: true},
 	{path: "internal/metrics", stdOnly: true},
 	{path: "internal/javaprops", stdOnly: true},
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},

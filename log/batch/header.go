@@ -48,6 +48,9 @@ var ErrCorrupt = errors.New("corrupt batch")
 // ErrShort says that the bytes end before the batch does. It matches ErrCorrupt too.
 var ErrShort = fmt.Errorf("%w: ends early", ErrCorrupt)
 
+// ErrChecksum says that the CRC is wrong: the bytes changed on their way. It matches ErrCorrupt too.
+var ErrChecksum = fmt.Errorf("%w", ErrCorrupt)
+
 // ErrMagic says that the batch is in the message format v0 or v1, which is not supported. It matches ErrCorrupt too.
 var ErrMagic = fmt.Errorf("%w: only message format v2 is supported", ErrCorrupt)
 
@@ -139,7 +142,7 @@ func Validate(b []byte) (Header, error) {
 		return h, fmt.Errorf("%w: its length says %d bytes, got %d", ErrCorrupt, h.Size(), len(b))
 	}
 	if got := Checksum(b); got != h.CRC {
-		return h, fmt.Errorf("%w: CRC is %08x, want %08x", ErrCorrupt, got, h.CRC)
+		return h, fmt.Errorf("%w: CRC is %08x, want %08x", ErrChecksum, got, h.CRC)
 	}
 	return h, nil
 }

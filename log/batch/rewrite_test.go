@@ -8,7 +8,7 @@ import (
 )
 
 // recordsOf lists offset, timestamp, key, value and headers of the records of a batch.
-func recordsOf(t *testing.T, b []byte) string {
+func rewrittenRecords(t *testing.T, b []byte) string {
 	t.Helper()
 	if _, err := Validate(b); err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestRewrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := recordsOf(t, b)
+		all := rewrittenRecords(t, b)
 		r, err := NewReader(b, NewDecompressor(1<<20))
 		if err != nil {
 			t.Fatal(err)
@@ -53,14 +53,14 @@ func TestRewrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := recordsOf(t, whole[len("before"):]); got != all {
+			if got := rewrittenRecords(t, whole[len("before"):]); got != all {
 				t.Errorf("%s: all records\ngot  %s\nwant %s", c, got, all)
 			}
 			part, err := w.Rewrite(nil, h, records[2:], horizon)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := recordsOf(t, part); !strings.HasSuffix(all, ", "+got) {
+			if got := rewrittenRecords(t, part); !strings.HasSuffix(all, ", "+got) {
 				t.Errorf("%s: the last record\ngot  %s\nwant the end of %s", c, got, all)
 			}
 			g, err := Parse(part)
@@ -95,7 +95,7 @@ func TestRewriteKeepsLogAppendTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := recordsOf(t, out); !strings.HasPrefix(got, "0@5555 ") {
+	if got := rewrittenRecords(t, out); !strings.HasPrefix(got, "0@5555 ") {
 		t.Errorf("got %s, want the time of the append", got)
 	}
 }
@@ -115,7 +115,7 @@ func TestAppendEmpty(t *testing.T) {
 	}
 	want := h
 	want.Length, want.CRC, want.Count, want.BaseTimestamp, want.Attributes = g.Length, g.CRC, 0, -1, 0
-	if g != want || recordsOf(t, out) != "" {
+	if g != want || rewrittenRecords(t, out) != "" {
 		t.Errorf("got  %+v\nwant %+v", g, want)
 	}
 	if _, err := ReadMarker(out); !errors.Is(err, ErrNoMarker) {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/batch"
 	"github.com/sluice-data/sluice/log/security"
 )
 
@@ -107,8 +109,19 @@ func (b *Broker) appendAll(ctx context.Context, w *produceWait, targets []produc
 		w.awaitAdmission(a, targets)
 	}
 	for i := range targets {
+		if q.Version < zstdVersion && isZstd(targets[i].records) {
+			targets[i].err = cmp.Or(targets[i].err, error(kerr.UnsupportedCompressionType))
+		}
 		w.append(&targets[i])
 	}
+}
+
+// zstdVersion is the first version whose clients may send zstd (KIP-110).
+const zstdVersion = 7
+
+func isZstd(records []byte) bool {
+	h, err := batch.Parse(records)
+	return err == nil && h.Codec() == batch.Zstd
 }
 
 // produceWait collects the outcome of one Produce request.

@@ -53,10 +53,16 @@ func (b *Broker) metadata(_ context.Context, r *request, q *kmsg.MetadataRequest
 
 // topicKey tells requested topics apart: by name, or by id when there is none.
 func topicKey(t *kmsg.MetadataRequestTopic) string {
-	if t.Topic != nil {
-		return "n" + *t.Topic
+	if byID(t) {
+		return "i" + string(t.TopicID[:])
 	}
-	return "i" + string(t.TopicID[:])
+	return "n" + *t.Topic
+}
+
+// byID reports whether a topic is asked for by its id. The Java client sends an
+// empty name with an id, not null.
+func byID(t *kmsg.MetadataRequestTopic) bool {
+	return t.Topic == nil || (*t.Topic == "" && t.TopicID != [16]byte{})
 }
 
 func (b *Broker) metadataTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
@@ -78,11 +84,14 @@ func (b *Broker) metadataTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.Meta
 // findTopic looks a topic up, and creates it when that is wanted. A look-up by
 // id needs v12; v10 and v11 have the field but must not use it.
 func (b *Broker) findTopic(r *request, q *kmsg.MetadataRequest, t *kmsg.MetadataRequestTopic) (*log.Topic, error) {
-	if t.Topic == nil {
+	if byID(t) {
 		if q.Version < 12 {
 			return nil, kerr.InvalidRequest
 		}
 		return b.topicFor(r, kmsg.ACLOperationDescribe, "", t.TopicID, true)
+	}
+	if err := log.CheckTopicName(*t.Topic); err != nil {
+		return nil, err
 	}
 	topic, err := b.topicFor(r, kmsg.ACLOperationDescribe, *t.Topic, t.TopicID, false)
 	// Before v4 the request has no say, and the broker's setting decides.

@@ -38,5 +38,8 @@ func (b *Broker) joinGroup(ctx context.Context, r *request, q *kmsg.JoinGroupReq
 	}
 	resp := b.cfg.Groups.Join(ctx, group.Client{ID: r.clientID, Host: "/" + r.clientHost}, q)
 	resp.SetVersion(q.Version)
+	if resp.ErrorCode != 0 && q.Version >= 7 {
+		resp.Protocol = nil
+	}
 	return resp
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -30,14 +31,19 @@ func (b *Broker) apiVersions(_ context.Context, r *request) {
 		resp.ApiKeys = append(resp.ApiKeys, k)
 	}
 	q, ok := r.body.(*kmsg.ApiVersionsRequest)
-	if !ok { // unknown version: v0 with the list, so that the client can step down (KIP-511)
+	if !ok { // unknown version: v0 with the versions of this key, so that the client can step down (KIP-511)
 		resp.ErrorCode = kerr.UnsupportedVersion.Code
+		resp.ApiKeys = slices.DeleteFunc(resp.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey != int16(kmsg.ApiVersions) })
 		r.reply(resp)
 		return
 	}
 	resp.SetVersion(q.Version)
+	if err := b.checkApiVersions(q); err != nil {
+		resp.ErrorCode, resp.ApiKeys = errorCode(err), []kmsg.ApiVersionsResponseApiKey{}
+		r.reply(resp)
+		return
+	}
 	addFeatures(resp, q.Version)
-	resp.ErrorCode = errorCode(b.checkApiVersions(q))
 	r.reply(resp)
 }
 

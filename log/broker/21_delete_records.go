@@ -46,6 +46,9 @@ func (b *Broker) deleteBefore(r *request, topic string, partition int32, offset 
 	if p.Topic().Internal() {
 		return -1, withCode(kerr.InvalidTopicException, "records of topic %q belong to its coordinator", topic)
 	}
+	if !p.Topic().Config().CleanupDelete {
+		return -1, withCode(kerr.PolicyViolation, "records of topic %q are compacted: its cleanup.policy has no delete", topic)
+	}
 	if offset == -1 {
 		offset = p.HighWatermark()
 	}

@@ -32,7 +32,7 @@ func (b *Broker) describeConfigs(_ context.Context, r *request, q *kmsg.Describe
 		configs, err := b.resourceConfigs(r, key(&qr))
 		rr.ErrorCode, rr.ErrorMessage = errorCode(err), errorMessage(err)
 		for _, c := range configs {
-			if qr.ConfigNames == nil || slices.Contains(qr.ConfigNames, c.key.Name) {
+			if len(qr.ConfigNames) == 0 || slices.Contains(qr.ConfigNames, c.key.Name) {
 				rr.Configs = append(rr.Configs, describeConfig(c, q))
 			}
 		}

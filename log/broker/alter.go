@@ -105,7 +105,18 @@ func (b *Broker) checkDynamic(overrides map[string]string) error {
 		if slices.ContainsFunc(b.staticConfigs(), func(c config) bool { return c.key.Name == name }) {
 			return withCode(kerr.InvalidRequest, "broker config %s cannot be changed while the broker runs", name)
 		}
+		if use, ok := finerConfigs[name]; ok {
+			return withCode(kerr.InvalidConfig, "broker config %s is not supported: set %s, in ms", name, use)
+		}
 		return withCode(kerr.InvalidConfig, "unknown broker config %s", name)
 	}
 	return nil
+}
+
+// finerConfigs are Kafka's names for a time in a coarser unit, and the one that there is instead.
+var finerConfigs = map[string]string{
+	"log.retention.hours":   "log.retention.ms",
+	"log.retention.minutes": "log.retention.ms",
+	"log.roll.hours":        "log.roll.ms",
+	"log.roll.jitter.hours": "log.roll.jitter.ms",
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/internal/vfs"
 )
@@ -84,6 +85,31 @@ func produceMany(b *testing.B, s *server, size, n int) {
 	case err := <-failed:
 		b.Fatal(err)
 	default:
+	}
+}
+
+// BenchmarkRequests is one request at a time on a connection in memory, of a log in memory: what a request costs beside its
+// records.
+func BenchmarkRequests(b *testing.B) {
+	s := startServer(b, "/data", vfs.NewMem(), nil)
+	s.createTopic("t", 1, nil)
+	c := s.raw()
+	records := oneBatch(b, 1, 100)
+	ask[*kmsg.ProduceResponse](c, produceRequest("t", -1, records))
+	for name, q := range map[string]kmsg.Request{
+		"produce": produceRequest("t", 1, records),
+		"fetch":   fetchRequest("t", 0, 0, 1, 1),
+	} {
+		frame := requestFrame(q, q.AppendTo(nil))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.send(frame)
+				if _, err := c.receive(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

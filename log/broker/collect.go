@@ -228,6 +228,15 @@ func (c *collection) storage() {
 	c.w.Histogram(&stats.SyncTime)
 	c.w.One(c.d.syncRounds, stats.SyncRounds.Load())
 	c.w.One(c.d.volumeSyncs, stats.VolumeSyncs.Load())
+	c.w.One(c.d.cleanings, stats.Cleanings.Load())
+	c.w.One(c.d.failedCleanings, stats.FailedCleanings.Load())
+	c.w.One(c.d.cleanedBytes, stats.CleanedBytes.Load())
+	idle := int64(0)
+	if last := stats.CleanerRunMs.Load(); last > 0 {
+		idle = time.Now().UnixMilli() - last
+	}
+	c.w.One(c.d.cleanerIdle, idle)
+	c.w.One(c.d.dirtyPercent, stats.DirtyPercent.Load())
 	if total, usable, err := c.b.cfg.Log.Usage(); err == nil {
 		c.w.One(c.d.dirTotal, total)
 		c.w.One(c.d.dirUsable, usable)

@@ -21,14 +21,17 @@ type groupOffset struct {
 	offset, lag      int64
 }
 
-// groups reports consumer groups. Those that are dropped while it looks are left out.
+// groups reports consumer groups.
 func (c *collection) groups() {
 	states := map[string]int64{}
 	var samples []groupSample
 	offsets := 0
-	for _, g := range c.b.cfg.Groups.List() {
+	for _, g := range c.b.cfg.Groups.Stats() {
 		states[g.State]++
-		s := c.sampleGroup(g.Group)
+		s := groupSample{id: g.Group, members: g.Members}
+		for _, o := range g.Offsets {
+			s.offsets = append(s.offsets, groupOffset{o.Topic, strconv.Itoa(int(o.Partition)), o.Offset, c.lag(o)})
+		}
 		offsets += len(s.offsets)
 		samples = append(samples, s)
 	}
@@ -45,21 +48,6 @@ func (c *collection) groups() {
 	for _, g := range samples {
 		c.w.Int(int64(g.members), g.id)
 	}
-}
-
-func (c *collection) sampleGroup(id string) groupSample {
-	s := groupSample{id: id}
-	if d, err := c.b.cfg.Groups.Describe(id); err == nil {
-		s.members = len(d.Members)
-	}
-	offsets, err := c.b.cfg.Groups.Fetch(group.FetchRequest{Group: id})
-	if err != nil {
-		return s
-	}
-	for _, o := range offsets {
-		s.offsets = append(s.offsets, groupOffset{o.Topic, strconv.Itoa(int(o.Partition)), o.Offset.Offset, c.lag(o.Offset)})
-	}
-	return s
 }
 
 // lag is the records that a group has not committed: of those that were deleted it knows nothing.
@@ -93,7 +81,7 @@ func (c *collection) groupSeries(samples []groupSample) {
 	write(func(o groupOffset) int64 { return o.lag })
 }
 
-// groupSums adds up the offsets of each topic, which Fetch lists one after the other.
+// groupSums adds up the offsets of each topic, which stand one after the other.
 func (c *collection) groupSums(samples []groupSample) {
 	sum := func(v func(groupOffset) int64) {
 		for i := range samples {

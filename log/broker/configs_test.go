@@ -132,6 +132,7 @@ func TestAlterConfigsRefusals(t *testing.T) {
 		{incremental(topicResource, "no-such-topic", "retention.ms=1"), kerr.UnknownTopicOrPartition, ""},
 		{incremental(brokerResource, "7", "log.retention.ms=1"), kerr.InvalidRequest, "no broker"},
 		{incremental(brokerResource, "0", "bogus=1"), kerr.InvalidConfig, "unknown"},
+		{incremental(brokerResource, "0", "log.retention.hours=4"), kerr.InvalidConfig, "log.retention.ms"},
 		{incremental(brokerResource, "0", "node.id=4"), kerr.InvalidRequest, "while the broker runs"},
 		{incremental(brokerResource, "0", "max.connections=0"), kerr.InvalidConfig, "from 1"},
 		{incremental(brokerResource, "", "log.segment.bytes=1"), kerr.InvalidConfig, "from"},

@@ -42,6 +42,24 @@
 // but lengths, and refused when it does not fit (I5). Frames grow as their bytes
 // arrive, whatever their size prefix says.
 //
+// # Fetch sessions
+//
+// A consumer of many partitions names them once; later fetches name what changes,
+// and answers have only what is new (KIP-227). Sessions are a cache of bounded size
+// (fetchsession.go): a client whose session is gone starts another.
+//
+// # Configs
+//
+// A topic's value comes from the topic, else from the dynamic configs of this node,
+// of the cluster (KIP-226), else from Kafka's default; DescribeConfigs lists the
+// chain. The log keeps all of them.
+//
+// # Metrics
+//
+// Handlers and connections add to atomic numbers (metrics.go), which a collector
+// (collect.go) writes when a scrape comes, beside the state of partitions and
+// groups.
+//
 // # API keys
 //
 // One file per key, named NN_name.go; the file states the versions and is listed

@@ -22,6 +22,7 @@ type descs struct {
 	groupOffset, groupLag, groupOffsetSum, groupLagSum, groupMembers, groupSeriesDropped                           *metrics.Desc
 
 	syncSeconds, syncRounds, volumeSyncs, dirTotal, dirUsable, openTransactions, oldestTransaction *metrics.Desc
+	cleanings, failedCleanings, cleanedBytes, cleanerIdle, dirtyPercent                            *metrics.Desc
 	fetchSessions, fetchSessionPartitions, fetchSessionEvictions                                   *metrics.Desc
 }
 
@@ -120,6 +121,11 @@ func (d *descs) addOwn() {
 	d.dirUsable = d.gauge("sluice_log_dir_usable_bytes", "Room that is left on it.")
 	d.openTransactions = d.gauge("sluice_log_open_transactions", "Transactions with records in a partition and no marker yet, all partitions together.")
 	d.oldestTransaction = d.gauge("sluice_log_open_transaction_silent_seconds", "Time since the last record of the open transaction that has been silent longest.")
+	d.cleanings = d.counter("sluice_log_cleanings_total", "Compactions of a partition.")
+	d.failedCleanings = d.counter("sluice_log_failed_cleanings_total", "Compactions that met an error or a full disk and are tried again.")
+	d.cleanedBytes = d.counter("sluice_log_cleaned_bytes_total", "Bytes that compaction has read.")
+	d.cleanerIdle = d.gauge("kafka_log_logcleanermanager_time_since_last_run_ms", "Milliseconds since the cleaner looked for something to compact; 0 before it did.")
+	d.dirtyPercent = d.gauge("kafka_log_logcleanermanager_max_dirty_percent", "Largest share of bytes in a compacted partition that have not been compacted.")
 	d.fetchSessions = d.gauge("kafka_server_fetchsessioncache_numincrementalfetchsessions", "Fetch sessions (KIP-227).")
 	d.fetchSessionPartitions = d.gauge("kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", "Partitions of all fetch sessions.")
 	d.fetchSessionEvictions = d.counter("kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total", "Fetch sessions that made room for others.")

@@ -115,10 +115,11 @@ func parseRequest(handlers map[kmsg.Key]*handler, frame []byte) (*request, error
 	if err != nil {
 		return nil, fmt.Errorf("read header of %s v%d: %w", r.key.Name(), r.version, err)
 	}
-	if err := h.shape.check(rest, r.version, flexible); err != nil {
+	trailing, err := h.shape.check(rest, r.version, flexible)
+	if err != nil {
 		return nil, fmt.Errorf("read %s v%d: %w", r.key.Name(), r.version, err)
 	}
-	if err := body.ReadFrom(rest); err != nil {
+	if err := body.ReadFrom(rest[:len(rest)-len(trailing)]); err != nil {
 		return nil, fmt.Errorf("read %s v%d: %w", r.key.Name(), r.version, err)
 	}
 	r.body = body

@@ -504,7 +504,8 @@ func TestTransactionTakesFourSyncs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if took := time.Since(start) / n; took > 4*sync+sync/5 {
+		// The scheduler may let a round begin before all that could share it are in.
+		if took := time.Since(start) / n; took > 4*sync+sync/2 {
 			t.Errorf("a transaction takes %.2f syncs, want 4", float64(took)/float64(sync))
 		}
 	})

@@ -51,6 +51,22 @@ func advertised(resp *kmsg.ApiVersionsResponse) map[int16]kmsg.ApiVersionsRespon
 	return keys
 }
 
+// What librdkafka 2.11.1 sends to see all topics: its count of topics takes four
+// bytes instead of one, so that three are left over. Kafka does not look at them.
+func TestTrailingBytes(t *testing.T) {
+	c := newServer(t).raw()
+	c.send([]byte{0, 3, 0, 13, 0, 0, 0, 42, 0, 1, 'r', 0, 0, 0, 0, 0, 1, 0, 0})
+	body, err := c.receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := kmsg.NewPtrMetadataResponse()
+	resp.SetVersion(13)
+	if err := resp.ReadFrom(body[1:]); err != nil || len(resp.Brokers) != 1 { // a byte without tags first
+		t.Errorf("%d brokers, %v", len(resp.Brokers), err)
+	}
+}
+
 func TestApiVersionsChecks(t *testing.T) {
 	s := newServer(t)
 	other, ours := "other", s.log.ClusterID()
@@ -80,21 +96,6 @@ func TestApiVersionsChecks(t *testing.T) {
 				t.Errorf("error code %d, want %d", got, tt.want)
 			}
 		})
-	}
-}
-
-// Produce must be advertised from 0, or librdkafka 2.0 stops compressing; the
-// telemetry keys must not be, or every client pushes its metrics.
-func TestAdvertisedVersions(t *testing.T) {
-	q := kmsg.NewPtrApiVersionsRequest()
-	keys := advertised(ask[*kmsg.ApiVersionsResponse](newServer(t).raw(), q))
-	if got := keys[0]; got.MinVersion != 0 || got.MaxVersion != 13 {
-		t.Errorf("Produce is advertised as %d–%d, want 0–13", got.MinVersion, got.MaxVersion)
-	}
-	for _, key := range []int16{71, 72} {
-		if k, ok := keys[key]; ok {
-			t.Errorf("key %d is advertised as %d–%d", key, k.MinVersion, k.MaxVersion)
-		}
 	}
 }
 
@@ -245,8 +246,8 @@ func TestProduceErrors(t *testing.T) {
 		{"acks 2", produceRequest("t", 2, oneBatch(t, 1, 10)), kerr.InvalidRequiredAcks},
 		{"internal topic", produceRequest("__consumer_offsets", 1, oneBatch(t, 1, 10)), kerr.InvalidTopicException},
 		{"bad crc", produceRequest("t", 1, broken), kerr.CorruptMessage},
-		{"no records", produceRequest("t", 1, nil), kerr.CorruptMessage},
-		{"two batches", produceRequest("t", 1, append(oneBatch(t, 1, 10), oneBatch(t, 1, 10)...)), kerr.CorruptMessage},
+		{"no records", produceRequest("t", 1, nil), kerr.InvalidRecord},
+		{"two batches", produceRequest("t", 1, append(oneBatch(t, 1, 10), oneBatch(t, 1, 10)...)), kerr.InvalidRecord},
 		{"too large", produceRequest("t", 1, oneBatch(t, 1, 2<<20)), kerr.MessageTooLarge},
 		{"transactional without a producer id", produceRequest("t", 1, transactional), kerr.InvalidRecord},
 	}

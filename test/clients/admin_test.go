@@ -84,19 +84,19 @@ func TestBothWaysToDescribeTopics(t *testing.T) {
 	qt := kmsg.NewDescribeTopicPartitionsRequestTopic()
 	qt.Topic = "twice"
 	q.Topics = append(q.Topics, qt)
-	new := ask[*kmsg.DescribeTopicPartitionsResponse](t, s.addr, 0, q).Topics[0]
+	newer := ask[*kmsg.DescribeTopicPartitionsResponse](t, s.addr, 0, q).Topics[0]
 	m := kmsg.NewPtrMetadataRequest()
 	name := "twice"
 	mt := kmsg.NewMetadataRequestTopic()
 	mt.Topic = &name
 	m.Topics = append(m.Topics, mt)
-	old := ask[*kmsg.MetadataResponse](t, s.addr, 12, m).Topics[0]
-	if new.TopicID != old.TopicID || len(new.Partitions) != 3 || len(old.Partitions) != 3 {
-		t.Fatalf("new way %+v, old way %+v", new, old)
+	older := ask[*kmsg.MetadataResponse](t, s.addr, 12, m).Topics[0]
+	if newer.TopicID != older.TopicID || len(newer.Partitions) != 3 || len(older.Partitions) != 3 {
+		t.Fatalf("new way %+v, old way %+v", newer, older)
 	}
-	for i, p := range new.Partitions {
-		if p.LeaderID != old.Partitions[i].Leader || !slices.Equal(p.ISR, old.Partitions[i].ISR) || p.EligibleLeaderReplicas == nil || p.LastKnownELR == nil {
-			t.Errorf("partition %d: new way %+v, old way %+v", i, p, old.Partitions[i])
+	for i, p := range newer.Partitions {
+		if p.LeaderID != older.Partitions[i].Leader || !slices.Equal(p.ISR, older.Partitions[i].ISR) || p.EligibleLeaderReplicas == nil || p.LastKnownELR == nil {
+			t.Errorf("partition %d: new way %+v, old way %+v", i, p, older.Partitions[i])
 		}
 	}
 }
@@ -229,18 +229,17 @@ func TestSpecialOffsets(t *testing.T) {
 	x.begin(t)
 	x.send(t, "special", values("open")...)
 	for _, tt := range []struct {
-		what            string
-		version         int16
-		time            int64
-		isolation       int8
-		want            int64
-		librdkafkaSpecs kafka.OffsetSpec
+		what      string
+		version   int16
+		time      int64
+		isolation int8
+		want      int64
 	}{
-		{"latest", 7, -1, 0, 4, kafka.LatestOffsetSpec},
-		{"latest, committed", 7, -1, readCommitted, 3, 0},
-		{"earliest", 7, -2, 0, 0, kafka.EarliestOffsetSpec},
-		{"earliest local", 8, -4, 0, 0, 0},
-		{"latest tiered", 9, -5, 0, -1, 0},
+		{"latest", 7, -1, 0, 4},
+		{"latest, committed", 7, -1, readCommitted, 3},
+		{"earliest", 7, -2, 0, 0},
+		{"earliest local", 8, -4, 0, 0},
+		{"latest tiered", 9, -5, 0, -1},
 	} {
 		if got := listedOffset(t, s.addr, "special", tt.version, tt.time, tt.isolation); got != tt.want {
 			t.Errorf("%s is %d, want %d", tt.what, got, tt.want)
@@ -258,8 +257,8 @@ func TestSpecialOffsets(t *testing.T) {
 		}
 	}
 	x.end(t, false)
-	max, err := kadmClient(t, s.addr).ListMaxTimestampOffsets(limit(t), "special")
-	if o, _ := max.Lookup("special", 0); err != nil || o.Err != nil || o.Offset < 3 {
+	latest, err := kadmClient(t, s.addr).ListMaxTimestampOffsets(limit(t), "special")
+	if o, _ := latest.Lookup("special", 0); err != nil || o.Err != nil || o.Offset < 3 {
 		t.Errorf("kadm: the latest time is at %+v, %v, want the open record's or later", o, err) // it was sent now
 	}
 }

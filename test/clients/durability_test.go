@@ -115,6 +115,7 @@ func TestFlippedBit(t *testing.T) {
 	if after, err := os.ReadFile(file); err != nil || !slices.Equal(after, text) {
 		t.Errorf("the damaged file was changed: %v", err)
 	}
+	s.Kill()
 	report, err := log.Check(filepath.Join(s.Dir, "log"), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -120,7 +120,9 @@ func shareAndLeave(t *testing.T, s server, j judge, q memberRequest) {
 }
 
 // One member of every client in one group: they agree on the assignor that all
-// of them have.
+// of them have. franz-go comes first and goes last, so that it leads all the
+// time: kafka-python 3.0.12 as the leader fails over segmentio's subscription,
+// which says version 1 and has no owned partitions.
 func TestMixedGroup(t *testing.T) {
 	s := startServer(t)
 	const partitions = 12
@@ -129,15 +131,18 @@ func TestMixedGroup(t *testing.T) {
 	var members []member
 	for _, j := range judges(t) {
 		members = append(members, j.join(t, memberRequest{addr: s.addr, group: "mixed", topic: "mixed", assignor: "range", got: box.add}))
+		if len(members) == 1 {
+			wantShared(t, partitions, members...)
+		}
 	}
 	wantShared(t, partitions, members...)
 	sent := spread("v", 120, partitions)
 	kgoProduce(t, produceRequest{addr: s.addr, topic: "mixed"}, sent...)
 	box.want(t, sent)
-	for i, m := range members {
-		m.leave(t)
-		if rest := members[i+1:]; len(rest) > 0 {
-			wantShared(t, partitions, rest...)
+	for i := len(members) - 1; i >= 0; i-- {
+		members[i].leave(t)
+		if i > 0 {
+			wantShared(t, partitions, members[:i]...)
 		}
 	}
 }

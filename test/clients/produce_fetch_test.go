@@ -120,8 +120,8 @@ func TestTooLargeBatch(t *testing.T) {
 
 	w := &segmentio.Writer{Addr: segmentio.TCP(s.addr), Topic: "large", BatchTimeout: time.Millisecond, RequiredAcks: segmentio.RequireAll}
 	defer w.Close()
-	var each segmentio.WriteErrors
-	if err := w.WriteMessages(limit(t), segmentio.Message{Value: big}); !errors.As(err, &each) || !errors.Is(each[0], segmentio.MessageSizeTooLarge) {
+	var writeErrors segmentio.WriteErrors
+	if err := w.WriteMessages(limit(t), segmentio.Message{Value: big}); !errors.As(err, &writeErrors) || !errors.Is(writeErrors[0], segmentio.MessageSizeTooLarge) {
 		t.Errorf("segmentio: %v", err)
 	}
 	if err := w.WriteMessages(limit(t), segmentio.Message{Value: small}); err != nil {

@@ -64,7 +64,8 @@ func TestAlertsFire(t *testing.T) {
 }
 
 // givenNames are those of other exporters, which promtool would have chosen otherwise.
-var givenNames = []string{"kafka_consumergroup_current_offset_sum", "kafka_consumergroup_lag_sum", "kafka_server_socket_server_metrics_connection_count"}
+var givenNames = []string{"kafka_consumergroup_current_offset_sum", "kafka_consumergroup_lag_sum",
+	"kafka_server_socket_server_metrics_connection_count", "kafka_log_logcleanermanager_time_since_last_run_ms"}
 
 // TestPageIsReadable gives promtool the page of a broker that was used.
 func TestPageIsReadable(t *testing.T) {

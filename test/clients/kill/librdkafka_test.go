@@ -179,11 +179,12 @@ func (r *run) copySomeRd(ctx context.Context, name, from, to string) error {
 		return err
 	}
 	defer c.Close()
-	if err := c.Subscribe(from, nil); err != nil {
+	in, err := subscribe(c, from)
+	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		if batch := poll(c, 500, 50*time.Millisecond); len(batch) > 0 {
+		if batch := in.poll(500, 50*time.Millisecond); len(batch) > 0 {
 			if err := copyOnceRd(p, c, to, batch); err != nil {
 				return err
 			}
@@ -192,14 +193,33 @@ func (r *run) copySomeRd(ctx context.Context, name, from, to string) error {
 	return nil
 }
 
-// poll returns up to n messages that come within a time.
-func poll(c *kafka.Consumer, n int, within time.Duration) (batch []*kafka.Message) {
-	for deadline := time.Now().Add(within); len(batch) < n && time.Now().Before(deadline); {
-		if m, err := c.ReadMessage(10 * time.Millisecond); err == nil {
-			batch = append(batch, m)
+// subscription reads batches of which every record is of the current assignment.
+type subscription struct {
+	c     *kafka.Consumer
+	batch []*kafka.Message
+}
+
+func subscribe(c *kafka.Consumer, topic string) (*subscription, error) {
+	s := &subscription{c: c}
+	err := c.Subscribe(topic, func(_ *kafka.Consumer, e kafka.Event) error {
+		if _, ok := e.(kafka.RevokedPartitions); ok {
+			s.batch = nil // whoever gets the partitions reads it again
+		}
+		return nil // the partitions are given up after that
+	})
+	return s, err
+}
+
+// poll returns up to n messages that come within a time. Until the next call no
+// partition is taken away: that happens in calls of ReadMessage.
+func (s *subscription) poll(n int, within time.Duration) []*kafka.Message {
+	s.batch = nil
+	for deadline := time.Now().Add(within); len(s.batch) < n && time.Now().Before(deadline); {
+		if m, err := s.c.ReadMessage(10 * time.Millisecond); err == nil {
+			s.batch = append(s.batch, m)
 		}
 	}
-	return batch
+	return s.batch
 }
 
 // copyOnceRd copies some records. After an error a new pair of clients goes on

@@ -26,9 +26,6 @@ func (r *run) read(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { r.consumeKgo(ctx) })
 	wg.Go(func() { r.consumeRd(ctx) })
 	wg.Go(func() { r.sample(ctx) })
-	if !r.txns {
-		return
-	}
 	r.h.Flows(topicKgo, topicFromKgo)
 	r.h.Flows(topicRd, topicFromRd)
 	wg.Go(func() { r.copyKgo(ctx, topicKgo, topicFromKgo) })
@@ -36,12 +33,7 @@ func (r *run) read(ctx context.Context, wg *sync.WaitGroup) {
 }
 
 // groups are those that commit offsets, with the topic that they read.
-func (r *run) groups() map[string]string {
-	if !r.txns {
-		return map[string]string{group: topicRd}
-	}
-	return map[string]string{group: topicRd, "copy-" + topicKgo: topicKgo, "copy-" + topicRd: topicRd}
-}
+var groups = map[string]string{group: topicRd, "copy-" + topicKgo: topicKgo, "copy-" + topicRd: topicRd}
 
 // readings are of one consumer, by partition.
 func (r *run) readings(consumer, topic string, committed bool) []*history.Reading {
@@ -146,12 +138,13 @@ func (r *run) consumeRd(ctx context.Context) {
 		return
 	}
 	defer c.Close()
-	if err := c.Subscribe(topicRd, nil); err != nil {
+	in, err := subscribe(c, topicRd)
+	if err != nil {
 		r.fault("librdkafka: %v", err)
 		return
 	}
 	for ctx.Err() == nil {
-		batch := poll(c, 500, 50*time.Millisecond)
+		batch := in.poll(500, 50*time.Millisecond)
 		for _, m := range batch {
 			p := history.Partition{Topic: topicRd, Number: m.TopicPartition.Partition}
 			r.h.Delivered(history.Delivery{Group: group, Partition: p, Offset: int64(m.TopicPartition.Offset)})
@@ -177,7 +170,7 @@ func (r *run) sample(ctx context.Context) {
 func (r *run) sampleOnce(ctx context.Context, adm *kadm.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	for g := range r.groups() {
+	for g := range groups {
 		if offsets, err := adm.FetchOffsets(ctx, g); err == nil {
 			offsets.Each(func(o kadm.OffsetResponse) {
 				if o.Err == nil {
@@ -214,7 +207,7 @@ func (r *run) drain() {
 	deadline := time.Now().Add(2 * patience)
 	for {
 		behind := ""
-		for g, topic := range r.groups() {
+		for g, topic := range groups {
 			if b := lag(r.t.Context(), adm, g, topic); b != "" {
 				behind = b
 			}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/test/clients/history"
@@ -51,7 +50,6 @@ type run struct {
 	s    *process.Server
 	h    *history.History
 	addr string
-	txns bool // the broker has transactions
 
 	mu     sync.Mutex // guards faults
 	faults []string   // what clients say that no kill explains
@@ -75,7 +73,6 @@ func TestKill(t *testing.T) {
 	s := process.New(t, "log.cleaner.backoff.ms=200") // so that it cleans between two kills
 	r := &run{t: t, s: s, h: history.New(), addr: s.Addr}
 	r.createTopics()
-	r.txns = r.offers(kmsg.AddPartitionsToTxn)
 
 	begin := time.Now()
 	writing, stopWriting := context.WithCancel(t.Context())
@@ -99,9 +96,6 @@ func TestKill(t *testing.T) {
 	r.checkDirectory()
 
 	found := r.h.Check()
-	if !r.txns {
-		fmt.Println("kill: the broker has no transactions; nothing is said about them")
-	}
 	for _, a := range found {
 		t.Error(a)
 	}
@@ -115,21 +109,6 @@ func TestKill(t *testing.T) {
 	fmt.Printf("kill: %d kills in %v (seed %d, slowest start %v): %d of %d sends acknowledged, transactions %d committed, %d aborted, %d unknown; %d records in %d partitions, %d polled in %d readings, %d delivered to groups, %d samples; %d anomalies, %d faults\n",
 		rounds, took.Round(time.Second), seed, slowest.Round(time.Millisecond), c.Acknowledged, c.Sends, c.Committed, c.Aborted, c.LeftOpen,
 		c.RecordsInLog, c.Partitions, c.RecordsRead, c.Readings, c.Deliveries, c.Samples, len(found), len(r.faults))
-}
-
-// offers reports whether the broker serves an API key.
-func (r *run) offers(key kmsg.Key) bool {
-	r.t.Helper()
-	versions, err := kadm.NewClient(r.client()).ApiVersions(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, v := range versions {
-		if _, ok := v.KeyMaxVersion(int16(key)); ok {
-			return true
-		}
-	}
-	return false
 }
 
 func number(t *testing.T, env string, otherwise int) int {

@@ -19,9 +19,6 @@ func (r *run) write(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { r.produceKgo(ctx, r.writer("kgo", topicKgo)) })
 	wg.Go(func() { r.produceKgo(ctx, r.writer("kgo-keys", topicKeys)) })
 	wg.Go(func() { r.produceRd(ctx, r.writer("rd", topicRd)) })
-	if !r.txns {
-		return
-	}
 	for _, n := range []string{"1", "2"} {
 		wg.Go(func() { r.transactKgo(ctx, r.writer("kgo-txn-"+n, topicTxn)) })
 		wg.Go(func() { r.transactRd(ctx, r.writer("rd-txn-"+n, topicTxn)) })

@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checkSink applies the rules between the options of sinks, with Kafka Connect's
+// texts.
+func (d *definition) checkSink(workerGroup string) {
+	o := &d.options
+	switch {
+	case len(o.topics) == 0 && o.topicsRegex == "":
+		d.failBoth("topics", "topics.regex", "Must configure one of topics or topics.regex")
+	case len(o.topics) > 0 && o.topicsRegex != "":
+		d.failBoth("topics", "topics.regex", "topics and topics.regex are mutually exclusive options, but both are set.")
+	case o.dlqTopic != "" && slices.Contains(o.topics, o.dlqTopic):
+		d.fail("topics", fmt.Sprintf("The DLQ topic '%s' may not be included in the list of topics ('topics=[%s]') consumed by the connector",
+			o.dlqTopic, strings.Join(o.topics, ", ")))
+	case o.dlqTopic != "" && o.topicsRegexPattern != nil && o.topicsRegexPattern.MatchString(o.dlqTopic):
+		d.fail("topics.regex", fmt.Sprintf("The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector",
+			o.dlqTopic, o.topicsRegex))
+	}
+	switch {
+	case workerGroup == "":
+	case o.groupID == workerGroup:
+		d.fail("consumer.override.group.id", fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", o.groupID, workerGroup))
+	case o.groupID == "" && "connect-"+strings.TrimSpace(o.name) == workerGroup:
+		d.fail(nameOption, fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", o.name, workerGroup))
+	}
+}
+
+func (d *definition) failBoth(a, b, reason string) {
+	d.fail(a, reason)
+	d.fail(b, reason)
+}

@@ -1,0 +1,147 @@
+package connect_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/rest"
+	"github.com/sluice-data/sluice/test/conformance/connect"
+)
+
+var update = flag.Bool("update", false, "write the differences that came into testdata")
+
+// TestAnswersAsKafkaConnectDoes plays the script against the worker and compares
+// the answers with those that Kafka's gave. What differs has to be in
+// testdata/differences.txt, where "-" is Kafka's and "+" ours.
+func TestAnswersAsKafkaConnectDoes(t *testing.T) {
+	script := read(t, "script.txt")
+	recorded := blocks(read(t, "kafka.txt"))
+	answers, err := worker(t).Play(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := blocks(connect.Text(answers))
+	if len(ours) != len(recorded) {
+		t.Fatalf("%d answers, %d recorded ones: record them again", len(ours), len(recorded))
+	}
+	var different []string
+	for i := range ours {
+		if d := difference(recorded[i], ours[i]); d != "" {
+			different = append(different, d)
+		}
+	}
+	got := strings.Join(different, "\n\n") + "\n"
+	if *update {
+		if err := os.WriteFile(filepath.Join("testdata", "differences.txt"), []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want := blocks(read(t, "differences.txt"))
+	for _, d := range different {
+		if !slices.Contains(want, d) {
+			t.Errorf("an answer differs from Kafka's:\n%s", d)
+		}
+	}
+	for _, d := range want {
+		if !slices.Contains(different, d) {
+			t.Errorf("a listed difference is gone; remove it:\n%s", d)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// blocks parts a file at empty lines and leaves out comments.
+func blocks(text string) []string {
+	var kept []string
+	for _, b := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if !strings.HasPrefix(b, "#") {
+			kept = append(kept, b)
+		}
+	}
+	return kept
+}
+
+// difference returns what of two answers to a request is not the same.
+func difference(kafka, ours string) string {
+	if connect.IsValidation(kafka) && connect.IsValidation(ours) {
+		kafka, ours = connect.Validation(kafka, ours)
+	}
+	if kafka == ours {
+		return ""
+	}
+	request, kafka, _ := strings.Cut(kafka, "\n")
+	_, ours, _ = strings.Cut(ours, "\n")
+	was, is := strings.Split(kafka, "\n"), strings.Split(ours, "\n")
+	var b strings.Builder
+	b.WriteString(request)
+	for _, l := range was {
+		if !slices.Contains(is, l) {
+			fmt.Fprintf(&b, "\n- %s", l)
+		}
+	}
+	for _, l := range is {
+		if !slices.Contains(was, l) {
+			fmt.Fprintf(&b, "\n+ %s", l)
+		}
+	}
+	return b.String()
+}
+
+// worker starts a worker with an in-memory cluster that has the seed's records.
+func worker(t *testing.T) *connect.Player {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
+	if err := connect.Seed(t.Context(), opts...); err != nil {
+		t.Fatal(err)
+	}
+	files := t.TempDir()
+	if err := os.WriteFile(filepath.Join(files, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := engine.ConverterConfig{Class: convert.StringClass}
+	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: fileStream(), KeyConverter: text, ValueConverter: text,
+		OffsetFlushInterval: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	<-w.Ready()
+	srv := httptest.NewServer(rest.New(w))
+	t.Cleanup(srv.Close)
+	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files}
+}
