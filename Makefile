@@ -30,10 +30,10 @@ demo: build ## simulated devices -> MQTT -> log -> S3, in one process; Ctrl-C en
 test: lint tools servers unit clients e2e ## everything: install what is missing, then lint, unit and end-to-end tests
 
 unit: tools servers ## unit tests and fuzz seeds, with the race detector
-	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /test/e2e)
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v /test/e2e)
 
 clients: tools servers ## third-party Kafka clients, and ten kills of the server under them
-	cd $(CLIENTS) && $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 10m $(TESTFLAGS) ./...
+	cd $(CLIENTS) && $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log with what clients saw
 	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
