@@ -12,8 +12,6 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-const replayBytes = 1 << 20 // read at a time
-
 // replay reads the offsets topic. A partition that cannot be read makes its
 // groups unavailable, not the others: guessing that they have no offsets would
 // make their consumers start over.
@@ -28,7 +26,8 @@ func (c *Coordinator) replay() error {
 		if !ok {
 			continue
 		}
-		if err := c.replayPartition(i, p, &dec); err != nil {
+		err := p.EachBatch(func(h *batch.Header, b []byte) error { return c.replayBatch(i, h, b, &dec) })
+		if err != nil {
 			if errors.Is(err, log.ErrFailed) || errors.Is(err, log.ErrClosed) {
 				return err
 			}
@@ -42,43 +41,6 @@ func (c *Coordinator) replay() error {
 		g.mu.Unlock()
 	}
 	return nil
-}
-
-func (c *Coordinator) replayPartition(partition int32, p *log.Partition, dec *batch.Decompressor) error {
-	if err := p.Err(); err != nil {
-		return err
-	}
-	var buf []byte
-	end := p.HighWatermark()
-	for offset := p.LogStartOffset(); offset < end; {
-		var err error
-		if buf, err = p.Read(buf[:0], offset, replayBytes, end); err != nil {
-			return err
-		}
-		if len(buf) == 0 {
-			return fmt.Errorf("read at offset %d: nothing there below %d", offset, end)
-		}
-		if offset, err = c.replayBatches(partition, buf, dec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replayBatches applies whole batches and returns the offset after them.
-func (c *Coordinator) replayBatches(partition int32, b []byte, dec *batch.Decompressor) (next int64, err error) {
-	for len(b) > 0 {
-		h, err := batch.Parse(b)
-		if err != nil {
-			return 0, err
-		}
-		next = h.LastOffset() + 1
-		if err := c.replayBatch(partition, &h, b[:h.Size()], dec); err != nil {
-			return 0, err
-		}
-		b = b[h.Size():]
-	}
-	return next, nil
 }
 
 // source says where a record of the offsets topic comes from.

@@ -8,8 +8,6 @@ import (
 	"github.com/sluice-data/sluice/log/batch"
 )
 
-const replayBytes = 1 << 20 // read at a time
-
 // replay reads the state topic.
 func (c *Coordinator) replay() error {
 	t, ok := c.cfg.Log.Topic(StateTopic)
@@ -19,7 +17,7 @@ func (c *Coordinator) replay() error {
 	var dec batch.Decompressor
 	for i := range int32(t.Partitions()) {
 		p, _ := t.Partition(i)
-		err := c.replayPartition(p, &dec)
+		err := p.EachBatch(func(_ *batch.Header, b []byte) error { return c.replayBatch(b, &dec) })
 		switch {
 		case errors.Is(err, log.ErrFailed), errors.Is(err, log.ErrClosed):
 			return err
@@ -29,43 +27,6 @@ func (c *Coordinator) replay() error {
 		}
 	}
 	return nil
-}
-
-func (c *Coordinator) replayPartition(p *log.Partition, dec *batch.Decompressor) error {
-	if err := p.Err(); err != nil {
-		return err
-	}
-	var buf []byte
-	end := p.HighWatermark()
-	for offset := p.LogStartOffset(); offset < end; {
-		var err error
-		if buf, err = p.Read(buf[:0], offset, replayBytes, end); err != nil {
-			return err
-		}
-		if len(buf) == 0 {
-			return fmt.Errorf("read at offset %d: nothing there below %d", offset, end)
-		}
-		if offset, err = c.replayBatches(buf, dec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replayBatches applies whole batches and returns the offset after them.
-func (c *Coordinator) replayBatches(b []byte, dec *batch.Decompressor) (next int64, err error) {
-	for len(b) > 0 {
-		h, err := batch.Parse(b)
-		if err != nil {
-			return 0, err
-		}
-		next = h.LastOffset() + 1
-		if err := c.replayBatch(b[:h.Size()], dec); err != nil {
-			return 0, err
-		}
-		b = b[h.Size():]
-	}
-	return next, nil
 }
 
 func (c *Coordinator) replayBatch(b []byte, dec *batch.Decompressor) error {
