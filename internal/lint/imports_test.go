@@ -23,6 +23,7 @@ var layers = []layer{
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
+	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},

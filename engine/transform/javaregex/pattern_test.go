@@ -1,15 +1,13 @@
 package javaregex
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write testdata/differences.txt")
+	"github.com/sluice-data/sluice/engine/transform/internal/javatest"
+)
 
 const differencesHeader = `# Where the answers to testdata/inputs.txt are not Java's (java.txt), on purpose:
 #
@@ -23,54 +21,10 @@ const differencesHeader = `# Where the answers to testdata/inputs.txt are not Ja
 
 // TestJava compares with what Java answered.
 func TestJava(t *testing.T) {
-	recorded, err := os.ReadFile("testdata/java.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := strings.Split(string(recorded), "\n# ")[1:]
-	if len(cases) < 100 {
-		t.Fatalf("only %d patterns were recorded", len(cases))
-	}
-	var got strings.Builder
-	got.WriteString(differencesHeader)
-	for _, c := range cases {
-		lines := strings.Split(strings.TrimSuffix(c, "\n"), "\n")
-		got.WriteString(differences(strings.Split(lines[0], "\t"), lines[1:]))
-	}
-	const file = "testdata/differences.txt"
-	if *update {
-		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("other differences than before; look at them with -update and git diff:\n%s", got.String())
-	}
-}
-
-func differences(input, java []string) string {
-	var out strings.Builder
-	ours := answers(input[0], input[1], input[2:])
-	for i := range max(len(java), len(ours)) {
-		if a, b := at(java, i), at(ours, i); a != b {
-			fmt.Fprintf(&out, "\tjava\t%s\n\tsluice\t%s\n", a, b)
-		}
-	}
-	if out.Len() == 0 {
-		return ""
-	}
-	return strings.Join(input, "\t") + "\n" + out.String() + "\n"
-}
-
-func at(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return "none"
+	javatest.Comparison{
+		Header: differencesHeader, Least: 100,
+		Answers: func(input []string) []string { return answers(input[0], input[1], input[2:]) },
+	}.Run(t)
 }
 
 // answers does what the oracle does.
