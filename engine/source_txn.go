@@ -81,12 +81,6 @@ func (t *task) transactionOpts() []kgo.Opt {
 	return []kgo.Opt{kgo.TransactionalID(t.cfg.transactionalID(t.id)), kgo.TransactionTimeout(timeout)}
 }
 
-// transactor is what a transaction needs of a Kafka client.
-type transactor interface {
-	BeginTransaction() error
-	EndTransaction(ctx context.Context, commit kgo.TransactionEndTry) error
-}
-
 // transaction writes a source's records and offsets in one Kafka transaction
 // after the other. It takes the committer's place in the ring of goroutines and
 // produces itself, because nothing may be produced while a transaction ends.
@@ -98,7 +92,7 @@ type transactor interface {
 // connectors share, is held up as briefly as can be.
 type transaction struct {
 	s         *sourceTask
-	client    transactor
+	client    *kgo.Client
 	committer connect.Committer // may be nil
 	boundary  string
 	interval  time.Duration
@@ -110,7 +104,7 @@ type transaction struct {
 	dueNow   bool
 }
 
-func newTransaction(s *sourceTask, client transactor) *transaction {
+func newTransaction(s *sourceTask, client *kgo.Client) *transaction {
 	due := time.NewTimer(time.Hour)
 	due.Stop()
 	return &transaction{s: s, client: client, boundary: s.def.options.boundary, interval: s.boundaryInterval(), due: due}

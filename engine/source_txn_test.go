@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,11 +63,25 @@ func TestExactlyOnceSourceSurvivesKill(t *testing.T) {
 				if got := committedValues(t, c, "out"); !slices.Equal(got, texts(0, n)) {
 					t.Errorf("records: got %v (first worker %v, second %v)", got, first.Events(), second.Events())
 				}
+				if told, from := last(&first, "commit "), last(&second, "open at "); told > from {
+					t.Errorf("the source was told to forget up to %d, the next one begins at %d (I2)", told, from)
+				}
 			}) || survived {
 				break
 			}
 		}
 	}
+}
+
+// last is the number behind the prefix in the last event that has it, 0 without one.
+func last(log *enginetest.Log, prefix string) int {
+	n := 0
+	for _, e := range log.Events() {
+		if text, ok := strings.CutPrefix(e, prefix); ok {
+			n, _ = strconv.Atoi(text)
+		}
+	}
+	return n
 }
 
 // TestZombieSourceIsFenced lets a worker hang, starts another on the same cluster
