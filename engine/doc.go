@@ -11,6 +11,15 @@
 // acks=all and takes effect when the follower has read it back, so a restarted
 // worker stands where the old one stood.
 //
+// # Exactly-once sources
+//
+// A source that keeps offsets writes them and its records in one transaction after
+// the other (KIP-618), under the transactional id <group.id>-<connector>-<task>.
+// Before a task runs, every older run of it is fenced. The source is told what it
+// may forget when the transaction is committed (I2). A source that keeps none, or
+// a worker with exactly.once.source.support=disabled, produces idempotently and
+// writes offsets afterwards.
+//
 // # Goroutines
 //
 //   - One reconciler compares what should run with what runs and starts and
