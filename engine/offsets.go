@@ -263,7 +263,21 @@ func (m *modification) write(ctx context.Context) error {
 	if len(records) == 0 {
 		return nil
 	}
+	if err := m.fence(ctx); err != nil {
+		return err
+	}
 	return stored(m.worker.stores.write(ctx, records...))
+}
+
+// fence ends what tasks that were abandoned may have open, so that none of it is
+// committed over the change (KIP-618).
+func (m *modification) fence(ctx context.Context) error {
+	for n := range m.state.fenced.tasks {
+		if err := m.worker.stores.fenceTask(ctx, TaskID{m.name, n}); err != nil {
+			return offsetsError(m.name, "fence the tasks before changing the", err)
+		}
+	}
+	return nil
 }
 
 // writeSink changes the offsets of the consumer group, which must have no members.

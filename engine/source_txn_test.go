@@ -200,6 +200,45 @@ func TestConnectorDefinedBoundaries(t *testing.T) {
 	}
 }
 
+// producersOf returns the producer id and epoch of transactional ids.
+func producersOf(t *testing.T, c *enginetest.Cluster, ids ...string) map[string]string {
+	t.Helper()
+	described, err := kadm.NewClient(enginetest.Client(t, c)).DescribeTransactions(t.Context(), ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epochs := make(map[string]string)
+	for id, d := range described {
+		if d.Err == nil {
+			epochs[id] = fmt.Sprint(d.ProducerID, "/", d.ProducerEpoch)
+		}
+	}
+	return epochs
+}
+
+// TestOffsetsChangeBehindAFence wants the tasks' transactional ids taken over
+// before their offsets change: what an abandoned task has open must not undo that.
+func TestOffsetsChangeBehindAFence(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	var log enginetest.Log
+	w := enginetest.Start(t, c, exactlyOnce, counting("out", 10, &log))
+	w.Create(t, "src", sourceConf())
+	enginetest.Eventually(t, caughtUp(&log, 10), func() string { return fmt.Sprint(log.Events()) })
+	must(t, w.Worker.Stop(t.Context(), "src"))
+	enginetest.Eventually(t, func() bool { return strings.Contains(fmt.Sprint(log.Events()), "close") }, func() string { return fmt.Sprint(log.Events()) })
+	before := producersOf(t, c, "sluice-src-0")
+	if _, err := w.ResetOffsets(t.Context(), "src"); err != nil {
+		t.Fatal(err)
+	}
+	if after := producersOf(t, c, "sluice-src-0"); after["sluice-src-0"] == before["sluice-src-0"] {
+		t.Errorf("the transactional id still belongs to %v", after)
+	}
+	must(t, w.Resume(t.Context(), "src"))
+	enginetest.Eventually(t, func() bool {
+		return last(&log, "open at ") == 0 && strings.Count(fmt.Sprint(log.Events()), "open at 0") == 2
+	}, func() string { return fmt.Sprint(log.Events()) })
+}
+
 // TestOlderGenerationIsFenced wants the transactional ids of all earlier tasks
 // taken over when there are fewer now, once.
 func TestOlderGenerationIsFenced(t *testing.T) {
@@ -207,20 +246,7 @@ func TestOlderGenerationIsFenced(t *testing.T) {
 	w := enginetest.Start(t, c, exactlyOnce, counting("out", 10, new(enginetest.Log)))
 	w.Create(t, "src", sourceConf("tasks.max", "3", "test.tasks", "3"))
 	w.Await(t, "src", engine.Running, engine.Running, engine.Running, engine.Running)
-	client := enginetest.Client(t, c)
-	describe := func() map[string]string {
-		described, err := kadm.NewClient(client).DescribeTransactions(t.Context(), "sluice-src-0", "sluice-src-1", "sluice-src-2")
-		if err != nil {
-			t.Fatal(err)
-		}
-		epochs := make(map[string]string)
-		for id, d := range described {
-			if d.Err == nil {
-				epochs[id] = fmt.Sprint(d.ProducerID, "/", d.ProducerEpoch)
-			}
-		}
-		return epochs
-	}
+	describe := func() map[string]string { return producersOf(t, c, "sluice-src-0", "sluice-src-1", "sluice-src-2") }
 	enginetest.Eventually(t, func() bool { return len(describe()) == 3 }, func() string { return fmt.Sprint(describe()) })
 	before := describe()
 	_, _, err := w.PutConfig(t.Context(), "src", sourceConf("tasks.max", "3", "test.tasks", "1"))
