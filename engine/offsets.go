@@ -57,6 +57,9 @@ func (p *plugins) sinkGroup(name string, config map[string]string) string {
 	if g := strings.TrimSpace(p.providers.resolve(config).settings["consumer.override.group.id"]); g != "" {
 		return g
 	}
+	if g := p.clients.Consumer["group.id"]; g != "" {
+		return g
+	}
 	return "connect-" + name
 }
 

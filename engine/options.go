@@ -50,28 +50,19 @@ type connectorOptions struct {
 	dlqReplication                              int
 	dlqContext                                  bool
 
+	// the Kafka clients of the tasks
+	producer, consumer, admin clientSettings
+
 	// sources
-	topicCreation       []string
-	exactlyOnce         string
-	boundary            string
-	boundaryInterval    time.Duration
-	ownOffsetsTopic     string
-	compression         string
-	linger              time.Duration
-	maxRequestSizeBytes int
+	topicCreation    []string
+	exactlyOnce      string
+	boundary         string
+	boundaryInterval time.Duration
+	ownOffsetsTopic  string
 
 	// sinks
 	topics             []string
 	topicsRegex        string
-	offsetReset        string
-	groupID            string
-	isolation          string
-	maxPollRecords     int
-	fetchMaxBytes      int
-	maxPartitionBytes  int
-	sessionTimeout     time.Duration
-	heartbeatInterval  time.Duration
-	rebalanceTimeout   time.Duration
 	topicsRegexPattern *regexp.Regexp
 }
 
@@ -177,12 +168,6 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 			Doc: "Length of a transaction with transaction.boundary=interval, in milliseconds; the worker's offset.flush.interval.ms when not given."},
 		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
 			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
-		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: "none", OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
-			Group: groupClient, Width: connect.WidthShort, Display: "Compression", Doc: "Compression of the records in the log."},
-		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: "0", Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,
-			Display: "Linger", Doc: "How long records wait for others to share a request, in milliseconds."},
-		connect.Option{Name: "producer.override.max.request.size", Var: &o.maxRequestSizeBytes, Default: "1048576", Check: atLeast(&o.maxRequestSizeBytes, 1024), Group: groupClient,
-			Width: connect.WidthShort, Display: "Largest record batch", Doc: "Size of the largest record batch in bytes. The topic's max.message.bytes must allow it."},
 	)
 }
 
@@ -194,30 +179,6 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
 	)
 	o.defineLetters(d, "Topic for records that cannot be handled, as they are in the log. It needs errors.tolerance=all.")
-	o.defineConsumer(d)
-}
-
-func (o *connectorOptions) defineConsumer(d *connect.Def) {
-	long := func(name, def string, v *time.Duration, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: within(v, 100*time.Millisecond, time.Hour), Group: groupClient, Width: connect.WidthShort, Doc: doc}
-	}
-	number := func(name, def string, v *int, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: atLeast(v, 1), Group: groupClient, Width: connect.WidthShort, Doc: doc}
-	}
-	d.Add(
-		connect.Option{Name: "consumer.override.auto.offset.reset", Var: &o.offsetReset, Default: "earliest", OneOf: []string{"earliest", "latest"}, Group: groupClient,
-			Width: connect.WidthShort, Doc: "Where reading starts when nothing was committed."},
-		connect.Option{Name: "consumer.override.group.id", Var: &o.groupID, NoDefault: true, Group: groupClient, Width: connect.WidthShort,
-			Doc: "Consumer group; connect-<name of the connector> when not given."},
-		connect.Option{Name: "consumer.override.isolation.level", Var: &o.isolation, Default: "read_committed", OneOf: []string{"read_committed", "read_uncommitted"},
-			Group: groupClient, Width: connect.WidthShort, Doc: "Whether records of open and aborted transactions are read."},
-		number("max.poll.records", "2048", &o.maxPollRecords, "Largest number of records of one batch."),
-		number("fetch.max.bytes", "8388608", &o.fetchMaxBytes, "Bytes of one fetch."),
-		number("max.partition.fetch.bytes", "1048576", &o.maxPartitionBytes, "Bytes of one partition in one fetch."),
-		long("session.timeout.ms", "45000", &o.sessionTimeout, "How long the group waits for a heartbeat, in milliseconds."),
-		long("heartbeat.interval.ms", "3000", &o.heartbeatInterval, "Time between heartbeats, in milliseconds."),
-		long("max.poll.interval.ms", "300000", &o.rebalanceTimeout, "How long a rebalance waits for this member, in milliseconds."),
-	)
 }
 
 func (o *connectorOptions) checkTopics() error {

@@ -39,6 +39,10 @@ type plugins struct {
 	classes []PluginInfo
 	// exactlyOnce: sources write in transactions.
 	exactlyOnce bool
+	// clients are the worker's settings of the tasks' Kafka clients, overrides says
+	// which a connector may have of its own.
+	clients   ClientSettings
+	overrides overridePolicy
 	// providers resolve references in configs.
 	providers providers
 }

@@ -49,7 +49,7 @@ func (s *sinkTask) fetchAll(ctx context.Context) error {
 // wait only as long as it takes to note the epochs.
 func (s *sinkTask) poll(ctx context.Context) (kgo.Fetches, []uint64) {
 	defer s.client.AllowRebalance()
-	fetches := s.client.PollRecords(ctx, s.def.options.maxPollRecords)
+	fetches := s.client.PollRecords(ctx, s.def.options.consumer.maxPollRecords)
 	var epochs []uint64
 	s.mu.Lock()
 	defer s.mu.Unlock()
