@@ -79,7 +79,7 @@ func (t *task) prepareLetters() error {
 	return t.retryForever(t.stop, "create the dead letter queue topic", func() error {
 		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
 		defer cancel()
-		_, err := admin.CreateTopic(ctx, 1, int16(o.dlqReplication), nil, o.dlqTopic)
+		_, err := admin.CreateTopic(ctx, 1, o.dlqReplication, nil, o.dlqTopic)
 		if _, chosen := t.def.settings[dlqReplicationOption]; errors.Is(err, kerr.InvalidReplicationFactor) && !chosen {
 			// Kafka's default of 3 is more than a small cluster has.
 			_, err = admin.CreateTopic(ctx, 1, -1, nil, o.dlqTopic)

@@ -68,6 +68,9 @@ func (d *definition) read(p *plugins) error {
 		switch d.config.(type) {
 		case connect.SourceConfig:
 			d.options.defineSource(&d.def)
+			if !p.topicCreationDisabled {
+				d.options.defineTopicGroups(&d.def, d.resolved.settings)
+			}
 		case connect.SinkConfig:
 			d.options.defineSink(&d.def)
 		}

@@ -47,7 +47,7 @@ type connectorOptions struct {
 	tolerance                                   string
 	logErrors, logRecords                       bool
 	dlqTopic                                    string
-	dlqReplication                              int
+	dlqReplication                              int16
 	dlqContext                                  bool
 
 	// the Kafka clients of the tasks
@@ -55,6 +55,7 @@ type connectorOptions struct {
 
 	// sources
 	topicCreation    []string
+	topicGroups      []*topicGroup // in order, the default one last
 	exactlyOnce      string
 	boundary         string
 	boundaryInterval time.Duration
@@ -137,7 +138,7 @@ func (o *connectorOptions) defineLetters(d *connect.Def, doc string) {
 // dead letters.
 func (o *connectorOptions) checkLetters() error {
 	if o.dlqTopic != "" && !validTopic(o.dlqTopic) {
-		return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+		return errTopicName
 	}
 	return nil
 }
@@ -155,8 +156,7 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 	o.defineLetters(d, "Topic for records that cannot be converted or that the log refuses, in the same transaction or before the offset. It needs errors.tolerance=all. Kafka Connect has this for sinks only.")
 	d.Add(
 		connect.Option{Name: "topic.creation.groups", Var: &o.topicCreation, Group: groupTopicCreation, Width: connect.WidthLong, Display: "Topic creation groups",
-			Check: notAvailable(func() bool { return len(o.topicCreation) > 0 }, "topic creation groups"),
-			Doc:   "Settings of new topics. Not available in this version: topics get the cluster's defaults."},
+			Check: o.checkTopicGroups, Doc: "Groups of settings for topics that are created: the first that matches a topic is used, topic.creation.default.* for the others. Without topic.creation options topics are created by the cluster."},
 		connect.Option{Name: "exactly.once.support", Var: &o.exactlyOnce, Default: "requested", OneOf: []string{"requested", "required"}, Importance: connect.Medium,
 			Group: groupExactlyOnce, Width: connect.WidthShort, Display: "Exactly once support",
 			Doc: "With requested, records and offsets are written in transactions where the worker and the connector support it. With required, a connector that does not is refused."},
@@ -166,8 +166,8 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 		connect.Option{Name: "transaction.boundary.interval.ms", Var: &o.boundaryInterval, NoDefault: true, Group: groupExactlyOnce, Width: connect.WidthShort,
 			Check: within(&o.boundaryInterval, time.Millisecond, maxTransaction-transactionSlack), Display: "Transaction boundary interval",
 			Doc: "Length of a transaction with transaction.boundary=interval, in milliseconds; the worker's offset.flush.interval.ms when not given."},
-		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
-			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
+		connect.Option{Name: ownOffsetsOption, Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
+			Check: o.checkOwnOffsets, Doc: "A topic of the connector's own for its offsets, which is created when it is missing. The worker's offset topic gets copies."},
 	)
 }
 
@@ -200,6 +200,8 @@ func (o *connectorOptions) checkRegex() error {
 	}
 	return nil
 }
+
+var errTopicName = errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
 
 func validTopic(name string) bool {
 	if name == "" || len(name) > 249 || name == "." || name == ".." {

@@ -12,7 +12,7 @@ import (
 // workerOptions are a worker's properties as they are read.
 type workerOptions struct {
 	cfg                                    Config
-	replication                            [3]int
+	replication                            [3]int16
 	offsetPartitions, statusPartitions     int
 	advertisedHost, advertisedListener     string
 	advertisedPort                         int
@@ -133,15 +133,15 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 func topicName(v *string) func() error {
 	return func() error {
 		if !validTopic(*v) {
-			return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+			return errTopicName
 		}
 		return nil
 	}
 }
 
-func replication(v *int) func() error {
+func replication(v *int16) func() error {
 	return func() error {
-		if *v == 0 || *v < -1 || *v > 1<<15-1 {
+		if *v == 0 || *v < -1 {
 			return errors.New("Value must be -1 or at least 1")
 		}
 		return nil
@@ -153,7 +153,7 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c.TopicCreationDisabled = !o.topicCreation
 	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
 	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
-		t.ReplicationFactor = int16(o.replication[i])
+		t.ReplicationFactor = o.replication[i]
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
 	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
@@ -38,6 +39,8 @@ type sourceTask struct {
 	task
 	source   connect.Source
 	producer producer
+	admin    *kadm.Client // creates topics
+	offsets  *sourceOffsets
 
 	free chan *sourceBatch
 	read chan *sourceBatch // closed by the reader
@@ -68,6 +71,15 @@ func runSource(t task) error {
 	giveUp := context.AfterFunc(t.kill, client.Close)
 	defer giveUp()
 	s := newSourceTask(t, client)
+	var closeAdmin func()
+	if s.admin, closeAdmin, err = t.openAdmin(); err != nil {
+		return err
+	}
+	defer closeAdmin()
+	if s.offsets, err = t.openOffsets(s.admin); err != nil {
+		return stopped(t.stop, err)
+	}
+	defer s.offsets.close()
 	if transactional {
 		if err := t.fence(client); err != nil {
 			return stopped(t.stop, err)
@@ -173,7 +185,7 @@ func (t *task) closed(err error) error {
 func (s *sourceTask) context() connect.SourceContext {
 	return connect.SourceContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger,
 		Offset: func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error) {
-			return s.stores.offsets.offset(ctx, s.id.Connector, partition)
+			return s.offsets.offset(ctx, partition)
 		}}
 }
 

@@ -42,6 +42,7 @@ func (s *sourceTask) commitAll() error {
 		if err := s.storeOffsets(); err != nil {
 			return err
 		}
+		s.copyOffsets()
 		if committer != nil {
 			s.commit(committer)
 		}
@@ -149,6 +150,9 @@ func recordIsAtFault(err error) bool {
 // The records that they cover are durable already: their acknowledgements with
 // acks=all were awaited (I1, I2).
 func (s *sourceTask) storeOffsets() error {
+	if err := s.dropCopies(s.commits.marks); err != nil {
+		return err
+	}
 	o := &s.commits.offsets
 	o.records, o.data, o.failures = o.records[:0], o.data[:0], o.failures[:0]
 	for _, m := range s.commits.marks {
@@ -157,7 +161,7 @@ func (s *sourceTask) storeOffsets() error {
 		}
 		start := len(o.data)
 		o.data = appendOffsetKey(o.data, s.id.Connector, m.Partition)
-		o.records = append(o.records, kgo.Record{Topic: s.cfg.OffsetTopic.Name, Partition: connect.AnyPartition,
+		o.records = append(o.records, kgo.Record{Topic: s.offsets.primary, Partition: connect.AnyPartition,
 			Key: o.data[start:len(o.data):len(o.data)], Value: m.Offset})
 	}
 	if len(o.records) == 0 {

@@ -89,6 +89,7 @@ func startScripted(t testing.TB, src *scriptedSource, p producer, settings map[s
 	}
 	done = make(chan error, 1)
 	s := newSourceTask(tk, p)
+	s.offsets = &sourceOffsets{primary: cfg.OffsetTopic.Name}
 	go func() { done <- s.run() }()
 	t.Cleanup(cancel)
 	return cancel, done

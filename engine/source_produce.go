@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -122,7 +123,7 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 		if connect.IsRetriable(err) {
 			err = s.retryConvert(b, i, err)
 		}
-		if err != nil {
+		if _, fatal := errors.AsType[*fatalError](err); err != nil && !fatal {
 			err = s.recordFailed(b, i, err)
 		}
 		if err != nil {
@@ -158,7 +159,11 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 		if r.Topic == "" {
 			return fmt.Errorf("the connector gave it no topic")
 		}
-		s.topic = s.lasting(r.Topic)
+		topic, err := s.lasting(r.Topic)
+		if err != nil {
+			return err
+		}
+		s.topic = topic
 	}
 	out := kgo.Record{Topic: s.topic, Partition: r.Partition}
 	if r.Timestamp != connect.NoTimestamp {
@@ -216,14 +221,21 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
-func (s *sourceTask) lasting(topic string) string {
-	s.tracker.use(topic)
-	if kept, ok := s.topics[topic]; ok {
-		return kept
+// The topic is created before its first record where the config says how.
+func (s *sourceTask) lasting(topic string) (string, error) {
+	kept, known := s.topics[topic]
+	if !known {
+		kept = strings.Clone(topic)
+		if err := s.refuseOffsetTopic(kept); err != nil {
+			return "", err
+		}
+		if err := s.createTopic(kept); err != nil {
+			return "", err
+		}
+		s.topics[kept] = kept
 	}
-	topic = strings.Clone(topic)
-	s.topics[topic] = topic
-	return topic
+	s.tracker.use(kept)
+	return kept, nil
 }
 
 // partitioner takes a record's partition as it is, or chooses as Kafka does: by

@@ -286,6 +286,7 @@ func (t *transaction) commit() error {
 		return t.explain("commit", err)
 	}
 	t.open = false
+	t.s.copyOffsets()
 	if t.committer != nil {
 		t.s.commit(t.committer)
 	}
