@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	sluice "github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/rest"
@@ -23,13 +24,18 @@ import (
 
 var update = flag.Bool("update", false, "write the differences that came into testdata")
 
-// TestAnswersAsKafkaConnectDoes plays the script against the worker and compares
+// TestAnswersAsKafkaConnectDoes plays the scripts against the worker and compares
 // the answers with those that Kafka's gave. What differs has to be in
-// testdata/differences.txt, where "-" is Kafka's and "+" ours.
+// differences.txt beside the script, where "-" is Kafka's and "+" ours.
 func TestAnswersAsKafkaConnectDoes(t *testing.T) {
-	script := read(t, "script.txt")
-	recorded := blocks(read(t, "kafka.txt"))
-	answers, err := worker(t).Play(script)
+	t.Run("testdata", func(t *testing.T) { compare(t, "testdata", fileStream()...) })
+	t.Run("topics", func(t *testing.T) { compare(t, "testdata/topics", append(fileStream(), reporting())...) })
+}
+
+func compare(t *testing.T, dir string, plugins ...sluice.Spec) {
+	script := read(t, dir, "script.txt")
+	recorded := blocks(read(t, dir, "kafka.txt"))
+	answers, err := worker(t, plugins).Play(script)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +51,12 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 	got := strings.Join(different, "\n\n") + "\n"
 	if *update {
-		if err := os.WriteFile(filepath.Join("testdata", "differences.txt"), []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "differences.txt"), []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want := blocks(read(t, "differences.txt"))
+	want := blocks(read(t, dir, "differences.txt"))
 	for _, d := range different {
 		if !slices.Contains(want, d) {
 			t.Errorf("an answer differs from Kafka's:\n%s", d)
@@ -63,9 +69,9 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, name string) string {
+func read(t *testing.T, dir, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +116,7 @@ func difference(kafka, ours string) string {
 }
 
 // worker starts a worker with an in-memory cluster that has the seed's records.
-func worker(t *testing.T) *connect.Player {
+func worker(t *testing.T, plugins []sluice.Spec) *connect.Player {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
 	if err != nil {
@@ -126,7 +132,7 @@ func worker(t *testing.T) *connect.Player {
 		t.Fatal(err)
 	}
 	text := engine.ConverterConfig{Class: convert.StringClass}
-	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: fileStream(), KeyConverter: text, ValueConverter: text,
+	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: plugins, KeyConverter: text, ValueConverter: text,
 		OffsetFlushInterval: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -143,5 +149,5 @@ func worker(t *testing.T) *connect.Player {
 	<-w.Ready()
 	srv := httptest.NewServer(rest.New(w))
 	t.Cleanup(srv.Close)
-	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files}
+	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files, Kafka: opts}
 }

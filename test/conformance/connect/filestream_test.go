@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 
@@ -111,3 +112,31 @@ type sink struct{}
 func (sink) Open(context.Context, connect.SinkContext) error { return nil }
 func (sink) Write(context.Context, *connect.Batch) error     { return nil }
 func (sink) Close() error                                    { return nil }
+
+// reporting is ReportingSink.java's counterpart.
+func reporting() connect.Spec {
+	return connect.Spec{Class: "ReportingSink", Version: "1", New: func() connect.Config { return reportingConfig{} }}
+}
+
+type reportingConfig struct{}
+
+func (reportingConfig) Define(*connect.Def) {}
+func (reportingConfig) Sink() connect.Sink  { return &reportingSink{} }
+
+type reportingSink struct {
+	sink
+	report func(*connect.Record, error) error
+}
+
+func (s *reportingSink) Open(_ context.Context, sc connect.SinkContext) error {
+	s.report = sc.Report
+	return nil
+}
+
+func (s *reportingSink) Write(_ context.Context, b *connect.Batch) error {
+	var errs []error
+	for i := range b.Records() {
+		errs = append(errs, s.report(&b.Records()[i], errors.New("no such column")))
+	}
+	return errors.Join(errs...)
+}
