@@ -26,7 +26,7 @@ func offsetRecord(topic, connector, value string) *kgo.Record {
 }
 
 // lastOffset is the value of the last record that a topic has for the source, "" for
-// none or a tombstone. committed_ waits for nothing: callers poll.
+// none or a tombstone.
 func lastOffset(t *testing.T, c *enginetest.Cluster, topic string) string {
 	t.Helper()
 	end := offsetRecord(topic, "the end", fmt.Sprint(time.Now().UnixNano()))

@@ -41,6 +41,7 @@ type sourceTask struct {
 	producer producer
 	admin    *kadm.Client // creates topics
 	offsets  *sourceOffsets
+	limits   *batchLimits
 
 	free chan *sourceBatch
 	read chan *sourceBatch // closed by the reader
@@ -62,7 +63,8 @@ func runSource(t task) error {
 		return stopped(t.stop, err)
 	}
 	transactional := t.transactional()
-	client, err := kgo.NewClient(t.producerOpts(transactional)...)
+	limits := &batchLimits{most: int32(t.def.options.producer.maxRequestBytes)}
+	client, err := kgo.NewClient(append(t.producerOpts(transactional), kgo.ProducerBatchMaxBytesFn(limits.of))...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)
 	}
@@ -71,6 +73,7 @@ func runSource(t task) error {
 	giveUp := context.AfterFunc(t.kill, client.Close)
 	defer giveUp()
 	s := newSourceTask(t, client)
+	s.limits = limits
 	var closeAdmin func()
 	if s.admin, closeAdmin, err = t.openAdmin(); err != nil {
 		return err

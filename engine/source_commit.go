@@ -134,7 +134,7 @@ func (s *sourceTask) explain(f produceFailure) error {
 	err := fmt.Errorf("produce a record of %d bytes (key %d, value %d) to topic %s: %w", recordBytes(r), len(r.Key), len(r.Value), r.Topic, f.err)
 	switch {
 	case errors.Is(f.err, kerr.MessageTooLarge):
-		return fmt.Errorf("%w; raise producer.override.max.request.size (%d bytes now) and the topic's max.message.bytes", err, s.def.options.producer.maxRequestBytes)
+		return fmt.Errorf("%w; raise producer.override.max.request.size (%d bytes now) and the topic's max.message.bytes%s", err, s.def.options.producer.maxRequestBytes, s.limits.hint(r.Topic))
 	case errors.Is(f.err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("%w; create the topic, or let the cluster create topics (auto.create.topics.enable)", err)
 	}

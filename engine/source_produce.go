@@ -232,6 +232,7 @@ func (s *sourceTask) lasting(topic string) (string, error) {
 		if err := s.createTopic(kept); err != nil {
 			return "", err
 		}
+		s.learnLimit(kept)
 		s.topics[kept] = kept
 	}
 	s.tracker.use(kept)
