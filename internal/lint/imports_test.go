@@ -49,7 +49,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine/transform"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},
