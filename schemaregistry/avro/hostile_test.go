@@ -36,11 +36,11 @@ func TestHostile(t *testing.T) {
 // after work that is in proportion.
 func TestLarge(t *testing.T) {
 	for name, text := range map[string]string{
-		"values":         `{"type":"int","x":[` + list(200_000, `[]`) + `]}`,
-		"attributes":     `{"type":"int",` + list(80_000, `"k%d":1`) + `}`,
-		"aliases":        `{"type":"record","name":"R","fields":[],"aliases":[` + list(100_000, `"A%d"`) + `]}`,
+		"values":         `{"type":"int","x":[` + list(50_000, `[]`) + `]}`,
+		"attributes":     `{"type":"int",` + list(20_000, `"k%d":1`) + `}`,
+		"aliases":        `{"type":"record","name":"R","fields":[],"aliases":[` + list(25_000, `"A%d"`) + `]}`,
 		"record default": largeDefault(4000),
-		"redefinitions":  `{"type":"record","name":"R","fields":[` + list(15_000, `{"name":"f%d","type":{"type":"enum","name":"E","symbols":["A"]}}`) + `]}`,
+		"redefinitions":  `{"type":"record","name":"R","fields":[` + list(5_000, `{"name":"f%d","type":{"type":"enum","name":"E","symbols":["A"]}}`) + `]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := measured(t, func() (*Schema, error) { return Parse(text, Options{}) })

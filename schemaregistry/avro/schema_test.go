@@ -102,6 +102,7 @@ func TestNormalize(t *testing.T) {
 		{"defaults are values of their type",
 			`{"type":"record","name":"R","fields":[{"name":"a","type":"double","default":1},{"name":"b","type":"float","default":1.123456789},{"name":"c","type":["null","long"],"default":null},{"name":"d","type":"bytes","default":"ÿ€"}]}`,
 			`{"type":"record","name":"R","fields":[{"name":"a","type":"double","default":1.0},{"name":"b","type":"float","default":1.1234568},{"name":"c","type":["null","long"],"default":null},{"name":"d","type":"bytes","default":"ÿ?"}]}`},
+		{"attributes are sorted as Java sorts strings, by units of UTF-16", `{"type":"int","～":1,"😀":2}`, `{"type":"int","😀":2,"～":1}`},
 		{"an error is a record, as in Confluent's", `{"type":"error","name":"R","fields":[]}`, `{"type":"record","name":"R","fields":[]}`},
 		{"an enum's default stays", `{"symbols":["A"],"default":"A","name":"E","type":"enum"}`, `{"type":"enum","name":"E","symbols":["A"],"default":"A"}`},
 		{"an attribute's key is escaped", `{"type":"int","b\"":1,"a":2}`, `{"type":"int","a":2,"b\"":1}`},
@@ -235,5 +236,28 @@ func TestTypes(t *testing.T) {
 	}
 	if f, i := root.Field("z"); f != nil || i != -1 {
 		t.Errorf("%v, %d", f, i)
+	}
+}
+
+// TestNew makes a recursive schema as a program does.
+func TestNew(t *testing.T) {
+	null, err := ParseValue("null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := "a list"
+	node := &Type{Kind: Record, Name: Name{Space: "n", Local: "Node"}, Doc: &doc}
+	node.Fields = []*Field{
+		{Name: "value", Type: &Type{Kind: Int, Props: Props{{Key: "connect.type", Value: StringOf("int8")}}}},
+		{Name: "next", Type: &Type{Kind: Union, Branches: []*Type{{Kind: Null}, node}}, Default: &null},
+	}
+	s, err := New(node, Options{})
+	const want = `{"type":"record","name":"Node","namespace":"n","doc":"a list","fields":[{"name":"value","type":{"type":"int","connect.type":"int8"}},{"name":"next","type":["null","Node"],"default":null}]}`
+	if err != nil || s.Canonical() != want {
+		t.Fatalf("got %v, %v", s, err)
+	}
+	node.Fields[1].Name = "value"
+	if _, err := New(node, Options{}); err == nil {
+		t.Error("two fields of one name are taken")
 	}
 }
