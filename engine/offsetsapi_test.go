@@ -95,7 +95,9 @@ func offsetsText(t *testing.T, w *enginetest.Worker, name string) string {
 func awaitOffsets(t *testing.T, w *enginetest.Worker, name, want string) {
 	t.Helper()
 	enginetest.Eventually(t, func() bool { return offsetsText(t, w, name) == want },
-		func() string { return fmt.Sprintf("offsets of %s: got %s, want %s", name, offsetsText(t, w, name), want) })
+		func() string {
+			return fmt.Sprintf("offsets of %s: got %s, want %s", name, offsetsText(t, w, name), want)
+		})
 }
 
 // sinkPartitions are the offsets of the topic in; -1 leaves a partition out.
