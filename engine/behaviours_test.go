@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,6 +18,7 @@ import (
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/internal/vfs"
 )
 
 // The tests of this file are behaviours that Kafka Connect's own integration tests
@@ -290,3 +293,26 @@ func TestConverterChangeRestartsTheTask(t *testing.T) {
 	awaitOffsets(t, w, "snk", sinkPartitions(1))
 }
 
+// TestChangeWithoutCluster changes a config while the cluster is away: the request
+// ends with a text that says so, others meanwhile in their own time, and the worker
+// goes on.
+func TestChangeWithoutCluster(t *testing.T) { synctest.Test(t, testChangeWithoutCluster) }
+
+func testChangeWithoutCluster(t *testing.T) {
+	c, stop := embeddedOn(t, vfs.NewMem(), "/data")
+	w := enginetest.Start(t, c, nil, counting("out", 10, new(enginetest.Log)))
+	w.Create(t, "src", sourceConf())
+	w.Await(t, "src", running(1)...)
+	stop()
+	waiting := make(chan error)
+	go func() {
+		_, _, err := w.PutConfig(t.Context(), "src", sourceConf("test.number", "2"))
+		waiting <- err
+	}()
+	synctest.Wait()
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	wantError(t, w.Delete(short, "src"), engine.KindInternal, "Request timed out. The worker is busy with another change.")
+	wantError(t, <-waiting, engine.KindInternal, "Request timed out. The worker tried to store the change: the log did not take the change within 30s; it may still take effect")
+	w.Await(t, "src", running(1)...)
+}
