@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 )
 
@@ -56,6 +57,21 @@ func (w *Worker) Tasks(ctx context.Context, name string) ([]TaskInfo, error) {
 		tasks[i] = TaskInfo{TaskID{name, i}, maps.Clone(config)}
 	}
 	return tasks, nil
+}
+
+// TasksConfig returns the configs of a connector's tasks by the tasks' names. Kafka
+// Connect has deprecated it, which the log tells once.
+func (w *Worker) TasksConfig(ctx context.Context, name string) (map[string]map[string]string, error) {
+	tasks, err := w.Tasks(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	w.noteTasksConfig()
+	configs := make(map[string]map[string]string, len(tasks))
+	for _, t := range tasks {
+		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
+	}
+	return configs, nil
 }
 
 // Status returns the status of a connector and its tasks.
