@@ -35,12 +35,17 @@ type Config struct {
 func (c *Config) Define(d *connect.Def) {
 	d.Add(connect.Option{Name: "file", Var: &c.file, NoDefault: true,
 		Doc:   "File to append to, which is made if it does not exist. Standard output when there is none.",
-		Group: "File", Importance: connect.High, Width: connect.WidthLong, Display: "File"})
+		Group: "File", Importance: connect.High, Display: "File"})
 }
 
 // Sink returns a new sink.
 func (c *Config) Sink() connect.Sink {
 	return &Sink{path: c.file, text: connecttext.Java(), offsets: map[connect.TopicPartition]int64{}}
+}
+
+// AlterOffsets has nothing to check: the offsets are those of the consumer group.
+func (c *Config) AlterOffsets(context.Context, []connect.PartitionOffset) (bool, error) {
+	return true, nil
 }
 
 // file is what the sink writes to.

@@ -41,16 +41,16 @@ func (c *Config) Define(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: optFile, Var: &c.file, NoDefault: true,
 			Doc:   "File to read. Standard input when there is none, of which no position is kept.",
-			Group: "File", Importance: connect.High, Width: connect.WidthLong, Display: "File"},
+			Group: "File", Importance: connect.High, Display: "File"},
 		connect.Option{Name: "topic", Var: &c.topic, Required: true,
 			Doc:   "Topic of the log that the lines go to.",
-			Group: "File", Importance: connect.High, Width: connect.WidthMedium, Display: "Topic"},
+			Group: "File", Importance: connect.High, Display: "Topic"},
 		connect.Option{Name: "batch.size", Var: &c.batchSize, Default: "2000", Check: atLeastOne(&c.batchSize),
 			Doc:   "Most lines that are read at once.",
-			Group: "File", Importance: connect.Low, Width: connect.WidthShort, Display: "Batch Size"},
+			Group: "File", Importance: connect.Low, Display: "Batch Size"},
 		connect.Option{Name: "line.max.bytes", Var: &c.maxLineBytes, Default: "8388608", Check: atLeastOne(&c.maxLineBytes),
 			Doc:   "How many bytes are held in search of a line's end. More fail the task, with an error that says where the line begins.",
-			Group: "File", Importance: connect.Low, Width: connect.WidthShort, Display: "Longest Line"},
+			Group: "File", Importance: connect.Low, Display: "Longest Line"},
 	)
 }
 
