@@ -188,6 +188,7 @@ func TestClusterRestart(t *testing.T) {
 	w.Create(t, "snk", sinkConf("value.converter", stringClass))
 	got.await(t, texts(0, 10)...)
 	awaitEvent(t, &events, "commit 10")
+	awaitOffsets(t, w, "snk", sinkPartitions(10))
 	w.Await(t, "src", running(1)...)
 	stop()
 	w.Await(t, "src", running(1)...)

@@ -95,10 +95,10 @@ func (w *Worker) status(name string) ConnectorStatus {
 	if s, ok := w.stores.statuses.connector(name); ok {
 		status.Connector = s.status(version)
 	}
-	status.Connector.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
+	status.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
 	for _, n := range w.stores.statuses.taskNumbers(name) {
 		if s, ok := w.stores.statuses.task(TaskID{name, n}); ok && n < len(c.tasks) {
-			task := TaskStatus{n, s.status(version)}
+			task := TaskStatus{ID: n, InstanceStatus: s.status(version)}
 			task.AutoRestart = w.reconciler.ledger.get(TaskID{name, n})
 			status.Tasks = append(status.Tasks, task)
 		}
@@ -124,7 +124,7 @@ func (w *Worker) TaskStatus(ctx context.Context, id TaskID) (TaskStatus, error) 
 	if !ok || !known {
 		return TaskStatus{}, notFound("No status found for task %s-%d", id.Connector, id.Task)
 	}
-	status := TaskStatus{id.Task, s.status(w.plugins.version(c.config))}
+	status := TaskStatus{ID: id.Task, InstanceStatus: s.status(w.plugins.version(c.config))}
 	status.AutoRestart = w.reconciler.ledger.get(id)
 	return status, nil
 }
