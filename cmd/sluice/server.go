@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -113,6 +114,12 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	defer r.registry.shutdown()
 	r.rest = serveHTTP(ln, withMetrics(guarded, m.metrics), m.logger)
 	defer r.rest.shutdown()
+
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { newIdleMemory().run(keeping) })
+	defer keeper.Wait()
+	defer stopKeeping()
 
 	// The worker's own context, so that everything stops in the order below.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
