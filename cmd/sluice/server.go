@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -125,6 +126,12 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	}
 	defer r.rest.shutdown()
 	defer r.admin.shutdown()
+
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { newIdleMemory().run(keeping) })
+	defer keeper.Wait()
+	defer stopKeeping()
 
 	// The worker's own context, so that everything stops in the order below.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
