@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -169,12 +170,33 @@ func TestSinkMetrics(t *testing.T) {
 	awaitLines(t, r, `sluice_sink_committed_lag_records`+p0+` 0`, `sluice_sink_committed_lag_seconds`+p0+` 0`,
 		`kafka_connect_sink_task_offset_commit_completion_total`+at+` 2`, `kafka_connect_sink_task_offset_commit_seq_no`+at+` 2`,
 		`kafka_connect_sink_task_sink_record_active_count`+at+` 0`)
+}
 
-	// What a stopped sink has to catch up with is known before it fetches.
-	if err := w.Pause(t.Context(), "snk"); err != nil {
-		t.Fatal(err)
-	}
-	awaitLines(t, r, `kafka_connect_connector_status{connector="snk",status="paused"} 1`, `kafka_connect_connector_status{connector="snk",status="paused",task="0"} 1`)
+// TestLagOfAPausedSink grows though nothing is fetched.
+func TestLagOfAPausedSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, stop := embedded(t, t.TempDir())
+		r, change := measured(func(cfg *engine.Config) { cfg.OffsetFlushInterval = 20 * time.Millisecond })
+		w := enginetest.Start(t, c, change, enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{} }))
+		enginetest.Produce(t, c, numbered("in", 0, 0, 3)...)
+		w.Create(t, "snk", sinkConf())
+		const p0 = `{connector="snk",task="0",topic="in",partition="0"}`
+		awaitLines(t, r, `kafka_connect_sink_task_offset_commit_completion_total{connector="snk",task="0"} 1`, `sluice_sink_committed_lag_records`+p0+` 0`)
+		must(t, w.Pause(t.Context(), "snk"))
+		awaitLines(t, r, `kafka_connect_connector_status{connector="snk",status="paused",task="0"} 1`)
+		for range 3 { // the client still fetches some
+			enginetest.Produce(t, c, numbered("in", 0, 0, 5)...)
+			pass(time.Minute)
+		}
+		awaitLines(t, r, `sluice_sink_committed_lag_records`+p0+` 15`)
+		if age := value(t, r, `sluice_sink_committed_lag_seconds`+p0); age < 150 || age > 181 {
+			t.Errorf("the oldest record that is not committed is %g s old, want three minutes", age)
+		}
+		must(t, w.Resume(t.Context(), "snk"))
+		awaitLines(t, r, `sluice_sink_committed_lag_records`+p0+` 0`)
+		w.Stop(t)
+		stop()
+	})
 }
 
 // TestLagBehindTransactions wants no lag when only a transaction's marker is
