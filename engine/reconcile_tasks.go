@@ -18,7 +18,7 @@ func (r *reconciler) startTask(c *connector, number int, config map[string]strin
 	// the connector's code does.
 	go func() {
 		err := guard(func() error { return r.runTask(i) })
-		i.meter.Ended()
+		i.meter.Ended(err)
 		close(i.done)
 		r.post(func(r *reconciler) { r.taskEnded(i, err) })
 	}()

@@ -96,7 +96,7 @@ func (d *descs) addWorker() {
 	d.connectorStartFailedRatio = d.add(gauge(w+"connector_startup_failure_percentage", "Share, from 0 to 1, of the starts of connectors that did not work."))
 	d.taskStarts = d.add(counter(w+"task_startup_attempts_total", "Starts of tasks."))
 	d.taskStarted = d.add(counter(w+"task_startup_success_total", "Starts of tasks that opened their source or sink."))
-	d.taskStartFailed = d.add(counter(w+"task_startup_failure_total", "Starts of tasks that ended before that."))
+	d.taskStartFailed = d.add(counter(w+"task_startup_failure_total", "Starts of tasks that failed before that."))
 	d.taskStartedRatio = d.add(gauge(w+"task_startup_success_percentage", "Share, from 0 to 1, of the starts of tasks that worked."))
 	d.taskStartFailedRatio = d.add(gauge(w+"task_startup_failure_percentage", "Share, from 0 to 1, of the starts of tasks that did not work."))
 	d.totalTasks = d.add(gauge(w+"connector_total_task_count", "Tasks of a connector that run on this worker.", "connector"))

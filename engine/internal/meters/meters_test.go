@@ -200,7 +200,7 @@ func TestRunThatIsOverIsNotHeard(t *testing.T) {
 	old.Removed(p0)
 	old.Failed()
 	old.SetKind(Source)
-	old.Ended()
+	old.Ended(nil)
 	c := w.Task("c", 0).load(time.Now())
 	if len(next.Partitions()) != 1 || len(old.Partitions()) != 0 || next.task.partitions[p0].committed != 5 {
 		t.Errorf("partitions %v", next.Partitions())

@@ -157,11 +157,12 @@ func (r *Run) Opened() {
 	r.opened = true
 }
 
-// Ended says that the run is over: one that was never open has failed to start.
-func (r *Run) Ended() {
+// Ended says that the run is over, with an error unless it was asked to stop: one
+// that was never open has failed to start then.
+func (r *Run) Ended(err error) {
 	defer r.unlock()
 	c := r.lock()
-	if !r.opened && r.task.starts != nil {
+	if err != nil && !r.opened && r.task.starts != nil {
 		r.task.starts.taskFailures.Add(1)
 	}
 	r.opened = true
