@@ -81,6 +81,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	workerConfig.WorkerID = l.rest.Addr().String()
 	workerConfig.Plugins = connectors.Plugins()
 	workerConfig.Logger = m.logger
+	workerConfig.Metrics = m.metrics
 	if m.cfg.external() {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
