@@ -71,11 +71,6 @@ func asStageError(err error, other stage, class string) *stageError {
 // know the words in parentheses.
 const toleranceHint = "; set errors.tolerance=all to go on without such records (Tolerance exceeded in error handler)"
 
-// intolerable is the error of a task that one record fails.
-func intolerable(place string, err error) error {
-	return fmt.Errorf("%s: %w%s", place, err, toleranceHint)
-}
-
 // skipLog tells of records that are skipped by errors.tolerance=all.
 type skipLog struct {
 	logger *slog.Logger
@@ -86,13 +81,14 @@ type skipLog struct {
 	count  atomic.Int64
 }
 
-// skip counts a record. With errors.log.enable it is logged in Kafka Connect's
-// words; detail says where it is and never what is in it. Without, the 1st, 2nd,
-// 4th, 8th... are, so that neither silence nor a flood hides the trouble.
-func (s *skipLog) skip(place, detail string, err error) {
+// skip counts a record and tells whether it logged it. With errors.log.enable each
+// is logged in Kafka Connect's words; detail says where it is and never what is in
+// it. Without, the 1st, 2nd, 4th, 8th... are, so that neither silence nor a flood
+// hides the trouble.
+func (s *skipLog) skip(place, detail string, err error) (logged bool) {
 	count := s.count.Add(1)
 	if !s.each && count&(count-1) != 0 {
-		return
+		return false
 	}
 	text := err.Error()
 	if s.hide != nil {
@@ -101,12 +97,13 @@ func (s *skipLog) skip(place, detail string, err error) {
 	e := asStageError(err, "", "")
 	if !s.each {
 		s.logger.Warn("skip a record", logError, text, "skipped", count, "stage", string(e.stage), "class", e.class, "record", place)
-		return
+		return true
 	}
 	if !s.where {
 		detail = ""
 	}
 	s.logger.Error(fmt.Sprintf("Error encountered in task %s-%d. Executing stage '%s' with class '%s'%s.", s.id.Connector, s.id.Task, e.stage, e.class, detail), logError, text)
+	return true
 }
 
 // consumedDetail is how Kafka Connect says where a record of a sink is.
@@ -125,6 +122,19 @@ func consumedDetail(tp connect.TopicPartition, r *kgo.Record) string {
 // for. Kafka Connect logs the record itself here.
 func sourceDetail(from origin) string {
 	return fmt.Sprintf(", where source record is = SourceRecord{sourcePartition=%s, sourceOffset=%s} ConnectRecord{topic='%s'}", from.partition, from.offset, from.topic)
+}
+
+// skip goes on without a record, which errors.tolerance=all allows.
+func (t *task) skip(place, detail string, err error) {
+	t.meter.Failed()
+	t.meter.Skipped(t.skipped.skip(place, detail, err))
+}
+
+// intolerable is the error of a task that one record fails.
+func (t *task) intolerable(place string, err error) error {
+	t.meter.Failed()
+	t.meter.Intolerable()
+	return fmt.Errorf("%s: %w%s", place, err, toleranceHint)
 }
 
 // retryRecord calls f again after a retriable error of a converter, with growing
@@ -147,9 +157,11 @@ func (t *task) retryRecord(ctx context.Context, err error, f func() error) error
 			delay = min(delay, left) // the last attempt is when the time is over
 		}
 		trouble.note(err)
+		t.meter.Failed()
 		if sleep(ctx, delay) != nil {
 			return err
 		}
+		t.meter.Retried()
 		err = guard(f)
 	}
 	if err == nil {

@@ -15,13 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // retryTask is a task with the options that retrying needs.
 func retryTask(timeout, delayMax time.Duration) *task {
 	d := &definition{secrets: strings.NewReplacer()}
 	d.options.retryTimeout, d.options.retryDelayMax = timeout, delayMax
-	return &task{def: d, logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return &task{def: d, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), meter: new(meters.Task).Begin()}
 }
 
 // TestRetryTiming wants the attempts when Kafka Connect makes them: after 300 ms ×

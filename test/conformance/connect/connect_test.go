@@ -15,11 +15,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	sluice "github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect"
+	filesink "github.com/sluice-data/sluice/connectors/sink/file"
+	filesource "github.com/sluice-data/sluice/connectors/source/file"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/rest"
-	"github.com/sluice-data/sluice/test/conformance/connect"
+	script "github.com/sluice-data/sluice/test/conformance/connect"
 )
 
 var update = flag.Bool("update", false, "write the differences that came into testdata")
@@ -32,14 +34,14 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	t.Run("topics", func(t *testing.T) { compare(t, "testdata/topics", append(fileStream(), reporting())...) })
 }
 
-func compare(t *testing.T, dir string, plugins ...sluice.Spec) {
-	script := read(t, dir, "script.txt")
+func compare(t *testing.T, dir string, plugins ...connect.Spec) {
+	requests := read(t, dir, "script.txt")
 	recorded := blocks(read(t, dir, "kafka.txt"))
-	answers, err := worker(t, plugins).Play(script)
+	answers, err := worker(t, plugins).Play(requests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := blocks(connect.Text(answers))
+	ours := blocks(script.Text(answers))
 	if len(ours) != len(recorded) {
 		t.Fatalf("%d answers, %d recorded ones: record them again", len(ours), len(recorded))
 	}
@@ -91,8 +93,8 @@ func blocks(text string) []string {
 
 // difference returns what of two answers to a request is not the same.
 func difference(kafka, ours string) string {
-	if connect.IsValidation(kafka) && connect.IsValidation(ours) {
-		kafka, ours = connect.Validation(kafka, ours)
+	if script.IsValidation(kafka) && script.IsValidation(ours) {
+		kafka, ours = script.Validation(kafka, ours)
 	}
 	if kafka == ours {
 		return ""
@@ -115,8 +117,17 @@ func difference(kafka, ours string) string {
 	return b.String()
 }
 
+// fileStream are the file connectors, listed under the names that Kafka has for them.
+func fileStream() []connect.Spec {
+	specs := []connect.Spec{filesource.Spec, filesink.Spec}
+	for i := range specs {
+		specs[i].Class, specs[i].Aliases = specs[i].Aliases[0], nil
+	}
+	return specs
+}
+
 // worker starts a worker with an in-memory cluster that has the seed's records.
-func worker(t *testing.T, plugins []sluice.Spec) *connect.Player {
+func worker(t *testing.T, plugins []connect.Spec) *script.Player {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
 	if err != nil {
@@ -124,7 +135,7 @@ func worker(t *testing.T, plugins []sluice.Spec) *connect.Player {
 	}
 	t.Cleanup(c.Close)
 	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
-	if err := connect.Seed(t.Context(), opts...); err != nil {
+	if err := script.Seed(t.Context(), opts...); err != nil {
 		t.Fatal(err)
 	}
 	files := t.TempDir()
@@ -149,5 +160,5 @@ func worker(t *testing.T, plugins []sluice.Spec) *connect.Player {
 	<-w.Ready()
 	srv := httptest.NewServer(rest.New(w))
 	t.Cleanup(srv.Close)
-	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files, Kafka: opts}
+	return &script.Player{Client: srv.Client(), URL: srv.URL, Files: files, Kafka: opts}
 }
