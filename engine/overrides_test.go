@@ -37,6 +37,7 @@ func TestOverridePolicy(t *testing.T) {
 		{"None", nil, sinkConf(letterConf("producer.override.linger.ms", "1")...), "The 'None' policy does not allow 'linger.ms'"},
 		{"None", nil, sinkConf("consumer.override.group.id", "g"), "The 'None' policy does not allow 'group.id'"},
 		{"Principal", nil, source("producer.override.client.id", "c"), "The 'Principal' policy does not allow 'client.id' to be overridden in the connector configuration."},
+		{"Principal", nil, source("producer.override.sasl.jaas.config", "x", "producer.override.sasl.mechanism", "PLAIN", "producer.override.security.protocol", "SASL_PLAINTEXT"), ""},
 		{"Allowlist", nil, source(acks, "all"), "The 'Allowlist' policy does not allow 'acks' to be overridden in the connector configuration."},
 		{"org.apache.kafka.connect.connector.policy.AllowlistConnectorClientConfigOverridePolicy", []string{"linger.ms", "acks"}, source(acks, "all"), ""},
 	} {
