@@ -187,7 +187,13 @@ func (s *sourceTask) createTopic(topic string) error {
 	}
 	g, err := s.def.options.topicGroup(topic)
 	if err == nil {
-		err = s.retryForever(s.stop, "create topic "+topic, func() error { return g.create(s.stop, s.admin, topic) })
+		err = s.retryForever(s.stop, "create topic "+topic, func() error {
+			created, err := g.create(s.stop, s.admin, topic)
+			if created {
+				s.logger.Info("created a topic", logTopic, topic, "group", g.name)
+			}
+			return err
+		})
 	}
 	if err != nil {
 		return &fatalError{err}
@@ -195,24 +201,25 @@ func (s *sourceTask) createTopic(topic string) error {
 	return nil
 }
 
-func (g *topicGroup) create(ctx context.Context, admin *kadm.Client, topic string) error {
+// create creates a topic and tells whether it has; false when it is there.
+func (g *topicGroup) create(ctx context.Context, admin *kadm.Client, topic string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	known, err := admin.ListTopics(ctx, topic)
 	if err == nil && known[topic].Err == nil && known.Has(topic) {
-		return nil
+		return false, nil
 	}
 	if err == nil {
 		_, err = admin.CreateTopic(ctx, int32(g.partitions), g.replication, g.settings, topic)
 	}
 	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
-		return nil
+		return err == nil, nil
 	}
 	err = passingError(fmt.Sprintf("create topic %s as topic creation group %s says (partitions %d, replication factor %d%s)", topic, g.name, g.partitions, g.replication, g.others()), err)
 	if connect.IsRetriable(err) {
-		return err
+		return false, err
 	}
-	return fmt.Errorf("%w; let the task create topics, or create this one, and restart the task", err)
+	return false, fmt.Errorf("%w; let the task create topics, or create this one, and restart the task", err)
 }
 
 func (g *topicGroup) others() string {
