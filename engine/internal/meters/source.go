@@ -7,10 +7,10 @@ import (
 )
 
 type sourceCounts struct {
-	polled, written         int64
-	pollRate, writeRate     window
-	pollTimes               window // in nanoseconds
-	transactions            window // records of each
+	polled, written     int64
+	pollRate, writeRate window
+	pollTimes           window // in nanoseconds
+	transactions        window // records of each
 	// lag is how old the last durable record was when it became durable, in
 	// milliseconds.
 	lag       int64
