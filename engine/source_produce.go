@@ -173,6 +173,9 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 		if r.Topic == "" {
 			return fmt.Errorf("the connector gave it no topic")
 		}
+		if s.txn != nil && r.Topic == s.cfg.OffsetTopic.Name { // its partition would wait for the transaction that waits for it
+			return fmt.Errorf("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")
+		}
 		s.topic = s.lasting(r.Topic)
 	}
 	out := kgo.Record{Topic: s.topic, Partition: r.Partition}

@@ -40,6 +40,9 @@ func (r *reconciler) runTask(i *instance) error {
 	if err := d.err(); err != nil {
 		return err
 	}
+	if err := r.checkTasks(i.id.Connector); err != nil {
+		return err
+	}
 	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
@@ -57,6 +60,19 @@ func (r *reconciler) runTask(i *instance) error {
 		err = runSink(t)
 	}
 	return t.hideSecrets(err)
+}
+
+// checkTasks refuses to run one of more stored tasks than the connector's config
+// allows now: another worker may have stored them (KIP-1004).
+func (r *reconciler) checkTasks(connector string) error {
+	c, ok := r.stores.configs.connector(connector)
+	if !ok {
+		return nil // it is being deleted
+	}
+	var d definition
+	d.options.defineCommon(&d.def)
+	d.def.Parse(r.plugins.providers.resolve(c.config).settings)
+	return d.options.checkTasks(connector, len(c.tasks))
 }
 
 // transform puts a record of b through the transforms and tells whether it is

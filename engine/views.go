@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strings"
 )
@@ -68,6 +69,21 @@ func (w *Worker) Tasks(ctx context.Context, name string) ([]TaskInfo, error) {
 	return tasks, nil
 }
 
+// TasksConfig returns the configs of a connector's tasks by the tasks' names. Kafka
+// Connect has deprecated it, which the log tells once.
+func (w *Worker) TasksConfig(ctx context.Context, name string) (map[string]map[string]string, error) {
+	tasks, err := w.Tasks(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	w.noteTasksConfig()
+	configs := make(map[string]map[string]string, len(tasks))
+	for _, t := range tasks {
+		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
+	}
+	return configs, nil
+}
+
 // Status returns the status of a connector and its tasks.
 func (w *Worker) Status(ctx context.Context, name string) (ConnectorStatus, error) {
 	if _, err := w.connector(ctx, name); err != nil {
@@ -89,10 +105,10 @@ func (w *Worker) status(name string) ConnectorStatus {
 	if s, ok := w.stores.statuses.connector(name); ok {
 		status.Connector = s.status(version)
 	}
-	status.Connector.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
+	status.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
 	for _, n := range w.stores.statuses.taskNumbers(name) {
 		if s, ok := w.stores.statuses.task(TaskID{name, n}); ok && n < len(c.tasks) {
-			task := TaskStatus{n, s.status(version)}
+			task := TaskStatus{ID: n, InstanceStatus: s.status(version)}
 			task.AutoRestart = w.reconciler.ledger.get(TaskID{name, n})
 			status.Tasks = append(status.Tasks, task)
 		}
@@ -118,7 +134,7 @@ func (w *Worker) TaskStatus(ctx context.Context, id TaskID) (TaskStatus, error) 
 	if !ok || !known {
 		return TaskStatus{}, notFound("No status found for task %s-%d", id.Connector, id.Task)
 	}
-	status := TaskStatus{id.Task, s.status(w.plugins.version(c.config))}
+	status := TaskStatus{ID: id.Task, InstanceStatus: s.status(w.plugins.version(c.config))}
 	status.AutoRestart = w.reconciler.ledger.get(id)
 	return status, nil
 }
