@@ -80,10 +80,12 @@ func TestFilesOverKillNine(t *testing.T) {
 	for i := range kills {
 		<-time.After(time.Until(begin.Add(time.Duration(i+1) * 700 * time.Millisecond)))
 		s.kill()
-		s.start(t)
+		t.Logf("killed at %.1f s, ready again after %.2f s", time.Since(begin).Seconds(), s.start(t).Seconds())
 	}
 	writing.Wait()
+	t.Logf("written after %.1f s", time.Since(begin).Seconds())
 	eventually(t, 60*time.Second, func() error { return linesOf(out, n) })
+	t.Logf("copied after %.1f s", time.Since(begin).Seconds())
 
 	for i, r := range s.records(t, "lines", kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
 		if want := fmt.Sprintf("line %d of the file", i); string(r.Value) != want || i >= n {
