@@ -2,9 +2,13 @@ package engine
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/connect"
 )
 
 func TestParseProperties(t *testing.T) {
@@ -41,6 +45,41 @@ func TestUnknownProperties(t *testing.T) {
 	unknown := UnknownProperties(map[string]string{"group.id": "g", "offset.flush.intervall.ms": "1", "plugin.path": "/x", "value.converter.schemas.enable": "true"})
 	if got, want := fmt.Sprint(unknown), "[{offset.flush.intervall.ms offset.flush.interval.ms}]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestEveryPropertyIsDocumented compares what is read with docs/worker.md, both ways.
+func TestEveryPropertyIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/worker.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o workerOptions
+	var d connect.Def
+	o.define(&d)
+	for _, option := range d.Options() {
+		prefix, _, _ := strings.Cut(option.Name, ".")
+		if !strings.Contains(string(text), "`"+option.Name+"`") && !strings.Contains(string(text), "`"+prefix+".*`") {
+			t.Errorf("docs/worker.md does not name %s", option.Name)
+		}
+	}
+	// These are the command's, which takes them before the worker's are read.
+	command := regexp.MustCompile(`^(access\.control\..*|admin\.listeners.*|response\.http\.headers\.config|rest\.access\.file|listeners\.https\..*)$`)
+	found := 0
+	for line := range strings.Lines(string(text)) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([a-z][a-z.]+)`").FindAllStringSubmatch(cell, -1) {
+			found++
+			if unknown := UnknownProperties(map[string]string{m[1]: "x"}); len(unknown) > 0 && !command.MatchString(m[1]) {
+				t.Errorf("docs/worker.md names %s, which nothing reads", m[1])
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("found %d properties on the page", found)
 	}
 }
 
