@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 	"github.com/sluice-data/sluice/engine/transform"
 	"github.com/sluice-data/sluice/internal/loglevel"
 )
@@ -24,6 +25,7 @@ type task struct {
 	transforms *transform.Chain
 	gate       *gate
 	skipped    *skipLog
+	meter      *meters.Run
 	// stop and kill are those of the instance.
 	stop, kill context.Context
 }
@@ -42,7 +44,7 @@ func (r *reconciler) runTask(i *instance) error {
 		return err
 	}
 	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
-	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
+	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
@@ -51,8 +53,10 @@ func (r *reconciler) runTask(i *instance) error {
 	t.transforms = d.transforms.Chain()
 	switch d.config.(type) {
 	case connect.SourceConfig:
+		t.meter.SetKind(meters.Source)
 		err = runSource(t)
 	case connect.SinkConfig:
+		t.meter.SetKind(meters.Sink)
 		err = runSink(t)
 	}
 	return t.hideSecrets(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 )
 
 // Connectors returns the names of all connectors in order.
@@ -36,6 +37,15 @@ func (w *Worker) Connector(ctx context.Context, name string) (ConnectorInfo, err
 		return ConnectorInfo{}, err
 	}
 	return w.info(name, c.config, len(c.tasks)), nil
+}
+
+// describe is what metrics tell of a connector beside its numbers.
+func (w *Worker) describe(name string) (kind, class, version string) {
+	c, ok := w.stores.configs.connector(name)
+	if !ok {
+		return "", "", ""
+	}
+	return w.plugins.kind(c.config), strings.TrimSpace(c.config[classOption]), w.plugins.version(c.config)
 }
 
 func (w *Worker) info(name string, config map[string]string, tasks int) ConnectorInfo {

@@ -58,6 +58,9 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
 	w.reconciler.stores = w.stores
+	if cfg.Metrics != nil {
+		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+	}
 	return w, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -80,6 +81,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	workerConfig.WorkerID = l.rest.Addr().String()
 	workerConfig.Plugins = connectors.Plugins()
 	workerConfig.Logger = m.logger
+	workerConfig.Metrics = m.metrics
 	if m.cfg.external() {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
@@ -125,6 +127,12 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	}
 	defer r.rest.shutdown()
 	defer r.admin.shutdown()
+
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { newIdleMemory().run(keeping) })
+	defer keeper.Wait()
+	defer stopKeeping()
 
 	// The worker's own context, so that everything stops in the order below.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
