@@ -159,17 +159,6 @@ func TestTaskThatMayNotFenceFails(t *testing.T) {
 	w.Await(t, "src", running(2)...)
 }
 
-// TestSourceMayNotWriteToItsOffsetTopic fails a task that would wait for itself.
-func TestSourceMayNotWriteToItsOffsetTopic(t *testing.T) {
-	c, _ := embedded(t, t.TempDir())
-	w := enginetest.Start(t, c, func(cfg *engine.Config) { exactlyOnce(cfg); cfg.AutoRestartDisabled = true }, counting("connect-offsets", 10, new(enginetest.Log)))
-	w.Create(t, "src", sourceConf())
-	status := w.Await(t, "src", engine.Running, engine.Failed)
-	if trace := status.Tasks[0].Trace; !strings.Contains(trace, "Source tasks may not produce to their own offsets topics when exactly-once support is enabled") {
-		t.Errorf("trace: %s", trace)
-	}
-}
-
 // TestClusterRestart takes the cluster away and brings it back: the worker answers
 // meanwhile, and the tasks go on where they were.
 func TestClusterRestart(t *testing.T) {

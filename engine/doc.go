@@ -9,7 +9,9 @@
 // topics of a Connect cluster. One follower reads the three topics from their
 // beginning and keeps their latest state in memory. A change is produced with
 // acks=all and takes effect when the follower has read it back, so a restarted
-// worker stands where the old one stood.
+// worker stands where the old one stood. A source with offsets.storage.topic has
+// its offsets in a topic of its own, which a follower of its task reads; the
+// worker's offset topic gets copies behind it.
 //
 // # Exactly-once sources
 //

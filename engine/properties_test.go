@@ -99,14 +99,24 @@ func TestNewRefusesAConfigThatCannotWork(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	b := backoff{limit: 2 * time.Second}
-	for i, most := range []time.Duration{300, 600, 1200, 2000, 2000, 2000} {
-		most *= time.Millisecond
-		if d := b.next(); d < most/2 || d > most {
-			t.Errorf("delay %d: got %s, want %s to %s", i, d, most/2, most)
+	for i, want := range []time.Duration{300, 600, 1200} {
+		if d := b.next(); d != want*time.Millisecond {
+			t.Errorf("delay %d: got %s, want %d ms", i, d, want)
 		}
 	}
+	seen := make(map[time.Duration]bool)
+	for range 50 {
+		d := b.next()
+		if d < 0 || d >= b.limit {
+			t.Errorf("a delay over the limit: got %s, want less than %s", d, b.limit)
+		}
+		seen[d] = true
+	}
+	if len(seen) < 10 {
+		t.Errorf("%d different delays of 50, want random ones", len(seen))
+	}
 	b.attempt = 1 << 20
-	if d := b.next(); d <= 0 || d > b.limit {
+	if d := b.next(); d < 0 || d >= b.limit {
 		t.Errorf("a late delay: got %s", d)
 	}
 }

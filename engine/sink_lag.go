@@ -64,7 +64,7 @@ func (s *sinkTask) measure(ctx context.Context, tps []connect.TopicPartition, fr
 	const latest, earliest = -1, -2
 	ends := s.listOffsets(ctx, tps, latest)
 	starts := ends
-	if fresh && s.def.options.offsetReset != "latest" {
+	if fresh && s.def.options.consumer.offsetReset != "latest" {
 		starts = s.listOffsets(ctx, tps, earliest)
 	}
 	for _, tp := range tps {
