@@ -85,14 +85,9 @@ func (c *Config) prepareTopics(ctx context.Context, admin *kadm.Client) error {
 }
 
 func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) error {
-	compact := "compact"
-	_, err := admin.CreateTopic(ctx, t.Partitions, t.ReplicationFactor, map[string]*string{"cleanup.policy": &compact}, t.Name)
+	err := t.create(ctx, admin)
 	if err == nil {
 		return nil
-	}
-	if errors.Is(err, kerr.InvalidReplicationFactor) {
-		return fmt.Errorf("%w: %s cannot have %d replicas on this cluster; set its .storage.replication.factor to the number of brokers at most, or to -1 for the cluster's default: %w",
-			errPermanent, t.Name, t.ReplicationFactor, err)
 	}
 	if !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", t.Name, err)

@@ -104,6 +104,8 @@ type InternalTopic struct {
 	// ReplicationFactor is for creating the topic; -1, the default, leaves it to
 	// the cluster.
 	ReplicationFactor int16
+	// Settings of the topic, such as min.insync.replicas, for creating it.
+	Settings map[string]string
 }
 
 // ConverterConfig is a converter's class and its settings under their full

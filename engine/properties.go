@@ -115,6 +115,7 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 		d.Add(connect.Option{Name: t.name + ".storage.topic", Var: &t.target.Name, Default: t.def, Check: topicName(&t.target.Name), Doc: "Topic of the " + t.name + "s."},
 			connect.Option{Name: t.name + ".storage.replication.factor", Var: &o.replication[i], Default: "-1", Check: replication(&o.replication[i]), Doc: "Replicas when the topic is created; -1: the cluster's default."})
 	}
+	d.Ignore(storageSettings()...) // takeSettings reads them
 	d.Add(connect.Option{Name: "offset.storage.partitions", Var: &o.offsetPartitions, Default: "25", Check: atLeast(&o.offsetPartitions, 1), Doc: "Partitions when the topic is created."},
 		connect.Option{Name: "status.storage.partitions", Var: &o.statusPartitions, Default: "5", Check: atLeast(&o.statusPartitions, 1), Doc: "Partitions when the topic is created."})
 }
@@ -154,6 +155,7 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
 	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
 		t.ReplicationFactor = o.replication[i]
+		t.Settings = takeSettings(properties, storageTopics[i])
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
 	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties
