@@ -36,6 +36,12 @@
 // Locks: every mutex guards a few fields for the time of a read or a write, and
 // none is taken while another is held.
 //
+// # Metrics
+//
+// The goroutines of a task count into package meters, once for each batch; a scrape
+// of Config.Metrics reads it. The lag of a sink comes from its own fetches, with the
+// markers of transactions kept until they are counted.
+//
 // One worker serves a group.id: the group protocol by which several workers
 // share connectors is not part of this version.
 package engine
