@@ -64,22 +64,21 @@ func (r *Registry) compare(level Compatibility, typ string, next Schema, v *vers
 	if err != nil {
 		return verdict, fmt.Errorf("read version %d: %w", v.number, err)
 	}
-	add := func(reader, writer Schema, names ...any) error {
-		ds, err := reader.CanRead(writer)
-		for _, d := range ds {
-			d.Description = fmt.Sprintf(d.Description, names...)
-			verdict.Differences = append(verdict.Differences, d)
-			verdict.Messages = append(verdict.Messages, d.message())
+	add := func(reader, writer Schema, newReads bool) error {
+		found, err := r.providers[typ].CanRead(reader, writer, newReads)
+		for _, d := range found {
+			verdict.Messages = append(verdict.Messages, d.Message)
 		}
+		verdict.Differences = append(verdict.Differences, found...)
 		return err
 	}
 	if level.forward() {
-		if err := add(old, next, "old", "new"); err != nil {
+		if err := add(old, next, false); err != nil {
 			return verdict, invalidSchema(err)
 		}
 	}
 	if level.backward() {
-		if err := add(next, old, "new", "old"); err != nil {
+		if err := add(next, old, true); err != nil {
 			return verdict, invalidSchema(err)
 		}
 	}
@@ -87,11 +86,6 @@ func (r *Registry) compare(level Compatibility, typ string, next Schema, v *vers
 		return Verdict{Compatible: true}, nil
 	}
 	return r.explain(verdict, level, v), nil
-}
-
-// message is the difference in Confluent's form, which clients take apart; the fix is an addition at its end.
-func (d Difference) message() string {
-	return fmt.Sprintf("{errorType:'%s', description:'%s', additionalInfo:'%s'}", d.Type, d.Description, d.Detail)
 }
 
 // explain adds what the new schema was compared with.

@@ -162,3 +162,11 @@ func (r *Registry) DeleteMode(ctx context.Context, n Name, recursive bool) (Mode
 	})
 	return old, err
 }
+
+// Aliased returns the subject that a name is configured to stand for, itself when there is none.
+func (r *Registry) Aliased(n Name) Name {
+	if c, ok := r.state.config(n.String()); ok && c.Alias != nil && *c.Alias != "" {
+		return ParseName(*c.Alias).within(n.Context)
+	}
+	return n
+}

@@ -218,3 +218,6 @@ func (r *Registry) Types() []string {
 	}
 	return types
 }
+
+// MaxID is the highest id that was ever given in a context.
+func (r *Registry) MaxID(context string) int { return r.state.lastIDs()[context] }

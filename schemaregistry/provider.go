@@ -16,6 +16,9 @@ type Provider interface {
 	// already. An error says what is wrong and where; it never depends on anything but the arguments, and hostile text costs no more
 	// than the provider's limits (I5).
 	Parse(text string, references []Referenced, isNew bool) (Schema, error)
+	// CanRead lists what keeps reader from reading data written with writer, nil when nothing does. newReads says that the reader is the
+	// new schema, else it is the old one. An error means that they are too large to compare (I5).
+	CanRead(reader, writer Schema, newReads bool) ([]Difference, error)
 }
 
 // Referenced is the text of a schema under the name by which another refers to it.
@@ -31,9 +34,6 @@ type Schema interface {
 	Normalized() string
 	// Inlined is Canonical with the references in it: two schemas with the same one say the same.
 	Inlined() string
-	// CanRead lists what keeps this schema from reading data written with another one of its provider, nil when nothing does. An
-	// error means that they are too large to compare (I5).
-	CanRead(writer Schema) ([]Difference, error)
 	// Name is the full name of the type that it defines, "" when it has none.
 	Name() string
 }
@@ -42,8 +42,7 @@ type Schema interface {
 type Difference struct {
 	Type string // such as READER_FIELD_MISSING_DEFAULT_VALUE
 	Path string // a JSON pointer into the reader
-	// Description has Confluent's words, with %s twice: the reader, then the writer, each "new" or "old".
-	Description string
-	Detail      string // such as the name of the field
-	Fix         string // what to do about it, in plain words
+	// Message is in Confluent's form, which clients take apart.
+	Message string
+	Fix     string // what to do about it, in plain words
 }

@@ -1,0 +1,202 @@
+package schemaregistry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/txn"
+	"github.com/sluice-data/sluice/schemaregistry"
+)
+
+// cluster serves a log in a directory, as the binary does.
+func cluster(t testing.TB, fs vfs.FS, dir string) (opts []kgo.Opt, stop func()) {
+	t.Helper()
+	l, err := log.Open(log.Config{Dir: dir, FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, FS: fs, Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := errors.Join(b.Shutdown(ctx), txns.Close(), groups.Close(), l.Close()); err != nil {
+			t.Errorf("stop the log: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}, stop
+}
+
+// start runs a registry until the test ends or stop is called.
+func start(t testing.TB, opts []kgo.Opt) (r *schemaregistry.Registry, stop func()) {
+	t.Helper()
+	r = schemaregistry.New(schemaregistry.Settings{ClientOpts: opts, Providers: []schemaregistry.Provider{schemaregistry.AvroProvider{}},
+		Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	t.Cleanup(stop)
+	return r, stop
+}
+
+func name(s string) schemaregistry.Name { return schemaregistry.ParseName(s) }
+
+func register(t testing.TB, r *schemaregistry.Registry, subject, text string) schemaregistry.Version {
+	t.Helper()
+	v, err := r.Register(t.Context(), name(subject), schemaregistry.Input{Text: text}, schemaregistry.RegisterOptions{ID: -1})
+	if err != nil {
+		t.Fatalf("register %s: %v", subject, err)
+	}
+	return v
+}
+
+func record(fields string) string {
+	return `{"type":"record","name":"R","fields":[` + fields + `]}`
+}
+
+// What was registered is there after a restart, with the same ids and versions.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	opts, stopLog := cluster(t, vfs.OS, dir)
+	r, stop := start(t, opts)
+	a := register(t, r, "a", `"string"`)
+	same := register(t, r, "b", `{"type": "string"}`)
+	next := register(t, r, ":.other:a", `"int"`)
+	if a.ID != 1 || a.Number != 1 || same.ID != 1 || next.ID != 1 || next.Name.Context != ".other" {
+		t.Fatalf("registered %+v, %+v, %+v", a, same, next)
+	}
+	stop()
+	stopLog()
+	opts, _ = cluster(t, vfs.OS, dir)
+	r, _ = start(t, opts)
+	got, err := r.Version(t.Context(), name("a"), -1, false)
+	if err != nil || got.ID != 1 || got.Schema != `"string"` || got.GUID != a.GUID {
+		t.Errorf("after the restart: %+v, %v", got, err)
+	}
+	if v := register(t, r, "c", `"long"`); v.ID != 2 {
+		t.Errorf("the next id is %d, want 2", v.ID)
+	}
+}
+
+func code(err error) int {
+	var e *schemaregistry.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// The level decides, and the reason names field, place and version.
+func TestIncompatible(t *testing.T) {
+	opts, _ := cluster(t, vfs.NewMem(), "/data")
+	r, _ := start(t, opts)
+	register(t, r, "s", record(`{"name":"a","type":"int"}`))
+	_, err := r.Register(t.Context(), name("s"), schemaregistry.Input{Text: record(`{"name":"a","type":"int"},{"name":"b","type":"int"}`)},
+		schemaregistry.RegisterOptions{ID: -1})
+	want := `Schema being registered is incompatible with an earlier schema for subject "s", details: ` +
+		`[{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'b' at path '/fields/1' in the new schema has no default value and is missing in the old schema', additionalInfo:'b'}`
+	if code(err) != schemaregistry.CodeIncompatible || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
+		t.Errorf("got %v\nwant %s…", err, want)
+	}
+	none := schemaregistry.None
+	if _, err := r.SetConfig(t.Context(), name("s"), func(c *schemaregistry.Config) { c.Level = &none }); err != nil {
+		t.Fatal(err)
+	}
+	if v := register(t, r, "s", record(`{"name":"c","type":"int"}`)); v.Number != 2 {
+		t.Errorf("version %d, want 2", v.Number)
+	}
+}
+
+// A hard delete ends in nothing, and its id and number are not given again while anything can remember them.
+func TestDelete(t *testing.T) {
+	opts, _ := cluster(t, vfs.NewMem(), "/data")
+	r, stop := start(t, opts)
+	register(t, r, "s", `"int"`)
+	v := register(t, r, "s", `"long"`)
+	ctx := t.Context()
+	if _, err := r.DeleteVersion(ctx, name("s"), 2, true); code(err) != schemaregistry.CodeVersionNotSoftDeleted {
+		t.Errorf("hard delete of a live version: %v", err)
+	}
+	for _, permanent := range []bool{false, true} {
+		if n, err := r.DeleteVersion(ctx, name("s"), 2, permanent); err != nil || n != 2 {
+			t.Fatalf("delete: %d, %v", n, err)
+		}
+	}
+	if _, _, err := r.ByID(ctx, name(""), v.ID); code(err) != schemaregistry.CodeSchemaNotFound {
+		t.Errorf("by id: %v", err)
+	}
+	stop()
+	r, _ = start(t, opts)
+	if next := register(t, r, "t", `"float"`); next.ID != v.ID+1 {
+		t.Errorf("id %d was given again after %d", next.ID, v.ID)
+	}
+	if numbers, err := r.DeleteSubject(ctx, name("s"), false); err != nil || fmt.Sprint(numbers) != "[1]" {
+		t.Errorf("delete the subject: %v, %v", numbers, err)
+	}
+	if _, err := r.DeleteSubject(ctx, name("s"), false); code(err) != schemaregistry.CodeSubjectSoftDeleted {
+		t.Errorf("delete it twice: %v", err)
+	}
+}
+
+// Two registries on one topic take turns: no id is given twice.
+func TestTwoRegistries(t *testing.T) {
+	opts, _ := cluster(t, vfs.NewMem(), "/data")
+	first, _ := start(t, opts)
+	second, _ := start(t, opts)
+	const each = 20
+	var mu sync.Mutex
+	ids := make(map[int]string)
+	var wg sync.WaitGroup
+	for i, r := range []*schemaregistry.Registry{first, second} {
+		wg.Go(func() {
+			for n := range each {
+				text := record(fmt.Sprintf(`{"name":"f%d_%d","type":"int"}`, i, n))
+				v, err := r.Register(t.Context(), name(fmt.Sprintf("s%d-%d", i, n)), schemaregistry.Input{Text: text}, schemaregistry.RegisterOptions{ID: -1})
+				if err != nil {
+					t.Errorf("register: %v", err)
+					return
+				}
+				mu.Lock()
+				if other := ids[v.ID]; other != "" {
+					t.Errorf("id %d for %s and %s", v.ID, other, text)
+				}
+				ids[v.ID] = text
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if len(ids) != 2*each {
+		t.Errorf("%d ids, want %d", len(ids), 2*each)
+	}
+}
