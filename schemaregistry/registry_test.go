@@ -1,73 +1,15 @@
 package schemaregistry_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
 	"github.com/sluice-data/sluice/schemaregistry"
+	"github.com/sluice-data/sluice/schemaregistry/internal/registrytest"
 )
-
-// cluster serves a log in a directory, as the binary does.
-func cluster(t testing.TB, fs vfs.FS, dir string) (opts []kgo.Opt, stop func()) {
-	t.Helper()
-	l, err := log.Open(log.Config{Dir: dir, FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, FS: fs, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := errors.Join(b.Shutdown(ctx), txns.Close(), groups.Close(), l.Close()); err != nil {
-			t.Errorf("stop the log: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}, stop
-}
-
-// start runs a registry until the test ends or stop is called.
-func start(t testing.TB, opts []kgo.Opt) (r *schemaregistry.Registry, stop func()) {
-	t.Helper()
-	r = schemaregistry.New(schemaregistry.Settings{ClientOpts: opts, Providers: []schemaregistry.Provider{schemaregistry.AvroProvider{}},
-		Logger: slog.New(slog.DiscardHandler)})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := r.Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
-	stop = sync.OnceFunc(func() {
-		cancel()
-		running.Wait()
-	})
-	t.Cleanup(stop)
-	return r, stop
-}
 
 func name(s string) schemaregistry.Name { return schemaregistry.ParseName(s) }
 
@@ -87,8 +29,8 @@ func record(fields string) string {
 // What was registered is there after a restart, with the same ids and versions.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	opts, stopLog := cluster(t, vfs.OS, dir)
-	r, stop := start(t, opts)
+	opts, stopLog := registrytest.Cluster(t, vfs.OS, dir)
+	r, stop := registrytest.Start(t, opts)
 	a := register(t, r, "a", `"string"`)
 	same := register(t, r, "b", `{"type": "string"}`)
 	next := register(t, r, ":.other:a", `"int"`)
@@ -97,8 +39,8 @@ func TestRestart(t *testing.T) {
 	}
 	stop()
 	stopLog()
-	opts, _ = cluster(t, vfs.OS, dir)
-	r, _ = start(t, opts)
+	opts, _ = registrytest.Cluster(t, vfs.OS, dir)
+	r, _ = registrytest.Start(t, opts)
 	got, err := r.Version(t.Context(), name("a"), -1, false)
 	if err != nil || got.ID != 1 || got.Schema != `"string"` || got.GUID != a.GUID {
 		t.Errorf("after the restart: %+v, %v", got, err)
@@ -118,8 +60,8 @@ func code(err error) int {
 
 // The level decides, and the reason names field, place and version.
 func TestIncompatible(t *testing.T) {
-	opts, _ := cluster(t, vfs.NewMem(), "/data")
-	r, _ := start(t, opts)
+	opts, _ := registrytest.Cluster(t, vfs.NewMem(), "/data")
+	r, _ := registrytest.Start(t, opts)
 	register(t, r, "s", record(`{"name":"a","type":"int"}`))
 	_, err := r.Register(t.Context(), name("s"), schemaregistry.Input{Text: record(`{"name":"a","type":"int"},{"name":"b","type":"int"}`)},
 		schemaregistry.RegisterOptions{ID: -1})
@@ -139,8 +81,8 @@ func TestIncompatible(t *testing.T) {
 
 // A hard delete ends in nothing, and its id and number are not given again while anything can remember them.
 func TestDelete(t *testing.T) {
-	opts, _ := cluster(t, vfs.NewMem(), "/data")
-	r, stop := start(t, opts)
+	opts, _ := registrytest.Cluster(t, vfs.NewMem(), "/data")
+	r, stop := registrytest.Start(t, opts)
 	register(t, r, "s", `"int"`)
 	v := register(t, r, "s", `"long"`)
 	ctx := t.Context()
@@ -156,7 +98,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("by id: %v", err)
 	}
 	stop()
-	r, _ = start(t, opts)
+	r, _ = registrytest.Start(t, opts)
 	if next := register(t, r, "t", `"float"`); next.ID != v.ID+1 {
 		t.Errorf("id %d was given again after %d", next.ID, v.ID)
 	}
@@ -170,9 +112,9 @@ func TestDelete(t *testing.T) {
 
 // Two registries on one topic take turns: no id is given twice.
 func TestTwoRegistries(t *testing.T) {
-	opts, _ := cluster(t, vfs.NewMem(), "/data")
-	first, _ := start(t, opts)
-	second, _ := start(t, opts)
+	opts, _ := registrytest.Cluster(t, vfs.NewMem(), "/data")
+	first, _ := registrytest.Start(t, opts)
+	second, _ := registrytest.Start(t, opts)
 	const each = 20
 	var mu sync.Mutex
 	ids := make(map[int]string)
