@@ -11,8 +11,8 @@ import (
 // Addresses are what a server listens on, as it is written to addresses.json.
 type Addresses struct {
 	REST     string `json:"rest"`
-	Kafka    string `json:"kafka,omitempty"` // empty on an external cluster
-	Registry string `json:"registry"`
+	Kafka    string `json:"kafka,omitempty"`    // empty on an external cluster
+	Registry string `json:"registry,omitempty"` // empty when it is elsewhere
 	PID      int    `json:"pid"`
 }
 

@@ -109,7 +109,7 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 		return err
 	}
 	r := &running{embedded: e, workerDone: make(chan struct{})}
-	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
+	r.registry = m.startRegistry(cfg, l.registry)
 	defer r.registry.shutdown()
 	r.rest = serveHTTP(ln, withMetrics(guarded, m.metrics), m.logger)
 	defer r.rest.shutdown()
@@ -159,10 +159,11 @@ func (m *Main) start(ctx context.Context, api http.Handler, a Addresses) error {
 
 // running is what may end by itself, and end the server with it.
 type running struct {
-	embedded       *embedded // nil: the log is elsewhere
-	rest, registry *httpServer
-	workerDone     chan struct{}
-	workerErr      error // read it after workerDone
+	embedded   *embedded // nil: the log is elsewhere
+	rest       *httpServer
+	registry   *registryServer // nil: it is elsewhere
+	workerDone chan struct{}
+	workerErr  error // read it after workerDone
 }
 
 // wait returns nil when ctx ends or ready is closed, and an error when a part
@@ -187,8 +188,8 @@ func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
 		return cmp.Or(r.workerErr, errors.New("the worker ended"))
 	case <-r.rest.done:
 		return r.rest.err
-	case <-r.registry.done:
-		return r.registry.err
+	case <-r.registry.ended():
+		return cmp.Or(r.registry.err, errors.New("the schema registry ended"))
 	}
 }
 

@@ -15,6 +15,8 @@ var panics = map[string]string{
 	"engine/convert/registry.go":               "a class that the caller has looked up",
 	"engine/offsetstore.go":                    "encoding a string",
 	"engine/rest/json.go":                      "encoding a struct of strings",
+	"schemaregistry/rest/json.go":              "encoding a struct of strings",
+	"schemaregistry/record.go":                 "encoding a struct of strings",
 	"engine/internal/enginetest/connectors.go": "a connector that panics, for tests",
 	"log/topicconfig.go":                       "a table of defaults that contradicts itself",
 	"connect/def.go":                           "a wrong declaration of an option is a defect of the program",
