@@ -58,20 +58,21 @@ func NewContentID(text string, references []SubjectVersion, m *Metadata, extra f
 	return ContentID(h.Sum(nil))
 }
 
-// hash writes the metadata as Confluent hashes it: everything sorted, the values
-// of a tag in their own order.
+// hash writes the metadata as Confluent hashes it: sorted, and nothing twice.
 func (m *Metadata) hash(w io.Writer) {
 	for _, tag := range slices.SortedFunc(maps.Keys(m.Tags), compareJava) {
 		io.WriteString(w, tag)
-		for _, v := range m.Tags[tag] {
-			io.WriteString(w, v)
-		}
+		hashSet(w, m.Tags[tag])
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(m.Properties), compareJava) {
 		io.WriteString(w, key)
 		io.WriteString(w, m.Properties[key])
 	}
-	for _, s := range slices.SortedFunc(slices.Values(m.Sensitive), compareJava) {
+	hashSet(w, m.Sensitive)
+}
+
+func hashSet(w io.Writer, set []string) {
+	for _, s := range slices.Compact(slices.SortedFunc(slices.Values(set), compareJava)) {
 		io.WriteString(w, s)
 	}
 }

@@ -86,7 +86,7 @@ func typedString(v Value, t *Type) (Value, bool) {
 
 func (c *typer) array(v Value, t *Type) (Value, bool) {
 	if t.Kind != Array {
-		return v, false
+		return v, len(v.items) == 0 // as Java has it
 	}
 	out := Value{kind: ArrayValue, items: make([]Value, len(v.items))}
 	for i := range v.items {
