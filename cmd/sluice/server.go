@@ -78,6 +78,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	defer l.close()
 	workerConfig.WorkerID = l.rest.Addr().String()
 	workerConfig.Plugins = connectors.Plugins()
+	workerConfig.RegistryURL = m.cfg.registry.url
+	if l.registry != nil {
+		workerConfig.RegistryURL = "http://" + l.registry.Addr().String()
+	}
 	workerConfig.Logger = m.logger
 	if m.cfg.external() {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
