@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/schemaregistry"
-	"github.com/sluice-data/sluice/schemaregistry/internal/registrytest"
+	"github.com/sluice-data/sluice/schemaregistry/registrytest"
 )
 
 func name(s string) schemaregistry.Name { return schemaregistry.ParseName(s) }

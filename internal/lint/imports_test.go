@@ -33,6 +33,8 @@ var layers = []layer{
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
+	{path: "schemaregistry/rest", imports: []string{"schemaregistry"}},
+	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},

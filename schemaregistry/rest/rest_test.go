@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/schemaregistry/internal/registrytest"
+	"github.com/sluice-data/sluice/schemaregistry/registrytest"
 	"github.com/sluice-data/sluice/schemaregistry/rest"
 )
 
