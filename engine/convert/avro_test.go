@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/schemaregistry"
-	"github.com/sluice-data/sluice/schemaregistry/internal/registrytest"
+	"github.com/sluice-data/sluice/schemaregistry/registrytest"
 	"github.com/sluice-data/sluice/schemaregistry/rest"
 )
 

@@ -22,7 +22,8 @@ var layers = []layer{
 	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
+	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
