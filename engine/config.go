@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/internal/loglevel"
+	"github.com/sluice-data/sluice/internal/metrics"
 )
 
 // Version is the version of Kafka Connect whose REST API the worker speaks.
@@ -49,6 +50,18 @@ type Config struct {
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
 
+	// Clients are settings of the Kafka clients of tasks.
+	Clients ClientSettings
+	// OverridePolicy says which of them a connector may have of its own, with
+	// Kafka's names: All by default, None, Principal, or Allowlist with the settings
+	// in OverrideAllowlist.
+	OverridePolicy    string
+	OverrideAllowlist []string
+
+	// TopicCreationDisabled leaves the creation of source connectors' topics to the
+	// cluster, whatever their configs say (topic.creation.enable=false).
+	TopicCreationDisabled bool
+
 	// ConfigProviders resolve references in connector configs.
 	ConfigProviders []ProviderConfig
 	// ReloadInterval is how often the values of references are compared with those
@@ -76,6 +89,9 @@ type Config struct {
 	// their config says otherwise (auto.restart.enable=false).
 	AutoRestartDisabled bool
 
+	// Metrics gets the metrics of connectors and tasks; nil: nobody asks for them.
+	Metrics *metrics.Registry
+
 	// Levels are the levels that Logger logs at, by logger; they are what the
 	// REST API shows and changes. nil: those of Logger's handler, if it has some.
 	Levels *loglevel.Levels
@@ -90,6 +106,8 @@ type InternalTopic struct {
 	// ReplicationFactor is for creating the topic; -1, the default, leaves it to
 	// the cluster.
 	ReplicationFactor int16
+	// Settings of the topic, such as min.insync.replicas, for creating it.
+	Settings map[string]string
 }
 
 // ConverterConfig is a converter's class and its settings under their full
@@ -114,6 +132,7 @@ func (c Config) withDefaults() Config {
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
 	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
+	setDefault(&c.OverridePolicy, "All")
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)

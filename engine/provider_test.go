@@ -172,4 +172,8 @@ func TestReloadAfterAValueChanged(t *testing.T) {
 		write(t, path, "topic=new")
 	}
 	w.Await(t, "src", engine.Running, engine.Running)
+	w.Stop(t)
+	if len(opened) > 0 {
+		t.Errorf("opened: got %q although config.action.reload is none", <-opened)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,6 +55,10 @@ type sinkTask struct {
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
 	letters    *deadLetters                              // nil: no dead letter queue
 
+	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
+	polled   atomic.Int64
+	assigned chan struct{} // has a token when there are new partitions
+
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
 	epoch  uint64 // given out last
@@ -96,11 +101,11 @@ func runSink(t task) error {
 
 func newSinkTask(t task) *sinkTask {
 	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
-		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}),
+		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}), assigned: make(chan struct{}, 1),
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
 	for range sinkBatches {
-		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.maxPollRecords, sinkBatchBytes)}
+		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.consumer.maxPollRecords, sinkBatchBytes)}
 	}
 	return s
 }
@@ -120,6 +125,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 		s.sink = sink
 		s.flusher, _ = sink.(connect.Flusher)
 		s.assigner, _ = sink.(connect.Assigner)
+		s.meter.Opened()
 		return nil
 	})
 	if err != nil && s.stop.Err() != nil {
@@ -148,6 +154,7 @@ func (s *sinkTask) consume() error {
 		fetchErr = guard(func() error { return s.fetchAll(fetching) })
 		close(fetcherOver)
 	})
+	fetcher.Go(func() { s.watchLag(fetching) })
 	err = guard(func() error { return s.writeAll(fetcherOver) })
 	stopFetching()
 	err = firstError(err, s.awaitFetcher(fetcherOver))
@@ -199,32 +206,22 @@ func (s *sinkTask) instanceID() string {
 
 func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	o := &s.def.options
-	start := kgo.NewOffset().AtStart()
-	if o.offsetReset == "latest" {
-		start = kgo.NewOffset().AtEnd()
-	}
-	isolation := kgo.ReadCommitted()
-	if o.isolation == "read_uncommitted" {
-		isolation = kgo.ReadUncommitted()
-	}
-	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
-		kgo.WithContext(lifetime),
+	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
+	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.FetchIsolationLevel(isolation),
-		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start),
-		kgo.SessionTimeout(o.sessionTimeout), kgo.HeartbeatInterval(o.heartbeatInterval), kgo.RebalanceTimeout(o.rebalanceTimeout),
-		kgo.FetchMaxBytes(int32(o.fetchMaxBytes)), kgo.FetchMaxPartitionBytes(int32(o.maxPartitionBytes)), kgo.FetchMaxWait(500*time.Millisecond),
-		// A topic that comes after its sink is seen at once.
-		kgo.MetadataMaxAge(time.Second),
+		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
 		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
 	if o.topicsRegexPattern != nil {
 		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(o.topicsRegexPattern.String()), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
 	}
-	return append(opts, kgo.ConsumeTopics(o.topics...), kgo.AllowAutoTopicCreation())
+	if o.consumer.createTopics {
+		opts = append(opts, kgo.AllowAutoTopicCreation())
+	}
+	return append(opts, kgo.ConsumeTopics(o.topics...))
 }
 
 func (s *sinkTask) group() string {
-	if g := s.def.options.groupID; g != "" {
+	if g := s.def.options.consumer.groupID; g != "" {
 		return g
 	}
 	return "connect-" + s.id.Connector

@@ -100,6 +100,9 @@ func (s *sinkTask) remove(rb rebalance) error {
 			return err
 		}
 	}
+	for _, tp := range rb.removed {
+		s.meter.Removed(tp)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, tp := range rb.removed {
@@ -126,6 +129,7 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 			return err
 		}
 	}
+	s.watchLagOf(fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range fresh {

@@ -22,21 +22,23 @@ func (s *sourceTask) recordFailed(b *sourceBatch, index int, err error) error {
 	r := &b.batch.Records()[index]
 	place := fmt.Sprintf("record %d of a batch for topic %q", index, r.Topic)
 	if !s.def.options.tolerateAll() {
-		return intolerable(place, err)
+		return s.intolerable(place, err)
 	}
-	s.skipped.skip(place, err)
+	from := origin{topic: strings.Clone(r.Topic)}
+	from.partition, from.offset = markAfter(b.batch.Marks(), index)
+	s.skip(place, sourceDetail(from), err)
 	if s.def.options.dlqTopic == "" {
 		return nil
 	}
 	e := asStageError(err, stageValue, s.def.options.class)
-	from := origin{topic: strings.Clone(r.Topic)}
-	from.partition, from.offset = markAfter(b.batch.Marks(), index)
 	out := kgo.Record{Topic: s.def.options.dlqTopic, Partition: connect.AnyPartition, Key: plain(true, r.KeySchema, r.Key), Value: plain(false, r.ValueSchema, r.Value)}
 	if r.Timestamp != connect.NoTimestamp {
 		out.Timestamp = timeOf(r.Timestamp)
 	}
 	out.Headers = s.letterHeaders(plainHeaders(r.Headers), from, e)
 	b.records = append(b.records, out)
+	b.letters++
+	s.meter.Letter()
 	return nil
 }
 
@@ -79,6 +81,7 @@ func (s *sourceTask) shorten(f produceFailure, err error) error {
 	}
 	letter := kgo.Record{Topic: f.record.Topic, Partition: connect.AnyPartition, Key: f.record.Key, Timestamp: f.record.Timestamp, Headers: f.record.Headers}
 	s.commits.letters.records = append(s.commits.letters.records, letter)
+	s.meter.Letter()
 	return nil
 }
 
@@ -87,20 +90,22 @@ func (s *sourceTask) shorten(f produceFailure, err error) error {
 func (s *sourceTask) refused(b *sourceBatch, f produceFailure, err error) error {
 	dlq := s.def.options.dlqTopic
 	if f.record.Topic == dlq && dlq != "" {
+		s.meter.LettersFailed(1)
 		return s.shorten(f, err)
 	}
-	s.skipped.skip("a record for topic "+f.record.Topic, &stageError{stageProduce, s.def.options.class, "produce", err})
+	from := origin{topic: f.record.Topic}
+	from.partition, from.offset = markAfter(b.batch.Marks(), b.batch.Len()-1)
+	e := &stageError{stageProduce, s.def.options.class, "produce", err}
+	s.skip("a record for topic "+f.record.Topic, sourceDetail(from), e)
 	if dlq == "" {
 		return nil
 	}
-	e := &stageError{stageProduce, s.def.options.class, "produce", err}
 	letter := kgo.Record{Topic: dlq, Partition: connect.AnyPartition, Key: f.record.Key, Timestamp: f.record.Timestamp}
 	if e.exceptionClass() != tooLargeClass {
 		letter.Value = f.record.Value
 	}
-	from := origin{topic: f.record.Topic}
-	from.partition, from.offset = markAfter(b.batch.Marks(), b.batch.Len()-1)
 	letter.Headers = s.letterHeaders(f.record.Headers, from, e)
 	s.commits.letters.records = append(s.commits.letters.records, letter)
+	s.meter.Letter()
 	return nil
 }

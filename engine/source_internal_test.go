@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // scriptedSource reads one batch after the other from a function.
@@ -77,17 +78,19 @@ func startScripted(t testing.TB, src *scriptedSource, p producer, settings map[s
 	d := &definition{settings: settings, config: &scriptedConfig{src}, secrets: strings.NewReplacer()}
 	d.options.defineCommon(&d.def)
 	d.options.defineSource(&d.def)
+	d.options.producer.read(producerClient, &d.def, settings, nil)
 	d.def.Parse(settings)
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tk := task{cfg: &cfg, id: TaskID{"src", 0}, logger: logger, def: d, gate: &gate{}, stop: ctx, kill: context.Background(),
-		skipped: &skipLog{logger: logger}}
+		skipped: &skipLog{logger: logger}, meter: new(meters.Task).Begin()}
 	var err error
 	if tk.convert, err = newConverters(&cfg, &d.options, nil); err != nil {
 		t.Fatal(err)
 	}
 	done = make(chan error, 1)
 	s := newSourceTask(tk, p)
+	s.offsets = &sourceOffsets{primary: cfg.OffsetTopic.Name}
 	go func() { done <- s.run() }()
 	t.Cleanup(cancel)
 	return cancel, done

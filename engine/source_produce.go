@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ type sourceBatch struct {
 	headers []kgo.RecordHeader
 	data    []byte // keys, values and header values
 	maxData int
+	letters int   // dead letters among records
 	ends    []int // how many of records come before each of the batch's boundaries
 
 	// pending counts the records that are not answered yet, and one for the
@@ -60,11 +62,25 @@ func (b *sourceBatch) release() {
 	}
 }
 
+// newest is the timestamp of the last record, connect.NoTimestamp when there is
+// none.
+func (b *sourceBatch) newest() int64 {
+	records := b.batch.Records()
+	if len(records) == 0 {
+		return connect.NoTimestamp
+	}
+	return records[len(records)-1].Timestamp
+}
+
+// written is how many of the source's records the log has, once all are answered.
+func (b *sourceBatch) written() int { return len(b.records) - len(b.failures) - b.letters }
+
 // reset makes room for the batch's records. Memory beyond the usual is dropped,
 // so that one huge record does not hold it for ever.
 func (b *sourceBatch) reset() {
 	b.failures = b.failures[:0]
 	b.headers = b.headers[:0]
+	b.letters = 0
 	b.ends = b.ends[:0]
 	if cap(b.data) > b.maxData {
 		b.data = nil
@@ -122,7 +138,7 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 		if connect.IsRetriable(err) {
 			err = s.retryConvert(b, i, err)
 		}
-		if err != nil {
+		if _, fatal := errors.AsType[*fatalError](err); err != nil && !fatal {
 			err = s.recordFailed(b, i, err)
 		}
 		if err != nil {
@@ -158,7 +174,11 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 		if r.Topic == "" {
 			return fmt.Errorf("the connector gave it no topic")
 		}
-		s.topic = s.lasting(r.Topic)
+		topic, err := s.lasting(r.Topic)
+		if err != nil {
+			return err
+		}
+		s.topic = topic
 	}
 	out := kgo.Record{Topic: s.topic, Partition: r.Partition}
 	if r.Timestamp != connect.NoTimestamp {
@@ -216,14 +236,22 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
-func (s *sourceTask) lasting(topic string) string {
-	s.tracker.use(topic)
-	if kept, ok := s.topics[topic]; ok {
-		return kept
+// The topic is created before its first record where the config says how.
+func (s *sourceTask) lasting(topic string) (string, error) {
+	kept, known := s.topics[topic]
+	if !known {
+		kept = strings.Clone(topic)
+		if err := s.refuseOffsetTopic(kept); err != nil {
+			return "", err
+		}
+		if err := s.createTopic(kept); err != nil {
+			return "", err
+		}
+		s.learnLimit(kept)
+		s.topics[kept] = kept
 	}
-	topic = strings.Clone(topic)
-	s.topics[topic] = topic
-	return topic
+	s.tracker.use(kept)
+	return kept, nil
 }
 
 // partitioner takes a record's partition as it is, or chooses as Kafka does: by

@@ -29,7 +29,7 @@ type stores struct {
 func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s := &stores{cfg: cfg, fencing: make(chan struct{}, 1)}
 	s.configs = newConfigStore(s, onChange)
-	s.offsets = &offsetStore{stores: s, values: make(map[string][]byte)}
+	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
 	return s
 }
@@ -59,7 +59,7 @@ func (s *stores) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.follower = f
+	s.follower, s.offsets.follower = f, f
 	return nil
 }
 
@@ -68,11 +68,14 @@ func (s *stores) readAll(ctx context.Context) error {
 	return s.follower.sync(ctx, s.cfg.ConfigTopic.Name, s.cfg.OffsetTopic.Name, s.cfg.StatusTopic.Name)
 }
 
+// errNotTaken is the error of a change that the cluster has not answered in time.
+var errNotTaken = fmt.Errorf("the log did not take the change within %s", storeTimeout)
+
 // write produces records and waits until they are durable (I1) and applied. The
 // caller's context does not cancel it: half a change is worse than a late one.
 func (s *stores) write(ctx context.Context, records ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), storeTimeout,
-		fmt.Errorf("the log did not take the change within %s", storeTimeout))
+		errNotTaken)
 	defer cancel()
 	targets, err := s.produce(ctx, records)
 	if err != nil {

@@ -23,15 +23,15 @@ var layers = []layer{
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "engine/convert/connectavro", "schemaregistry/avro"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
+	{path: "engine", imports: []string{"engine/convert", "engine/transform", "engine/transform/javaregex", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
-	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
-	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
-	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
+	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
+	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
+	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
 	{path: "schemaregistry/rest", imports: []string{"schemaregistry"}},
@@ -44,6 +44,7 @@ var layers = []layer{
 	{path: "log/batch"},
 	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
+	{path: "connect/connecttext", imports: []string{"connect", "connect/connectjson"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
 	{path: "internal/loglevel", stdOnly: true},
@@ -52,7 +53,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine/transform"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},

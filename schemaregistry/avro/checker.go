@@ -121,15 +121,21 @@ func (c *checker) fill(r *result, at *location, reader, writer *Type) error {
 	case Map:
 		return c.merge(r, at.named("values"), reader.Items, writer.Items)
 	case Fixed:
-		c.names(r, at, reader, writer)
+		if err := c.names(r, at, reader, writer); err != nil {
+			return err
+		}
 		if reader.Size != writer.Size {
 			r.add(finding{kind: FixedSizeMismatch, at: at.named("size"), reader: reader, writer: writer})
 		}
 	case Enum:
-		c.names(r, at, reader, writer)
+		if err := c.names(r, at, reader, writer); err != nil {
+			return err
+		}
 		return c.symbols(r, at, reader, writer)
 	case Record:
-		c.names(r, at, reader, writer)
+		if err := c.names(r, at, reader, writer); err != nil {
+			return err
+		}
 		return c.fields(r, at.named("fields"), reader, writer)
 	case Union:
 		return c.unions(r, at, reader, writer)
@@ -138,15 +144,16 @@ func (c *checker) fill(r *result, at *location, reader, writer *Type) error {
 }
 
 // names compares names without their namespaces, then with the reader's aliases.
-func (c *checker) names(r *result, at *location, reader, writer *Type) {
+func (c *checker) names(r *result, at *location, reader, writer *Type) error {
 	if reader.Name.Local == writer.Name.Local {
-		return
+		return nil
 	}
 	full := writer.Name.Full()
 	if slices.ContainsFunc(reader.Aliases, func(a Name) bool { return a.asAlias(reader.Name.Space) == full }) {
-		return
+		return nil
 	}
 	r.add(finding{kind: NameMismatch, at: at.named("name"), reader: reader, writer: writer})
+	return c.budget.spend(len(reader.Aliases))
 }
 
 func (c *checker) symbols(r *result, at *location, reader, writer *Type) error {

@@ -94,10 +94,17 @@ func (c *defaultChecker) validRecord(t *Type, v *Value, depth int) (bool, error)
 	if c.types != nil && !c.done[t] {
 		return false, invalid("a default needs the record %s before its definition has ended; leave the default out or let it be null", t.Name)
 	}
+	given := make(map[string]*Value, len(v.members))
+	for i := range v.members {
+		given[v.members[i].Key] = &v.members[i].Value
+	}
+	if err := c.budget.spend(len(given)); err != nil {
+		return false, err
+	}
 	return c.all(len(t.Fields), func(i int) (bool, error) {
 		f := t.Fields[i]
-		if m, ok := v.Get(f.Name); ok {
-			return c.valid(f.Type, &m, depth)
+		if m, ok := given[f.Name]; ok {
+			return c.valid(f.Type, m, depth)
 		}
 		return c.valid(f.Type, f.Default, depth)
 	})

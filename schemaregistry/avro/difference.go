@@ -146,8 +146,9 @@ type lister struct {
 	text      int
 	// most is how many; causes how deep the findings are among causes.
 	most, causes int
-	// prefix is the location of the branch whose findings are listed.
-	prefix *location
+	// prefix are the locations of the branches whose findings are listed, the
+	// outermost first.
+	prefix []*location
 }
 
 func (l *lister) full() bool {
@@ -173,14 +174,14 @@ func (l *lister) difference(f *finding) Difference {
 	d := Difference{
 		Type:      f.kind,
 		Direction: l.direction,
-		Pointer:   pointer(l.prefix, f.at),
+		Pointer:   pointer(append(slices.Clip(l.prefix), f.at)),
 		Info:      f.info(),
 		Reader:    f.reader,
 		Writer:    f.writer,
 		Field:     f.field,
 	}
 	if f.branch != nil && l.causes < maxCauseDepth {
-		inner := lister{direction: l.direction, most: maxCauses, causes: l.causes + 1, prefix: f.branch.at, text: l.text}
+		inner := lister{direction: l.direction, most: maxCauses, causes: l.causes + 1, prefix: append(slices.Clip(l.prefix), f.branch.at), text: l.text}
 		inner.add(f.branch.result)
 		l.text = inner.text
 		d.Causes = inner.list
@@ -204,8 +205,8 @@ func (f *finding) info() string {
 	return f.field.Name
 }
 
-// pointer writes locations as a JSON pointer.
-func pointer(parts ...*location) string {
+// pointer writes locations, each within the one before, as a JSON pointer.
+func pointer(parts []*location) string {
 	var steps []string
 	for _, l := range slices.Backward(parts) {
 		for ; l != nil; l = l.before {

@@ -71,7 +71,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("the schema has more than %d %s; split it into schemas that refer to each other", e.Max, e.Limit)
+	return fmt.Sprintf("more than %d %s: make the schema simpler, or split it into schemas that refer to each other", e.Max, e.Limit)
 }
 
 // Limits bounds what Parse takes. A zero field stands for its default.

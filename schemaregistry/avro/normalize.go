@@ -19,7 +19,14 @@ func (s *Schema) Normalize() (*Schema, error) {
 	if err := w.defaults.budget.spend(0); err != nil {
 		return nil, err
 	}
-	return Parse(string(w.b), s.options)
+	o := s.options
+	o.Limits.Bytes *= 4 // the text to be parsed has some attributes twice
+	normal, err := Parse(string(w.b), o)
+	if err != nil {
+		return nil, err
+	}
+	normal.options = s.options
+	return normal, nil
 }
 
 // A normalWriter writes a text that, parsed and written again, is the normalised

@@ -2,7 +2,6 @@ package avro
 
 import (
 	"math"
-	"slices"
 	"strings"
 )
 
@@ -134,7 +133,7 @@ func (p *parser) text(text string) (*Type, error) {
 func (p *parser) parse(v Value, space string) (*Type, error) {
 	switch v.kind {
 	case StringValue:
-		return p.named(v.text, space), nil
+		return p.named(v.text, space)
 	case ArrayValue:
 		return p.union(v, space)
 	case ObjectValue:
@@ -144,22 +143,25 @@ func (p *parser) parse(v Value, space string) (*Type, error) {
 }
 
 // named finds a type by its name: in the namespace, then as it is.
-func (p *parser) named(name, space string) *Type {
+func (p *parser) named(name, space string) (*Type, error) {
 	if k, ok := primitiveKind(name); ok {
-		return &Type{Kind: k}
+		return &Type{Kind: k}, nil
+	}
+	if name == "" {
+		return nil, invalid("the name of a type is empty")
 	}
 	full := name
 	if space != "" && !strings.Contains(name, ".") {
 		full = space + "." + name
 	}
 	if t, ok := p.types[full]; ok {
-		return t
+		return t, nil
 	}
 	if t, ok := p.types[name]; ok {
-		return t
+		return t, nil
 	}
 	p.forward = true
-	return &Type{Kind: Record, forward: full}
+	return &Type{Kind: Record, forward: full}, nil
 }
 
 func (p *parser) union(v Value, space string) (*Type, error) {
@@ -274,10 +276,9 @@ func (p *parser) end(t *Type, v Value) error {
 				return at(at(err, itoa(i)), "aliases")
 			}
 		}
-		if !slices.Contains(t.Aliases, alias) {
-			t.Aliases = append(t.Aliases, alias)
-		}
+		t.Aliases = append(t.Aliases, alias)
 	}
+	t.Aliases = unique(t.Aliases)
 	if err := setProps(t, v); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package avro
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -80,11 +79,7 @@ func (p *parser) fieldAttributes(f *Field, v Value) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, a := range aliases {
-		if !slices.Contains(f.Aliases, a) {
-			f.Aliases = append(f.Aliases, a)
-		}
-	}
+	f.Aliases = unique(aliases)
 	f.Props = otherMembers(v, fieldKey)
 	return nil
 }
@@ -200,6 +195,19 @@ func otherMembers(v Value, own func(string) bool) Props {
 		}
 	}
 	return props
+}
+
+// unique leaves out what a list has had before.
+func unique[T comparable](list []T) []T {
+	seen := make(map[T]bool, len(list))
+	kept := list[:0]
+	for _, x := range list {
+		if !seen[x] {
+			seen[x] = true
+			kept = append(kept, x)
+		}
+	}
+	return kept
 }
 
 func itoa(i int) string { return strconv.Itoa(i) }

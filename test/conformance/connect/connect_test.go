@@ -15,25 +15,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/sluice-data/sluice/connect"
+	filesink "github.com/sluice-data/sluice/connectors/sink/file"
+	filesource "github.com/sluice-data/sluice/connectors/source/file"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/rest"
-	"github.com/sluice-data/sluice/test/conformance/connect"
+	script "github.com/sluice-data/sluice/test/conformance/connect"
 )
 
 var update = flag.Bool("update", false, "write the differences that came into testdata")
 
-// TestAnswersAsKafkaConnectDoes plays the script against the worker and compares
+// TestAnswersAsKafkaConnectDoes plays the scripts against the worker and compares
 // the answers with those that Kafka's gave. What differs has to be in
-// testdata/differences.txt, where "-" is Kafka's and "+" ours.
+// differences.txt beside the script, where "-" is Kafka's and "+" ours.
 func TestAnswersAsKafkaConnectDoes(t *testing.T) {
-	script := read(t, "script.txt")
-	recorded := blocks(read(t, "kafka.txt"))
-	answers, err := worker(t).Play(script)
+	t.Run("testdata", func(t *testing.T) { compare(t, "testdata", fileStream()...) })
+	t.Run("topics", func(t *testing.T) { compare(t, "testdata/topics", append(fileStream(), reporting())...) })
+}
+
+func compare(t *testing.T, dir string, plugins ...connect.Spec) {
+	requests := read(t, dir, "script.txt")
+	recorded := blocks(read(t, dir, "kafka.txt"))
+	answers, err := worker(t, plugins).Play(requests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := blocks(connect.Text(answers))
+	ours := blocks(script.Text(answers))
 	if len(ours) != len(recorded) {
 		t.Fatalf("%d answers, %d recorded ones: record them again", len(ours), len(recorded))
 	}
@@ -45,12 +53,12 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 	got := strings.Join(different, "\n\n") + "\n"
 	if *update {
-		if err := os.WriteFile(filepath.Join("testdata", "differences.txt"), []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "differences.txt"), []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want := blocks(read(t, "differences.txt"))
+	want := blocks(read(t, dir, "differences.txt"))
 	for _, d := range different {
 		if !slices.Contains(want, d) {
 			t.Errorf("an answer differs from Kafka's:\n%s", d)
@@ -63,9 +71,9 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, name string) string {
+func read(t *testing.T, dir, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +93,8 @@ func blocks(text string) []string {
 
 // difference returns what of two answers to a request is not the same.
 func difference(kafka, ours string) string {
-	if connect.IsValidation(kafka) && connect.IsValidation(ours) {
-		kafka, ours = connect.Validation(kafka, ours)
+	if script.IsValidation(kafka) && script.IsValidation(ours) {
+		kafka, ours = script.Validation(kafka, ours)
 	}
 	if kafka == ours {
 		return ""
@@ -109,8 +117,17 @@ func difference(kafka, ours string) string {
 	return b.String()
 }
 
+// fileStream are the file connectors, listed under the names that Kafka has for them.
+func fileStream() []connect.Spec {
+	specs := []connect.Spec{filesource.Spec, filesink.Spec}
+	for i := range specs {
+		specs[i].Class, specs[i].Aliases = specs[i].Aliases[0], nil
+	}
+	return specs
+}
+
 // worker starts a worker with an in-memory cluster that has the seed's records.
-func worker(t *testing.T) *connect.Player {
+func worker(t *testing.T, plugins []connect.Spec) *script.Player {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
 	if err != nil {
@@ -118,7 +135,7 @@ func worker(t *testing.T) *connect.Player {
 	}
 	t.Cleanup(c.Close)
 	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
-	if err := connect.Seed(t.Context(), opts...); err != nil {
+	if err := script.Seed(t.Context(), opts...); err != nil {
 		t.Fatal(err)
 	}
 	files := t.TempDir()
@@ -126,7 +143,7 @@ func worker(t *testing.T) *connect.Player {
 		t.Fatal(err)
 	}
 	text := engine.ConverterConfig{Class: convert.StringClass}
-	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: fileStream(), KeyConverter: text, ValueConverter: text,
+	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: plugins, KeyConverter: text, ValueConverter: text,
 		OffsetFlushInterval: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -143,5 +160,5 @@ func worker(t *testing.T) *connect.Player {
 	<-w.Ready()
 	srv := httptest.NewServer(rest.New(w))
 	t.Cleanup(srv.Close)
-	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files}
+	return &script.Player{Client: srv.Client(), URL: srv.URL, Files: files, Kafka: opts}
 }

@@ -1,15 +1,15 @@
 #!/bin/bash
-# Records what an Apache Kafka Connect worker answers to testdata/script.txt into
-# testdata/kafka.txt beside it:
+# Records what an Apache Kafka Connect worker answers to the scripts under testdata
+# into kafka.txt beside each, or to those of the directories that are named:
 #
-#     test/conformance/connect/record.sh
+#     test/conformance/connect/record.sh [testdata/topics]
 #
 # The worker is Kafka's own, in distributed mode, on the log of the binary that is
 # built here. Needs Java 17 and Maven; the tests need neither.
 set -eu
 cd "$(dirname "$0")"
-version=${KAFKA_VERSION:-4.3.1}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/connect-$version
+[ $# -gt 0 ] || set -- testdata testdata/topics
+. ../connectjars.sh
 work=$(mktemp -d)
 pids=()
 cleanup() {
@@ -18,23 +18,6 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
-
-if [ ! -s "$cache/classpath" ]; then
-    mkdir -p "$cache"
-    cat > "$cache/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>connect</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-runtime</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-file</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.25.1</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.1</version></dependency>
-  </dependencies>
-</project>
-POM
-    (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath)
-fi
 
 (cd ../../.. && CGO_ENABLED=0 go build -o "$work/sluice" ./cmd/sluice)
 port=$((20000 + RANDOM % 20000))
@@ -57,13 +40,16 @@ offset.flush.interval.ms=1000
 listeners=http://127.0.0.1:$rest
 plugin.discovery=service_load
 PROPERTIES
-mkdir "$work/files"
+mkdir "$work/files" "$work/classes"
+javac -nowarn -cp "$classpath" -d "$work/classes" ReportingSink.java
+mkdir -p "$work/classes/META-INF/services"
+echo ReportingSink > "$work/classes/META-INF/services/org.apache.kafka.connect.sink.SinkConnector"
 printf 'one\ntwo\nthree\n' > "$work/files/in.txt"
-java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(cat "$cache/classpath")" \
+java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$work/classes:$classpath" \
     org.apache.kafka.connect.cli.ConnectDistributed "$work/worker.properties" > "$work/connect.log" 2>&1 &
 pids+=($!)
 
-if ! go run ./record -url "http://127.0.0.1:$rest" -kafka "127.0.0.1:$port" -files "$work/files" -version "$version" testdata; then
+if ! go run ./record -url "http://127.0.0.1:$rest" -kafka "127.0.0.1:$port" -files "$work/files" -version "$version" "$@"; then
     tail -40 "$work/connect.log" "$work/sluice.log" >&2
     exit 1
 fi
