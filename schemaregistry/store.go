@@ -207,8 +207,10 @@ func (s *store) write(ctx context.Context, records []record) error {
 	}
 	s.writer.Close() // the next own ends what it left open
 	s.writer = nil
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
-		return errFenced
+	for _, fenced := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, kerr.InvalidProducerIDMapping} {
+		if errors.Is(err, fenced) {
+			return errFenced
+		}
 	}
 	return fmt.Errorf("write %s: %w", s.cfg.Topic, err)
 }
