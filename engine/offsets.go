@@ -76,8 +76,12 @@ func (w *Worker) sinkOffsets(ctx context.Context, name string, config map[string
 
 func sinkOffset(topic string, partition int32, offset int64) ConnectorOffset {
 	return ConnectorOffset{
-		Partition: fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic)),
+		Partition: sinkPartitionJSON(topic, partition),
 		Offset:    fmt.Appendf(nil, `{"kafka_offset":%d}`, offset)}
+}
+
+func sinkPartitionJSON(topic string, partition int32) []byte {
+	return fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic))
 }
 
 // of returns the offsets of a source.

@@ -19,6 +19,9 @@ const (
 	sinkBatchBytes = 16 << 20
 	// flushInterval is how often a connect.Flusher is asked.
 	flushInterval = time.Second
+	// prepareInterval is how often a connect.TwoPhase is asked. Output becomes
+	// visible at the tick after it was due.
+	prepareInterval = 500 * time.Millisecond
 	// leaveTimeout bounds leaving the consumer group.
 	leaveTimeout = 2 * time.Second
 )
@@ -40,6 +43,8 @@ type sinkTask struct {
 	sink     connect.Sink
 	flusher  connect.Flusher  // nil: Write makes durable
 	assigner connect.Assigner // may be nil
+	twoPhase connect.TwoPhase // may be nil
+	txn      *sinkTransaction // nil: consumer offsets are committed alone
 	client   *kgo.Client
 
 	changed    connect.Record // the fetcher's: a record before the batch has it
@@ -53,6 +58,7 @@ type sinkTask struct {
 	held       *sinkBatch                                // the writer's: came while the connector was paused
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
 	letters    *deadLetters                              // nil: no dead letter queue
+	unapplied  bool                                      // the writer's: what was committed last is not visible yet
 
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
@@ -120,6 +126,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 		s.sink = sink
 		s.flusher, _ = sink.(connect.Flusher)
 		s.assigner, _ = sink.(connect.Assigner)
+		s.twoPhase, _ = sink.(connect.TwoPhase)
 		return nil
 	})
 	if err != nil && s.stop.Err() != nil {
@@ -129,14 +136,20 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 }
 
 func (s *sinkTask) context() connect.SinkContext {
-	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report}
+	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report,
+		ExactlyOnce: s.cfg.ExactlyOnceSink == ExactlyOnceEnabled}
 }
 
 // consume joins the group, writes what comes and leaves the group.
 func (s *sinkTask) consume() error {
 	lifetime, end := context.WithCancel(s.kill)
 	defer end()
-	var err error
+	// Before the task is in the group: what an earlier run of it has open ends.
+	endTransactions, err := s.beginTransactions()
+	if err != nil {
+		return stopped(s.stop, err)
+	}
+	defer endTransactions()
 	if s.client, err = kgo.NewClient(s.consumerOpts(lifetime)...); err != nil {
 		return fmt.Errorf("make the kafka consumer: %w", err)
 	}
@@ -233,11 +246,7 @@ func (s *sinkTask) group() string {
 // writeAll is the writer's loop. It ends with nil when the task stops or the
 // fetcher has failed.
 func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
-	interval := flushInterval
-	if s.flusher == nil {
-		interval = s.cfg.OffsetFlushInterval
-	}
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(s.flushInterval())
 	defer tick.Stop()
 	for {
 		resumed := s.gate.whenResumed()
@@ -259,6 +268,16 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 			return err
 		}
 	}
+}
+
+func (s *sinkTask) flushInterval() time.Duration {
+	switch {
+	case s.twoPhase != nil:
+		return prepareInterval
+	case s.flusher != nil:
+		return flushInterval
+	}
+	return s.cfg.OffsetFlushInterval
 }
 
 // writeNext waits for the next thing to do and does it.
@@ -291,7 +310,7 @@ func (s *sinkTask) finish(healthy bool) error {
 	}
 	retry := backoff{limit: time.Second}
 	for {
-		err := s.flush(s.kill)
+		err := s.flushLast(s.kill)
 		if err == nil || !connect.IsRetriable(err) || s.kill.Err() != nil {
 			return firstError(err, s.commit(s.kill))
 		}
@@ -299,4 +318,11 @@ func (s *sinkTask) finish(healthy bool) error {
 			return s.commit(s.kill)
 		}
 	}
+}
+
+func (s *sinkTask) flushLast(ctx context.Context) error {
+	if s.twoPhase != nil {
+		return s.lastPhases(ctx)
+	}
+	return s.flush(ctx)
 }
