@@ -146,13 +146,17 @@ func (s *LakeSink) Write(_ context.Context, b *connect.Batch) error {
 		if len(p.values) == 0 {
 			p.start = r.Offset
 		}
-		text := string(r.Value.Bytes())
-		if r.Value.Type() == connect.String {
-			text = strings.Clone(r.Value.Text())
-		}
-		p.values, p.next = append(p.values, text), r.Offset+1
+		p.values, p.next = append(p.values, lakeText(r.Value)), r.Offset+1
 	}
 	return nil
+}
+
+// lakeText copies a value: the batch's memory is used again.
+func lakeText(v connect.Value) string {
+	if v.Type() == connect.Bytes {
+		return string(v.Bytes())
+	}
+	return strings.Clone(v.Text())
 }
 
 // Prepare implements connect.TwoPhase.
