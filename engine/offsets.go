@@ -206,6 +206,9 @@ type modification struct {
 	name   string
 	state  connectorState
 	reset  bool // all of them
+	// twoPhase: the sink has states that go with its offsets.
+	twoPhase bool
+	tasksMax int
 	// marks are a source's; partitions a sink's, with offset -1 for a reset.
 	marks      []connect.Mark
 	partitions []connect.PartitionOffset
@@ -239,9 +242,13 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 	if err != nil || d.err() != nil {
 		return false, firstError(err, d.err())
 	}
+	m.tasksMax = d.options.tasksMax
 	ctx, cancel := context.WithTimeout(ctx, alterTimeout)
 	defer cancel()
 	err = m.worker.plugins.call(ctx, d.spec, alterTimeout, func() (err error) {
+		if c, ok := d.config.(connect.SinkConfig); ok {
+			_, m.twoPhase = c.Sink().(connect.TwoPhase)
+		}
 		switch c := d.config.(type) {
 		case connect.SourceOffsetAlterer:
 			external, err = c.AlterOffsets(ctx, m.marks)
@@ -258,6 +265,9 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 
 func (m *modification) write(ctx context.Context) error {
 	if m.partitions != nil || m.worker.plugins.kind(m.state.config) == typeSink {
+		if m.twoPhase {
+			return m.writeTwoPhase(ctx)
+		}
 		return m.writeSink(ctx)
 	}
 	records := make([]*kgo.Record, len(m.marks))

@@ -273,7 +273,7 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 func (s *sinkTask) flushInterval() time.Duration {
 	switch {
 	case s.twoPhase != nil:
-		return prepareInterval
+		return min(prepareInterval, s.cfg.OffsetFlushInterval)
 	case s.flusher != nil:
 		return flushInterval
 	}
@@ -303,18 +303,21 @@ func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, 
 }
 
 // finish makes durable and commits what was written, before the sink is closed.
-// After a failure the sink is not asked any more.
+// After a failure the sink is not asked any more. Half of the time that the task
+// has is left for the group, which waits for its session otherwise.
 func (s *sinkTask) finish(healthy bool) error {
 	if !healthy {
 		return s.commit(s.kill)
 	}
+	trying, cancel := context.WithTimeout(s.kill, s.cfg.TaskShutdownTimeout/2)
+	defer cancel()
 	retry := backoff{limit: time.Second}
 	for {
 		err := s.flushLast(s.kill)
 		if err == nil || !connect.IsRetriable(err) || s.kill.Err() != nil {
 			return firstError(err, s.commit(s.kill))
 		}
-		if sleep(s.kill, retry.next()) != nil {
+		if sleep(trying, retry.next()) != nil {
 			return s.commit(s.kill)
 		}
 	}

@@ -190,6 +190,7 @@ func (x *sinkTransaction) abort(cause error) error {
 	defer cancel()
 	err := x.client.AbortBufferedRecords(ctx)
 	if err == nil {
+		x.distrust(cause)
 		err = x.client.EndTransaction(ctx, kgo.TryAbort)
 	}
 	switch {
@@ -201,6 +202,21 @@ func (x *sinkTransaction) abort(cause error) error {
 		return connect.Retriable(cause)
 	}
 	return cause
+}
+
+// distrust makes the end of the transaction a new epoch of the producer when a
+// request was not answered. It may be on its way still, and before version 2 of
+// transactions it could not be told from one of the next transaction. The client
+// takes a new epoch where it does not know how an attempt to end one went, so it
+// gets such an attempt.
+func (x *sinkTransaction) distrust(cause error) {
+	var answer *kerr.Error
+	if errors.As(cause, &answer) {
+		return
+	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = x.client.EndTransaction(over, kgo.TryAbort) // fails
 }
 
 // memberMoved tells whether the group has gone on without the task, which hears of

@@ -155,19 +155,22 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 	return states, nil
 }
 
-// keys returns the keys of a connector's states, once the topic has been read.
-func (s *sinkStates) keys(connector string) [][]byte {
+// all returns the states of a connector by their keys, once the topic has been
+// read.
+func (s *sinkStates) all(connector string) map[string]sinkState {
 	prefix := string(appendOffsetKey(nil, connector, nil))
 	prefix = prefix[:len(prefix)-1] // without the bracket
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var keys [][]byte
-	for key := range s.values {
+	found := make(map[string]sinkState)
+	for key, value := range s.values {
 		if strings.HasPrefix(key, prefix) {
-			keys = append(keys, []byte(key))
+			var st sinkState
+			_ = json.Unmarshal(value, &st) // one that cannot be read can be dropped
+			found[key] = st
 		}
 	}
-	return keys
+	return found
 }
 
 func sinkStateKey(connector string, tp connect.TopicPartition) []byte {
