@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-data/sluice/connect/connecttest"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/internal/vfs"
 )
 
 func lakeConf(kv ...string) map[string]string {
@@ -107,7 +108,9 @@ func killSink(t *testing.T, after int64) (survived bool) {
 	w := enginetest.Start(t, way, quick, plugin)
 	w.Create(t, "snk", lakeConf())
 	done := func() bool { return len(lake.Values()) >= n && committed(t, c, "connect-snk", "in", 0) == n }
-	state := func() string { return fmt.Sprint(lake.Values(), " committed ", committed(t, c, "connect-snk", "in", 0)) }
+	state := func() string {
+		return fmt.Sprint(lake.Values(), " committed ", committed(t, c, "connect-snk", "in", 0))
+	}
 	enginetest.Eventually(t, func() bool { return m.killed() || done() }, state)
 	survived = !m.killed()
 	m.kill()
@@ -227,6 +230,13 @@ func TestSinkStatesSurviveRestart(t *testing.T) {
 // stateValues returns the latest committed values of the state topic.
 func stateValues(t *testing.T, c *enginetest.Cluster) []string {
 	t.Helper()
+	values, _ := readStates(t, c)
+	return values
+}
+
+// readStates returns them and the number of records that the topic has for them.
+func readStates(t *testing.T, c *enginetest.Cluster) (values []string, records int) {
+	t.Helper()
 	latest := make(map[string]string)
 	end := rand.Text()
 	client := enginetest.Client(t, c, kgo.ConsumeTopics("connect-sink-state"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
@@ -236,20 +246,21 @@ func stateValues(t *testing.T, c *enginetest.Cluster) []string {
 	for ctx.Err() == nil {
 		for _, r := range client.PollFetches(ctx).Records() {
 			if string(r.Key) == end {
-				values := []string{}
+				values = []string{}
 				for key, value := range latest {
 					values = append(values, strings.TrimSpace(key+" "+value))
 				}
 				slices.Sort(values)
-				return values
+				return values, records
 			}
+			records++
 			if latest[string(r.Key)] = string(r.Value); r.Value == nil {
 				delete(latest, string(r.Key))
 			}
 		}
 	}
 	t.Fatal("the state topic cannot be read")
-	return nil
+	return nil, 0
 }
 
 func textBatch(tp connect.TopicPartition, from, to int) *connect.Batch {
@@ -440,4 +451,44 @@ func TestTwoPhaseSinkWithoutTransactions(t *testing.T) {
 	if got := stateValues(t, c); len(got) > 0 {
 		t.Errorf("states: got %q, want none", got)
 	}
+}
+
+// TestSinkStatesSurviveCompaction restarts on a state topic of which compaction has
+// left the latest states only, without the markers of their transactions.
+func TestSinkStatesSurviveCompaction(t *testing.T) {
+	fs := vfs.NewMem()
+	c, stop := embeddedOn(t, fs, "/data")
+	setting := func(v string) *string { return &v }
+	if _, err := kadm.NewClient(enginetest.Client(t, c)).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": setting("compact"), "segment.ms": setting("100"),
+		"min.cleanable.dirty.ratio": setting("0"), "delete.retention.ms": setting("0")}, "connect-sink-state"); err != nil {
+		t.Fatal(err)
+	}
+	lake := connecttest.NewLake()
+	var down atomic.Bool
+	w := enginetest.Start(t, c, quick, lakePlugin(lake, func(s *connecttest.LakeSink) {
+		s.OnApply = func(context.Context) error {
+			if down.Load() {
+				return connect.Retriable(errors.New("503 Slow Down"))
+			}
+			return nil
+		}
+	}))
+	w.Create(t, "snk", lakeConf())
+	for n := range 20 {
+		enginetest.Produce(t, c, numbered("in", 0, n, n+1)...)
+		awaitVisible(t, lake, n+1)
+	}
+	enginetest.Eventually(t, func() bool { return strings.HasSuffix(fmt.Sprint(stateValues(t, c)), `{"offset":20}]`) }, func() string { return fmt.Sprint(stateValues(t, c)) })
+	down.Store(true)
+	enginetest.Produce(t, c, numbered("in", 0, 20, 21)...)
+	enginetest.Eventually(t, func() bool { return committed(t, c, "connect-snk", "in", 0) == 21 }, func() string { return "nothing was committed" })
+	w.Stop(t)
+	records := 0
+	enginetest.Eventually(t, func() bool { _, records = readStates(t, c); return records < 20 }, func() string { return fmt.Sprintf("the topic still has %d records", records) })
+	stop()
+	c, _ = embeddedOn(t, fs, "/data")
+	down.Store(false)
+	enginetest.Start(t, c, quick, lakePlugin(lake, nil))
+	awaitVisible(t, lake, 21)
+	wantOnce(t, lake, 21)
 }
