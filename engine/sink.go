@@ -251,11 +251,12 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 	for {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
-		if resumed != nil || s.held != nil {
+		// What waits for Apply has a limit, as long as nothing is added to it (I5).
+		if resumed != nil || s.held != nil || s.unapplied {
 			filled = nil
 		}
 		var err error
-		if b := s.held; b != nil && resumed == nil {
+		if b := s.held; b != nil && resumed == nil && !s.unapplied {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {

@@ -96,6 +96,7 @@ func TestSuiteFindsFlawsOfTwoPhases(t *testing.T) {
 		for _, c := range sinkChecks {
 			found = append(found, failures(t, func(tb testing.TB) { runSinkCheck(tb, lakeFixture(flaw), c) })...)
 		}
+		found = append(found, failures(t, func(tb testing.TB) { sinkCrashes(tb, lakeFixture(flaw)) })...)
 		wantFailure(t, found, want)
 	}
 }

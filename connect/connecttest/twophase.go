@@ -101,33 +101,39 @@ func sinkKeepsBack(t testing.TB, h *sinkHarness) {
 // sinkCrashes lets the engine end after every possible number of steps and another
 // sink take the place of the first. That one is closed before, or it hangs and ends
 // later, when its commits are refused.
-func sinkCrashes(t testing.TB, first *sinkHarness) {
-	if _, ok := first.make().(connect.TwoPhase); !ok {
-		return
-	}
+func sinkCrashes(t testing.TB, fixture NewSinkFixture) {
 	for steps, over := 1, false; !over; steps++ {
 		for _, hangs := range []bool{false, true} {
-			h := &sinkHarness{t: t, SinkFixture: first.fixture(t), tp: first.tp}
-			h.open()
-			over = h.run(steps)
-			zombie := h.sink
-			if !hangs {
-				h.close()
+			h := &sinkHarness{t: t, SinkFixture: fixture(t), tp: sinkPartition}
+			if _, ok := h.make().(connect.TwoPhase); !ok {
+				return
 			}
-			h.open()
-			h.write(sinkRecords)
-			h.flushAll()
-			h.close()
-			if hangs {
-				h.sink = zombie
-				_ = h.prepare(zombie.(connect.TwoPhase)) // the transaction is refused
-				h.close()
-			}
+			h.watch(func() { over = h.crash(steps, hangs) })
 			if got, want := h.Visible(), numbersUpTo(sinkRecords); !slices.Equal(got, want) {
 				t.Fatalf("end after %d steps (hangs: %v): visible are %v, want 0 to %d in order", steps, hangs, got, sinkRecords-1)
 			}
 		}
 	}
+}
+
+// crash returns whether there was no step left.
+func (h *sinkHarness) crash(steps int, hangs bool) (over bool) {
+	h.t.Helper()
+	h.open()
+	over = h.run(steps)
+	zombie := h.sink
+	if !hangs {
+		h.close()
+	}
+	h.open()
+	h.write(sinkRecords)
+	h.flushAll()
+	h.close()
+	if hangs {
+		h.sink = zombie
+		_ = h.prepare(zombie.(connect.TwoPhase)) // the transaction is refused
+	}
+	return over
 }
 
 // run goes through the phases of a few files and returns false when the steps are
