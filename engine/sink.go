@@ -201,6 +201,7 @@ func (s *sinkTask) leave(end context.CancelFunc) {
 	_ = s.client.LeaveGroupContext(ctx)
 	end()
 	s.client.CloseAllowingRebalance()
+	s.client.AllowRebalance() // closing polls once more, which the client's own goroutines may wait for
 }
 
 // instanceID makes the task a static member of its group (KIP-345): after kill -9

@@ -191,6 +191,39 @@ func TestSinkWaitsForTheFormerOwner(t *testing.T) {
 	}
 }
 
+// TestSinkReadsStatesToTheEnd hides the state of a partition behind the open
+// transaction of another connector. The new owner has to wait for it: without the
+// state, what it names would never show.
+func TestSinkReadsStatesToTheEnd(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	compact := "compact"
+	if _, err := kadm.NewClient(enginetest.Client(t, c)).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, "connect-sink-state"); err != nil {
+		t.Fatal(err)
+	}
+	lake := connecttest.NewLake()
+	former := lake.Sink()
+	in := connect.TopicPartition{Topic: "in"}
+	must(t, former.Assign(t.Context(), []connect.PartitionOffset{{TopicPartition: in, Offset: 0}}))
+	must(t, former.Write(t.Context(), textBatch(in, 0, 5)))
+	states, err := former.Prepare(t.Context())
+	must(t, err)
+	open := enginetest.Client(t, c, kgo.TransactionalID("of another connector"))
+	must(t, open.BeginTransaction())
+	must(t, open.ProduceSync(t.Context(), &kgo.Record{Topic: "connect-sink-state", Key: []byte("another")}).FirstErr())
+	openTransaction(t, c, "former", states)(true)
+
+	w := enginetest.Start(t, c, quick, lakePlugin(lake, nil))
+	w.Create(t, "snk", lakeConf())
+	enginetest.Eventually(t, func() bool { return len(instances(t, c, "connect-snk")) == 1 }, func() string { return "the task has not joined" })
+	tick := time.NewTimer(300 * time.Millisecond) // a task that does not wait has committed by then
+	<-tick.C
+	must(t, open.EndTransaction(t.Context(), kgo.TryAbort))
+	awaitVisible(t, lake, 10)
+	w.Stop(t)
+	wantOnce(t, lake, 10)
+}
+
 // TestSinkStatesSurviveRestart stops everything between the commit and Apply. What
 // was committed must become visible with the next start, from the topic alone.
 func TestSinkStatesSurviveRestart(t *testing.T) {

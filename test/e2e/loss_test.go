@@ -9,39 +9,55 @@ import (
 	"time"
 )
 
-// allArrived waits until the ids 0 to n-1 are in the log and in the bucket.
+// allArrived waits until the ids 0 to n-1 are in the log, and every record of the
+// log is in the bucket, exactly once (I3).
 func allArrived(t *testing.T, s *sluice, b *bucket, topic string, n int, limit time.Duration) {
 	t.Helper()
+	var records [][]byte
 	objects := map[string][]string{}
 	eventually(t, limit, func() error {
-		if err := b.lines(t.Context(), objects); err != nil {
-			return err
+		records = records[:0]
+		for _, r := range s.records(t, topic) {
+			records = append(records, r.Value)
 		}
-		var lines [][]byte
-		for _, object := range objects {
-			for _, line := range object {
-				lines = append(lines, []byte(line))
-			}
-		}
-		absent, err := missing(n, lines)
+		absent, err := missing(n, records)
 		if err == nil && absent > 0 {
-			err = fmt.Errorf("%d of %d are missing in S3 (%d lines in %d objects)", absent, n, len(lines), len(objects))
+			err = fmt.Errorf("%d of %d are missing in the log", absent, n)
+		}
+		if err == nil {
+			err = b.lines(t.Context(), objects)
+		}
+		if err == nil {
+			err = sameRecords(records, objects)
 		}
 		return err
 	})
-	var lines [][]byte
-	for _, r := range s.records(t, topic) {
-		lines = append(lines, r.Value)
+	t.Logf("%d sent, %d records in the log, the same in %d objects", n, len(records), len(objects))
+}
+
+// sameRecords compares what the log has with the lines of all objects, in any
+// order and with as many of each.
+func sameRecords(records [][]byte, objects map[string][]string) error {
+	count := make(map[string]int, len(records))
+	for _, r := range records {
+		count[string(r)]++
 	}
-	absent, err := missing(n, lines)
-	if err != nil || absent > 0 {
-		t.Errorf("%d of %d are missing in the log, %v", absent, n, err)
-	}
-	inS3 := 0
+	lines := 0
 	for _, object := range objects {
-		inS3 += len(object)
+		lines += len(object)
+		for _, line := range object {
+			count[line]--
+		}
 	}
-	t.Logf("%d sent, %d records in the log, %d lines in %d objects", n, len(lines), inS3, len(objects))
+	missing, doubled := 0, 0
+	for _, n := range count {
+		missing += max(n, 0)
+		doubled += max(-n, 0)
+	}
+	if missing+doubled > 0 {
+		return fmt.Errorf("of %d records %d are missing in S3 and %d are there once too often (%d lines in %d objects)", len(records), missing, doubled, lines, len(objects))
+	}
+	return nil
 }
 
 // TestKillNine publishes 50,000 messages at 10,000/s while the server is killed
