@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // abandonGrace is what a task gets to return after everything that it could
@@ -25,14 +27,15 @@ type instance struct {
 	kill    context.Context
 	killNow context.CancelFunc
 	gate    gate
+	meter   *meters.Run
 	done    chan struct{} // closed when the task's goroutines are over
 
 	stopping bool
 	failed   bool
 }
 
-func newInstance(id TaskID, config map[string]string, generation int) *instance {
-	i := &instance{id: id, config: config, generation: generation, done: make(chan struct{})}
+func newInstance(id TaskID, config map[string]string, generation int, meter *meters.Run) *instance {
+	i := &instance{id: id, config: config, generation: generation, meter: meter, done: make(chan struct{})}
 	i.kill, i.killNow = context.WithCancel(context.Background())
 	i.stop, i.stopNow = context.WithCancel(i.kill)
 	return i

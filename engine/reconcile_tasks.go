@@ -9,7 +9,7 @@ import (
 // startTask runs a task in goroutines of its own.
 func (r *reconciler) startTask(c *connector, number int, config map[string]string, paused bool) {
 	r.generation++
-	i := newInstance(TaskID{c.name, number}, config, r.generation)
+	i := newInstance(TaskID{c.name, number}, config, r.generation, r.meters.Task(c.name, number).Begin())
 	i.gate.set(paused)
 	c.tasks[number] = i
 	c.began(number)
@@ -18,6 +18,7 @@ func (r *reconciler) startTask(c *connector, number int, config map[string]strin
 	// the connector's code does.
 	go func() {
 		err := guard(func() error { return r.runTask(i) })
+		i.meter.Ended(err)
 		close(i.done)
 		r.post(func(r *reconciler) { r.taskEnded(i, err) })
 	}()
@@ -74,6 +75,9 @@ func (r *reconciler) taskStopped(i *instance, stopped bool) {
 	delete(c.tasks, i.id.Task)
 	c.tellIdle()
 	r.reconcile(c.name)
+	if c.tasks[i.id.Task] == nil { // it was not a restart
+		r.meters.ForgetTask(i.id.Connector, i.id.Task)
+	}
 }
 
 // restart follows a restart request (KIP-745).

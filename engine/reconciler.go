@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"maps"
 	"sync"
+
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // reconciler makes what runs equal to what should run. One goroutine owns all
@@ -17,6 +19,7 @@ type reconciler struct {
 	connectors map[string]*connector
 	generation int // of the last instance
 	ledger     restartLedger
+	meters     meters.Worker
 	draining   bool
 
 	// background are the goroutines that the reconciler started and that will
@@ -168,6 +171,7 @@ func (r *reconciler) remove(c *connector) {
 	if len(c.tasks) == 0 {
 		c.tellIdle()
 		delete(r.connectors, c.name)
+		r.meters.ForgetConnector(c.name)
 		r.forgetStatus(c.name)
 		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
 	}
@@ -233,11 +237,13 @@ func (r *reconciler) report(c *connector, state State, trace string) {
 		return
 	}
 	c.state = state
+	r.meters.SetConnectorState(c.name, string(state))
 	r.stores.statuses.putConnector(c.name, state, trace)
 	r.cfg.Logger.Info("connector state", logConnector, c.name, "state", state)
 }
 
 func (r *reconciler) reportTask(i *instance, state State, trace string) {
+	r.meters.SetTaskState(i.id.Connector, i.id.Task, string(state))
 	r.stores.statuses.putTask(i.id, i.generation, state, trace)
 	r.cfg.Logger.Info("task state", logConnector, i.id.Connector, logTask, i.id.Task, "state", state)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -83,12 +84,16 @@ func (s *sinkTask) phases(ctx context.Context) error {
 		return s.applyAndCommit(ctx, states)
 	}
 	id, generation := s.client.GroupMetadata()
-	if err := s.txn.commit(ctx, groupMember{s.group(), id, s.instanceID(), generation}, states); err != nil {
+	began := time.Now()
+	err = s.txn.commit(ctx, groupMember{s.group(), id, s.instanceID(), generation}, states)
+	s.meter.Committed(time.Since(began), err)
+	if err != nil {
 		return err
 	}
 	for _, st := range states {
 		p := s.partitions[st.TopicPartition]
 		p.durable, p.committed = st.Offset, st.Offset
+		s.meter.CommittedTo(st.TopicPartition, st.Offset)
 	}
 	s.unapplied = true
 	return s.applyCommitted(ctx)

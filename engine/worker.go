@@ -24,6 +24,8 @@ type Worker struct {
 	over  chan struct{} // closed by refuse: changes are refused
 	// refuse may be called more than once.
 	refuse func()
+	// noteTasksConfig logs, the first time, that a client uses what is deprecated.
+	noteTasksConfig func()
 	// changing has a token for the change that is under way: each looks at the
 	// state and then writes.
 	changing chan struct{}
@@ -38,6 +40,9 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Logger = cfg.Logger.With(loglevel.Key, loggerName)
 	w := &Worker{cfg: cfg, ready: make(chan struct{}), over: make(chan struct{}), changing: make(chan struct{}, 1)}
 	w.refuse = sync.OnceFunc(func() { close(w.over) })
+	w.noteTasksConfig = sync.OnceFunc(func() {
+		cfg.Logger.Warn("a client asks for GET /connectors/{connector}/tasks-config, which is deprecated; use GET /connectors/{connector}/tasks")
+	})
 	var err error
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
@@ -53,6 +58,9 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
 	w.reconciler.stores = w.stores
+	if cfg.Metrics != nil {
+		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+	}
 	return w, nil
 }
 
