@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,6 +87,38 @@ func TestKillNine(t *testing.T) {
 	// Well below the 45 s after which the group would give up a dead sink task.
 	allArrived(t, s, bucket, "iot-sensors", n, 30*time.Second)
 	t.Logf("arrived after %.1f s", time.Since(begin).Seconds())
+	s.stop(t)
+}
+
+// TestKillBeforeVisible kills the server when its output is committed and cannot
+// be seen yet, and again while it completes what the one before left. The uploads
+// of the dead are completed, not written again (I3).
+func TestKillBeforeVisible(t *testing.T) {
+	const n, kills = 3000, 3
+	bucket := makeBucket(t, "kill-before-visible")
+	broker := startMosquitto(t)
+	proxy := newFaultyS3(t)
+	s := startSluice(t, s3Env(proxy.URL))
+	s.create(t, seedConfig(t, "mqtt-source.json"))
+	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "500"}))
+	s.waitRunning(t, "s3-sink-connector")
+	broker.waitSubscribed(t, "sensor/temperature")
+	client, all := publisher(t), readings(n)
+	for i := range kills {
+		proxy.hidden.Store(true)
+		refused := proxy.refused.Load()
+		publish(t, client, "sensor/temperature", 2000, all[i*n/kills:(i+1)*n/kills])
+		eventually(t, 20*time.Second, func() error {
+			if proxy.refused.Load() == refused {
+				return errors.New("nothing was to become visible")
+			}
+			return nil
+		})
+		s.kill()
+		proxy.hidden.Store(false)
+		s.start(t)
+	}
+	allArrived(t, s, bucket, "iot-sensors", n, 30*time.Second)
 	s.stop(t)
 }
 
