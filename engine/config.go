@@ -44,6 +44,8 @@ type Config struct {
 	KeyConverter    ConverterConfig
 	ValueConverter  ConverterConfig
 	HeaderConverter ConverterConfig
+	// RegistryURL is the schema registry of converters that name none.
+	RegistryURL string
 
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec

@@ -98,7 +98,7 @@ func TestOwnOffsetTopic(t *testing.T) {
 // TestOwnOffsetTopicSurvivesKill is TestExactlyOnceSourceSurvivesKill with the offsets in
 // the connector's own topic (I7).
 func TestOwnOffsetTopicSurvivesKill(t *testing.T) {
-	const n = 60
+	const n = 30
 	for after := int64(0); ; after++ {
 		survived := false
 		if !t.Run(fmt.Sprint(after), func(t *testing.T) {
