@@ -20,6 +20,7 @@ type stores struct {
 	configs  *configStore
 	offsets  *offsetStore
 	statuses *statusStore
+	states   *sinkStates
 	// fencing has a token for whoever fences source tasks.
 	fencing chan struct{}
 }
@@ -31,6 +32,7 @@ func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s.configs = newConfigStore(s, onChange)
 	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
+	s.states = newSinkStates(s)
 	return s
 }
 
