@@ -25,8 +25,9 @@ var layers = []layer{
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
+	{path: "engine/cluster"},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
+	{path: "engine", imports: []string{"engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
