@@ -40,6 +40,9 @@ type place struct {
 	offset int64
 }
 
+// snapshotTimeout bounds the reading of the config topic before an assignment.
+const snapshotTimeout = time.Second
+
 // errBehind ends the membership of a worker that cannot read what its leader has.
 var errBehind = errors.New("the config topic could not be read as far as the leader has read it")
 
@@ -135,6 +138,8 @@ func (g *group) readUp(ctx context.Context) {
 // snapshot returns what is in the config topic, for an assignment to be made of,
 // or what this worker has read of it when it cannot read to the end now.
 func (g *group) snapshot(ctx context.Context) (cluster.ConfigSnapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
 	if err := g.stores.follower.sync(ctx, g.cfg.ConfigTopic.Name); err != nil {
 		g.cfg.Logger.Debug("read the config topic before joining the group", logError, err)
 	}
@@ -148,11 +153,6 @@ func (g *group) OnAssigned(a cluster.Assignment) {
 		return // the member joins again
 	}
 	g.setPlace(place{joined: a.LeaderID != "", generation: a.Generation, leader: a.IsLeader, leaderURL: a.LeaderURL, offset: a.Offset})
-	if a.LeaderID == "" {
-		g.cfg.Logger.Warn("the worker is not in its group; nothing runs here until it is", "group", g.cfg.GroupID)
-	} else {
-		g.cfg.Logger.Info("work assigned", "generation", a.Generation, "leader", a.LeaderURL, "connectors", len(a.Connectors), "tasks", len(a.Tasks))
-	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), g.cfg.Group.SyncTimeout, errBehind)
 	g.stopReading = cancel
 	g.reading.Go(func() {
@@ -173,7 +173,6 @@ func (g *group) takeOver(ctx context.Context, a cluster.Assignment) {
 		return // a newer assignment has come
 	}
 	g.cfg.Logger.Warn("leave the group: "+errBehind.Error(), "timeout", g.cfg.Group.SyncTimeout)
-	g.revoke(nil) // before others get it
 	g.mu.Lock()
 	leave := g.leave
 	g.mu.Unlock()
@@ -189,21 +188,15 @@ func (g *group) awaitNoReading() {
 	g.reading.Wait()
 }
 
-// OnRevoked implements cluster.Listener.
+// OnRevoked implements cluster.Listener. It returns when the work has stopped and
+// its statuses are written.
 func (g *group) OnRevoked(connectors []string, tasks []cluster.TaskID) {
 	g.awaitNoReading()
-	g.cfg.Logger.Info("work revoked", "connectors", len(connectors), "tasks", len(tasks))
-	g.revoke(func(o *ownership) { o.remove(connectors, tasks) })
-}
-
-// revoke takes a part of what is owned away, or all of it with nil, and returns
-// when that has stopped and its statuses are written.
-func (g *group) revoke(part func(*ownership)) {
 	stopped := make(chan struct{})
-	g.reconciler.post(func(r *reconciler) { r.revoke(part, stopped) })
+	g.reconciler.post(func(r *reconciler) { r.revoke(connectors, tasks, stopped) })
 	select {
 	case <-stopped:
-	case <-g.reconciler.over: // which stops everything
+	case <-g.reconciler.over: // which has stopped everything
 		return
 	}
 	// The new owners' statuses have to come after these.

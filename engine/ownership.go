@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"maps"
-
-	"github.com/sluice-data/sluice/engine/cluster"
-)
+import "github.com/sluice-data/sluice/engine/cluster"
 
 // ownership is what a worker runs of that which the config topic asks for: all of
 // it when it is alone, else what the leader of the group has assigned.
@@ -55,7 +51,10 @@ func (o *ownership) remove(connectors []string, tasks []cluster.TaskID) {
 
 // names returns the connectors of which anything is this worker's.
 func (o *ownership) names() map[string]bool {
-	names := maps.Clone(o.connectors)
+	names := make(map[string]bool)
+	for name := range o.connectors {
+		names[name] = true
+	}
 	for name := range o.tasks {
 		names[name] = true
 	}

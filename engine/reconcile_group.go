@@ -26,15 +26,11 @@ func (r *reconciler) assign(o ownership, a cluster.Assignment) {
 	}
 }
 
-// revoke takes a part of what is owned away, or all of it with nil, and closes
-// stopped when that does not run here any more.
-func (r *reconciler) revoke(part func(*ownership), stopped chan struct{}) {
+// revoke takes a part of what is owned away and closes stopped when that does not
+// run here any more.
+func (r *reconciler) revoke(connectors []string, tasks []cluster.TaskID, stopped chan struct{}) {
 	names := r.owned.names()
-	if part == nil {
-		r.owned = ownership{generation: r.owned.generation}
-	} else {
-		part(&r.owned)
-	}
+	r.owned.remove(connectors, tasks)
 	var going []*instance
 	for name := range names {
 		r.reconcile(name)
