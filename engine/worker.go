@@ -175,9 +175,9 @@ func (w *Worker) close() {
 	w.stores.close(ctx)
 }
 
-// Ready returns a channel that is closed once the state has been read from the
-// log.
-func (w *Worker) Ready() <-chan struct{} { return w.ready }
+// Ready returns a channel that is closed once the worker has read its state from
+// the log and is in its group.
+func (w *Worker) Ready() <-chan struct{} { return w.group.joined }
 
 // Health says whether the worker has started and goes on working. It waits for an
 // answer of the worker's own goroutine until ctx ends.
@@ -187,7 +187,9 @@ func (w *Worker) Health(ctx context.Context) Health {
 	default:
 		return Health{Starting, "Worker is still starting up. It is reading its state from the internal topics."}
 	}
-	if !w.group.hasJoined() {
+	select {
+	case <-w.group.joined:
+	default:
 		return Health{Starting, "Worker is still starting up. It is joining the group of workers " + w.cfg.GroupID + "."}
 	}
 	alive := make(chan struct{})

@@ -26,7 +26,7 @@ const (
 // restConfig is how the REST API is protected.
 type restConfig struct {
 	https      bool
-	tls        *security.TLSOptions // with https
+	tls        *security.TLSOptions // with https, and for requests to workers that have it; nil: not set
 	accessFile string               // empty: everybody may do everything
 }
 
@@ -41,7 +41,7 @@ func (c *Config) takeREST() error {
 		}
 	}
 	maps.DeleteFunc(c.Properties, func(key, _ string) bool { return strings.HasPrefix(key, restTLSPrefix) })
-	if !c.rest.https {
+	if !c.rest.https && len(own) == 0 {
 		return nil
 	}
 	var p listenerProperties
@@ -50,7 +50,7 @@ func (c *Config) takeREST() error {
 	if err := connect.Err(d.Parse(own)); err != nil {
 		return fmt.Errorf("%s*: %w", restTLSPrefix, err)
 	}
-	if c.rest.tls = p.tls(); c.rest.tls.KeystoreFile == "" && c.rest.tls.Chain == "" {
+	if c.rest.tls = p.tls(); c.rest.https && c.rest.tls.KeystoreFile == "" && c.rest.tls.Chain == "" {
 		return errors.New("listeners: https needs " + restTLSPrefix + "ssl.keystore.location, a PEM file with the certificate chain and the private key")
 	}
 	return nil
