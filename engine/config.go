@@ -44,6 +44,16 @@ type Config struct {
 	ValueConverter  ConverterConfig
 	HeaderConverter ConverterConfig
 
+	// AdvertisedHost, AdvertisedPort and AdvertisedListener are rest.advertised.*:
+	// what WorkerID and Group.URL should be made of, for whoever serves the REST API.
+	// Zero values mean that its listener says it.
+	AdvertisedHost     string
+	AdvertisedPort     int
+	AdvertisedListener string // http or https
+
+	// Group is how the worker shares its group.id; by default it is alone.
+	Group GroupConfig
+
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
 
@@ -116,6 +126,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
+	c.Group.setDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -154,5 +165,6 @@ func (c *Config) validate() error {
 	if len(c.ClientOpts) == 0 && len(c.BootstrapServers) == 0 {
 		errs = append(errs, errors.New("bootstrap.servers: name at least one broker"))
 	}
+	errs = append(errs, c.Group.validate())
 	return errors.Join(errs...)
 }

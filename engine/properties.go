@@ -14,12 +14,11 @@ type workerOptions struct {
 	cfg                                    Config
 	replication                            [3]int
 	offsetPartitions, statusPartitions     int
-	advertisedHost, advertisedListener     string
-	advertisedPort                         int
 	securityProtocol, pluginPath, override string
 	providers, restExtensions              []string
 	topicCreation                          bool
 	topicTracking, topicReset, autoRestart bool
+	signatures                             []string
 }
 
 // ParseProperties reads a worker's properties, under Kafka Connect's names, and
@@ -82,9 +81,9 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "offset.flush.interval.ms", Var: &c.OffsetFlushInterval, Default: "60000", Check: positive(&c.OffsetFlushInterval), Doc: "How often a sink's offsets are committed."},
 		connect.Option{Name: "offset.flush.timeout.ms", Var: &c.OffsetFlushTimeout, Default: "5000", Check: positive(&c.OffsetFlushTimeout), Doc: "How long one commit of offsets may take."},
 		connect.Option{Name: "listeners", Var: &c.Listeners, Default: "http://:8083", Doc: "Listeners of the REST API."},
-		connect.Option{Name: "rest.advertised.host.name", Var: &o.advertisedHost, NoDefault: true, Doc: "Host of worker_id."},
-		connect.Option{Name: "rest.advertised.port", Var: &o.advertisedPort, NoDefault: true, Doc: "Port of worker_id."},
-		connect.Option{Name: "rest.advertised.listener", Var: &o.advertisedListener, NoDefault: true, OneOf: []string{"http"}, Doc: "Protocol of worker_id."},
+		connect.Option{Name: "rest.advertised.host.name", Var: &c.AdvertisedHost, NoDefault: true, Doc: "Host at which other workers reach this one, and of worker_id."},
+		connect.Option{Name: "rest.advertised.port", Var: &c.AdvertisedPort, NoDefault: true, Check: portNumber(&c.AdvertisedPort), Doc: "Port at which other workers reach this one, and of worker_id."},
+		connect.Option{Name: "rest.advertised.listener", Var: &c.AdvertisedListener, NoDefault: true, OneOf: []string{"http", "https"}, Doc: "Protocol by which other workers reach this one."},
 	)
 	d.Add(
 		connect.Option{Name: "topic.tracking.enable", Var: &o.topicTracking, Default: "true", Doc: "Whether the topics that connectors use are noted."},
@@ -92,10 +91,10 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "auto.restart.enable", Var: &o.autoRestart, Default: "true", Doc: "Whether what has failed is restarted by itself."},
 	)
 	o.defineTopics(d)
+	o.defineGroup(d)
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
-		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
-		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
+		"inter.worker.key.size", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
 		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
 }
 
@@ -126,6 +125,15 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 	)
 }
 
+func portNumber(v *int) func() error {
+	return func() error {
+		if *v < 1 || *v > 1<<16-1 {
+			return errors.New("Value must be between 1 and 65535")
+		}
+		return nil
+	}
+}
+
 func topicName(v *string) func() error {
 	return func() error {
 		if !validTopic(*v) {
@@ -152,6 +160,9 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
 	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties
+	if c.Group.MaxDelay == 0 {
+		c.Group.MaxDelay = -1 // the zero value means the default
+	}
 	var err error
 	c.WorkerID, err = o.workerID()
 	return c, err
@@ -159,7 +170,7 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 
 // workerID is the advertised host:port: what is set, else the first listener.
 func (o *workerOptions) workerID() (string, error) {
-	host, port := o.advertisedHost, o.advertisedPort
+	host, port := o.cfg.AdvertisedHost, o.cfg.AdvertisedPort
 	if len(o.cfg.Listeners) > 0 {
 		u, err := url.Parse(o.cfg.Listeners[0])
 		if err != nil || u.Scheme != "http" {

@@ -18,6 +18,7 @@ type Worker struct {
 	plugins    *plugins
 	stores     *stores
 	reconciler *reconciler
+	group      *group
 	clusterID  atomic.Pointer[string]
 
 	ready chan struct{} // closed once the state has been read
@@ -53,6 +54,8 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
 	w.reconciler.stores = w.stores
+	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
+	w.reconciler.group, w.stores.group = w.group, w.group
 	return w, nil
 }
 
@@ -86,11 +89,33 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.reconciler.forget()
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
+	err := w.work(ctx)
+	w.cfg.Logger.Info("worker has stopped")
+	return err
+}
+
+// work runs connectors as a member of the group until ctx ends, or the group
+// cannot have this worker, which is an error. The worker leaves the group when
+// everything has stopped.
+func (w *Worker) work(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	member, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var err error
+	var running sync.WaitGroup
+	running.Go(func() { w.group.leads(member) })
+	running.Go(func() {
+		if err = w.group.run(member); err != nil {
+			end()
+		}
+	})
 	w.reconciler.run(ctx)
 	w.refuse()
 	w.awaitChange()
-	w.cfg.Logger.Info("worker has stopped")
-	return nil
+	leave()
+	running.Wait()
+	return err
 }
 
 // awaitChange lets a change that began before the end be read back.
@@ -161,6 +186,9 @@ func (w *Worker) Health(ctx context.Context) Health {
 	case <-w.ready:
 	default:
 		return Health{Starting, "Worker is still starting up. It is reading its state from the internal topics."}
+	}
+	if !w.group.hasJoined() {
+		return Health{Starting, "Worker is still starting up. It is joining the group of workers " + w.cfg.GroupID + "."}
 	}
 	alive := make(chan struct{})
 	w.reconciler.post(func(*reconciler) { close(alive) })

@@ -82,6 +82,10 @@ type Assignment struct {
 	// Connectors and Tasks are everything that is owned now, not just what is new.
 	Connectors []string
 	Tasks      []TaskID
+	// UnownedConnectors and UnownedTasks are for the leader: what exists and nobody
+	// owns after this round, because its worker was lost or has just given it up.
+	UnownedConnectors []string
+	UnownedTasks      []TaskID
 }
 
 // Listener starts and stops work. Its methods are called one at a time.

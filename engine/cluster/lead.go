@@ -27,6 +27,7 @@ func (m *Member) lead(ctx context.Context, joined *kmsg.JoinGroupResponse, snaps
 		m.assignor, changes = m.assignor.assign(round{now: time.Now(), generation: joined.Generation, lastCompleted: m.lastCompleted,
 			configured: m.configured(&snapshot), members: work}, m.cfg.MaxDelay)
 		reply.delay = m.assignor.delay
+		m.unowned = unowned(m.configured(&snapshot), work, changes)
 	}
 	var all []kmsg.SyncGroupRequestGroupAssignment
 	for member := range work {
@@ -36,6 +37,19 @@ func (m *Member) lead(ctx context.Context, joined *kmsg.JoinGroupResponse, snaps
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// unowned returns the work that no member has after a round, in order.
+func unowned(configured set, work map[string][]TaskID, changes map[string]change) []TaskID {
+	owned := set{}
+	for member, tasks := range work {
+		tasks = append(without(tasks, changes[member].revoked), changes[member].added...)
+		for _, t := range tasks {
+			owned[t] = true
+		}
+	}
+	left := configured.minus(owned)
+	return append(left.sorted(true), left.sorted(false)...)
 }
 
 // readMembers returns what the members have, and the highest offset of the config

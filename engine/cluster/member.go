@@ -36,7 +36,8 @@ type Member struct {
 	// Run's own:
 	current       *assignment // nil: in no group
 	assignor      state
-	lastCompleted int32 // generation of the last assignment that arrived
+	unowned       []TaskID // of the last round that this member computed
+	lastCompleted int32    // generation of the last assignment that arrived
 }
 
 func newMember(cfg Config, listener Listener) *Member {
@@ -142,6 +143,9 @@ func (m *Member) take(ctx context.Context, next *assignment) (again bool, err er
 	a := Assignment{MemberID: id.member, LeaderID: next.leader, LeaderURL: next.leaderURL, Generation: id.generation,
 		Offset: next.offset, IsLeader: next.leader == id.member, Sessioned: next.version >= version2, Err: next.err}
 	a.Connectors, a.Tasks = split(owned)
+	if a.IsLeader && a.Err == NoError {
+		a.UnownedConnectors, a.UnownedTasks = split(m.unowned)
+	}
 	m.cfg.Logger.Info("assigned work", "generation", a.Generation, "leader", a.LeaderURL, "connectors", len(a.Connectors),
 		"tasks", len(a.Tasks), "added", len(next.work), "revoked", len(revoked), "delay", next.delay)
 	m.listener.OnAssigned(a)

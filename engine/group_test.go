@@ -1,0 +1,197 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/internal/enginetest"
+)
+
+// TestWorkersAreAddedAndRemoved follows the work of three connectors through a
+// group that grows, shrinks and loses workers, the leader among them.
+func TestWorkersAreAddedAndRemoved(t *testing.T) {
+	withCrew(t, 3, nil, func(t *testing.T, c *crew) {
+		const tasks = 12
+		for _, name := range []string{"a", "b", "c"} {
+			c.must(c.follower(), "PUT /connectors/"+name+"/config "+configText(4), 201)
+		}
+		c.awaitSpread(tasks)
+		before := c.runs.started()
+		c.start("w4")
+		c.awaitSpread(tasks)
+		if moved := c.runs.since(before, "-"); moved != 3 {
+			t.Errorf("a fourth worker made %d tasks move, want 3", moved)
+		}
+		before = c.runs.started()
+		c.leave(c.follower())
+		c.awaitSpread(tasks)
+		if moved := c.runs.since(before, "-"); moved != 3 {
+			t.Errorf("%d tasks moved from a worker that left, want 3", moved)
+		}
+		before = c.runs.started()
+		c.kill(c.follower())
+		c.awaitSpread(tasks)
+		if moved := c.runs.since(before, "-"); moved != 4 {
+			t.Errorf("%d tasks moved from a worker that was lost, want 4", moved)
+		}
+		c.kill(c.leader())
+		c.awaitSpread(tasks)
+		c.must(c.leader(), "DELETE /connectors/a", 204)
+		c.awaitSpread(8)
+	})
+}
+
+// TestConfigChangeTouchesOnlyItsTasks changes one connector in every way and wants
+// the tasks of another to run on, and no rebalance where the work stays the same.
+func TestConfigChangeTouchesOnlyItsTasks(t *testing.T) {
+	withCrew(t, 3, nil, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/other/config "+configText(6), 201)
+		c.awaitSpread(6)
+		c.must("w1", "PUT /connectors/changed/config "+configText(3), 201)
+		c.awaitSpread(9)
+		before, generation := c.runs.started(), c.generation("changed", 0)
+		for i, change := range []string{
+			"PUT /connectors/changed/config " + configText(3, "test.topic", "elsewhere"),
+			`PATCH /connectors/changed/config {"test.topic":null}`,
+			"POST /connectors/changed/restart?includeTasks=true",
+		} {
+			status := 200
+			if strings.HasPrefix(change, "POST") {
+				status = 202
+			}
+			c.must(c.follower(), change, status)
+			enginetest.Eventually(t, func() bool { return c.runs.since(before, "changed") == 3*(i+1) },
+				func() string {
+					return fmt.Sprintf("%s: %d tasks were started, want %d", change, c.runs.since(before, "changed"), 3*(i+1))
+				})
+			c.awaitSpread(9)
+		}
+		if now := c.generation("changed", 0); now != generation {
+			t.Errorf("the group has rebalanced from generation %d to %d", generation, now)
+		}
+		c.must(c.follower(), "PUT /connectors/changed/config "+configText(2), 200)
+		enginetest.Eventually(t, func() bool { return len(c.runs.snapshot()) == 8 }, func() string { return "a task that is no more goes on" })
+		c.must(c.follower(), "PUT /connectors/changed/config "+configText(5), 200)
+		c.awaitSpread(11)
+		c.must(c.follower(), "PUT /connectors/changed/stop", 204)
+		c.must(c.follower(), "PUT /connectors/changed/resume", 202)
+		c.awaitSpread(11)
+		if n := c.runs.since(before, "other"); n != 0 {
+			t.Errorf("%d tasks of another connector were restarted", n)
+		}
+	})
+}
+
+// generation returns the generation of the group in a task's newest status.
+func (c *crew) generation(connector string, task int) int {
+	c.t.Helper()
+	client := enginetest.Client(c.t, c.cluster, kgo.ConsumeTopics("connect-status"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+	defer client.Close()
+	key, generation := fmt.Sprintf("status-task-%s-%d", connector, task), -1
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
+		for _, r := range client.PollFetches(c.t.Context()).Records() {
+			if string(r.Key) == key {
+				_, text, _ := strings.Cut(string(r.Value), `"generation":`)
+				if _, err := fmt.Sscan(strings.TrimSuffix(text, "}"), &generation); err != nil {
+					c.t.Fatalf("status %s: %v", r.Value, err)
+				}
+			}
+		}
+		enginetest.Produce(c.t, c.cluster, &kgo.Record{Topic: "connect-status", Key: []byte("tick"), Value: []byte("{}")})
+	}
+	return generation
+}
+
+// TestLostWorkIsUnassignedUntilItsWorkerIsBack holds lost work back, shows it as
+// UNASSIGNED, and gives it to the worker that comes back.
+func TestLostWorkIsUnassignedUntilItsWorkerIsBack(t *testing.T) {
+	delay := func(cfg *engine.Config) { cfg.Group.MaxDelay = 5 * time.Minute }
+	withCrew(t, 3, delay, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(3), 201)
+		c.awaitSpread(3)
+		before, lost := c.runs.started(), c.follower()
+		var id engine.TaskID
+		for task, name := range c.runs.snapshot() {
+			if name == lost {
+				id = task
+			}
+		}
+		c.kill(lost)
+		var status engine.TaskStatus
+		enginetest.Eventually(t, func() bool {
+			status, _ = c.worker(c.leader()).TaskStatus(t.Context(), id)
+			return status.State == engine.Unassigned
+		}, func() string { return fmt.Sprintf("status of a task whose worker is gone: %+v", status) })
+		if status.WorkerID != lost+":8083" {
+			t.Errorf("the status names %s, want the worker that is gone", status.WorkerID)
+		}
+		if n := c.runs.since(before, "a"); n != 0 {
+			t.Errorf("%d tasks were started before the delay was over", n)
+		}
+		c.start(lost)
+		c.wait(5 * time.Minute)
+		c.awaitSpread(3)
+		if now := c.runs.snapshot()[id]; now != lost {
+			t.Errorf("the task runs on %s, want %s", now, lost)
+		}
+		if n := c.runs.since(before, "a"); n != 1 {
+			t.Errorf("%d tasks were started, want the one that was lost", n)
+		}
+	})
+}
+
+// TestWorkerOutOfTheGroup lets a worker's group requests get lost: it stops its work
+// before others get it, answers reads, and takes work again afterwards.
+func TestWorkerOutOfTheGroup(t *testing.T) {
+	withCrew(t, 2, nil, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(4), 201)
+		c.awaitSpread(4)
+		out := c.follower()
+		c.worker(out).way.lose(11, 12, 14)
+		enginetest.Eventually(t, func() bool { return c.runs.counts([]string{out})[c.leader2(out)] == 4 },
+			func() string { return fmt.Sprint("tasks: ", c.runs.snapshot()) })
+		c.must(out, "GET /connectors/a/status", 200)
+		began := time.Now()
+		body := c.must(out, "DELETE /connectors/a", 409)
+		if !strings.Contains(body, "no known leader URL") || time.Since(began) < time.Minute {
+			t.Errorf("a change without a leader: %s after %s", body, time.Since(began))
+		}
+		c.worker(out).way.lose()
+		c.awaitSpread(4)
+	})
+}
+
+// leader2 returns the other worker of two.
+func (c *crew) leader2(but string) string {
+	for _, name := range c.names() {
+		if name != but {
+			return name
+		}
+	}
+	return ""
+}
+
+// TestWorkerThatCannotReadTheConfigTopic leaves the group instead of running old
+// configs, and joins again when it can read.
+func TestWorkerThatCannotReadTheConfigTopic(t *testing.T) {
+	withCrew(t, 3, nil, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(3), 201)
+		c.awaitSpread(3)
+		behind := c.follower()
+		const fetch = 1
+		c.worker(behind).way.lose(fetch)
+		c.wait(2 * time.Second) // what waits for records now still gets an answer
+		c.must(c.leader(), "PUT /connectors/b/config "+configText(3), 201)
+		enginetest.Eventually(t, func() bool {
+			now := c.runs.counts(nil)
+			return now[behind] == 0 && len(c.runs.snapshot()) == 6
+		}, func() string { return fmt.Sprint("tasks: ", c.runs.snapshot()) })
+		c.worker(behind).way.lose()
+		c.awaitSpread(6)
+	})
+}
