@@ -1,12 +1,13 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
@@ -90,21 +91,21 @@ func TestConfigChangeTouchesOnlyItsTasks(t *testing.T) {
 // generation returns the generation of the group in a task's newest status.
 func (c *crew) generation(connector string, task int) int {
 	c.t.Helper()
-	client := enginetest.Client(c.t, c.cluster, kgo.ConsumeTopics("connect-status"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
-	defer client.Close()
-	key, generation := fmt.Sprintf("status-task-%s-%d", connector, task), -1
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
-		for _, r := range client.PollFetches(c.t.Context()).Records() {
-			if string(r.Key) == key {
-				_, text, _ := strings.Cut(string(r.Value), `"generation":`)
-				if _, err := fmt.Sscan(strings.TrimSuffix(text, "}"), &generation); err != nil {
-					c.t.Fatalf("status %s: %v", r.Value, err)
-				}
+	ends, err := kadm.NewClient(enginetest.Client(c.t, c.cluster)).ListEndOffsets(c.t.Context(), "connect-status")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	records := 0
+	ends.Each(func(o kadm.ListedOffset) { records += int(o.Offset) })
+	key, status := fmt.Sprintf("status-task-%s-%d", connector, task), struct{ Generation int }{-1}
+	for _, r := range enginetest.Consume(c.t, c.cluster, "connect-status", records) {
+		if string(r.Key) == key {
+			if err := json.Unmarshal(r.Value, &status); err != nil {
+				c.t.Fatalf("status %s: %v", r.Value, err)
 			}
 		}
-		enginetest.Produce(c.t, c.cluster, &kgo.Record{Topic: "connect-status", Key: []byte("tick"), Value: []byte("{}")})
 	}
-	return generation
+	return status.Generation
 }
 
 // TestLostWorkIsUnassignedUntilItsWorkerIsBack holds lost work back, shows it as
