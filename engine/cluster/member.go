@@ -69,7 +69,9 @@ func (m *Member) Run(ctx context.Context) error {
 			m.leave(ctx)
 			return fmt.Errorf("join the group %s of workers: %w", m.cfg.GroupID, err)
 		case errors.Is(err, errUnknown):
-			m.lose(err)
+			if !m.lose(err) { // a new member that is put out again and again
+				m.pause(ctx)
+			}
 			m.lease.forget()
 		case errors.Is(err, errNoContact):
 			m.lose(err)
@@ -186,15 +188,16 @@ func split(work []TaskID) (connectors []string, tasks []TaskID) {
 	return connectors, tasks
 }
 
-// lose stops everything: others may be given it.
-func (m *Member) lose(why error) {
+// lose stops everything, if there is anything: others may be given it.
+func (m *Member) lose(why error) bool {
 	if m.current == nil {
-		return
+		return false
 	}
 	m.cfg.Logger.Warn("left out of the group of workers; stopping all work", "group", m.cfg.GroupID, "items", len(m.current.work), "error", why)
 	m.revoke(m.current.work)
 	m.current = nil
 	m.listener.OnAssigned(Assignment{Generation: -1})
+	return true
 }
 
 // leave stops everything and tells the coordinator, so that nobody has to wait for
