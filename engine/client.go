@@ -26,8 +26,17 @@ const (
 	logError     = "error"
 )
 
-// clientOpts are the options of every client, then those of one of them.
-func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
+// clientKind tells whose properties a client follows.
+type clientKind int
+
+const (
+	workerClient   clientKind = iota
+	producerClient            // writes for a connector
+	consumerClient            // reads for a connector
+)
+
+// clientOpts are the options of every client, those of its kind, then its own.
+func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) []kgo.Opt {
 	var opts []kgo.Opt
 	if len(c.BootstrapServers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
@@ -35,6 +44,14 @@ func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
 		kgo.MetadataMinAge(250*time.Millisecond), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
+	switch kind {
+	case workerClient:
+		opts = append(opts, c.WorkerOpts...)
+	case producerClient:
+		opts = append(opts, c.ProducerOpts...)
+	case consumerClient:
+		opts = append(opts, c.ConsumerOpts...)
+	}
 	return append(opts, more...)
 }
 

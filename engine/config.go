@@ -28,6 +28,12 @@ type Config struct {
 	// ClientOpts are given to every Kafka client of the worker and its tasks,
 	// after BootstrapServers: seeds, a dialer.
 	ClientOpts []kgo.Opt
+	// WorkerOpts, ProducerOpts and ConsumerOpts are given, after ClientOpts, to the
+	// worker's own clients and to those that write and read for connectors.
+	WorkerOpts, ProducerOpts, ConsumerOpts []kgo.Opt
+	// ClientDefaults are what connectors' options such as producer.override.linger.ms
+	// are when a connector does not give them.
+	ClientDefaults map[string]string
 	// GroupID is the worker's group.id; "sluice" by default.
 	GroupID string
 	// WorkerID is shown as worker_id: the advertised host:port of the REST API.

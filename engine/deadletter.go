@@ -112,7 +112,7 @@ func (t *task) openLetters() (*deadLetters, error) {
 	if err := t.prepareLetters(); err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task),
+	client, err := kgo.NewClient(t.cfg.clientOpts(producerClient, fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task),
 		kgo.RequiredAcks(kgo.AllISRAcks()), // I1
 		kgo.MaxBufferedRecords(deadLetterBuffer), kgo.ProducerBatchMaxBytes(maxLetterBytes))...)
 	if err != nil {

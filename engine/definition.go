@@ -59,6 +59,7 @@ func (p *plugins) define(ctx context.Context, settings map[string]string) (*defi
 func (d *definition) read(p *plugins) error {
 	d.resolved = p.providers.resolve(d.settings)
 	class := strings.TrimSpace(d.resolved.settings[classOption])
+	d.options.clientDefaults = p.clientDefaults
 	d.options.defineCommon(&d.def)
 	spec, unknownClass := p.find(class)
 	if d.spec = spec; spec != nil {

@@ -68,7 +68,7 @@ func (l *leaderWriter) claimLocked(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	cfg := l.stores.cfg
-	client, err := kgo.NewClient(cfg.clientOpts("connect-leader-"+cfg.GroupID, kgo.TransactionalID("connect-cluster-"+cfg.GroupID),
+	client, err := kgo.NewClient(cfg.clientOpts(workerClient, "connect-leader-"+cfg.GroupID, kgo.TransactionalID("connect-cluster-"+cfg.GroupID),
 		kgo.TransactionTimeout(transactionSlack), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 	if err != nil {
 		return fmt.Errorf("make the leader's kafka client: %w", err)

@@ -73,6 +73,17 @@ type connectorOptions struct {
 	heartbeatInterval  time.Duration
 	rebalanceTimeout   time.Duration
 	topicsRegexPattern *regexp.Regexp
+
+	// clientDefaults are the worker's defaults of client overrides.
+	clientDefaults map[string]string
+}
+
+// workers returns the default of a client override: the worker's, or def.
+func (o *connectorOptions) workers(name, def string) string {
+	if d, ok := o.clientDefaults[name]; ok {
+		return d
+	}
+	return def
 }
 
 // tolerateAll tells whether records that cannot be handled are skipped.
@@ -177,11 +188,11 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 			Doc: "Length of a transaction with transaction.boundary=interval, in milliseconds; the worker's offset.flush.interval.ms when not given."},
 		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
 			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
-		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: "none", OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
+		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: o.workers("producer.override.compression.type", "none"), OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
 			Group: groupClient, Width: connect.WidthShort, Display: "Compression", Doc: "Compression of the records in the log."},
-		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: "0", Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,
+		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: o.workers("producer.override.linger.ms", "0"), Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,
 			Display: "Linger", Doc: "How long records wait for others to share a request, in milliseconds."},
-		connect.Option{Name: "producer.override.max.request.size", Var: &o.maxRequestSizeBytes, Default: "1048576", Check: atLeast(&o.maxRequestSizeBytes, 1024), Group: groupClient,
+		connect.Option{Name: "producer.override.max.request.size", Var: &o.maxRequestSizeBytes, Default: o.workers("producer.override.max.request.size", "1048576"), Check: atLeast(&o.maxRequestSizeBytes, 1024), Group: groupClient,
 			Width: connect.WidthShort, Display: "Largest record batch", Doc: "Size of the largest record batch in bytes. The topic's max.message.bytes must allow it."},
 	)
 }
@@ -199,17 +210,17 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 
 func (o *connectorOptions) defineConsumer(d *connect.Def) {
 	long := func(name, def string, v *time.Duration, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: within(v, 100*time.Millisecond, time.Hour), Group: groupClient, Width: connect.WidthShort, Doc: doc}
+		return connect.Option{Name: "consumer.override." + name, Var: v, Default: o.workers("consumer.override."+name, def), Check: within(v, 100*time.Millisecond, time.Hour), Group: groupClient, Width: connect.WidthShort, Doc: doc}
 	}
 	number := func(name, def string, v *int, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: atLeast(v, 1), Group: groupClient, Width: connect.WidthShort, Doc: doc}
+		return connect.Option{Name: "consumer.override." + name, Var: v, Default: o.workers("consumer.override."+name, def), Check: atLeast(v, 1), Group: groupClient, Width: connect.WidthShort, Doc: doc}
 	}
 	d.Add(
-		connect.Option{Name: "consumer.override.auto.offset.reset", Var: &o.offsetReset, Default: "earliest", OneOf: []string{"earliest", "latest"}, Group: groupClient,
+		connect.Option{Name: "consumer.override.auto.offset.reset", Var: &o.offsetReset, Default: o.workers("consumer.override.auto.offset.reset", "earliest"), OneOf: []string{"earliest", "latest"}, Group: groupClient,
 			Width: connect.WidthShort, Doc: "Where reading starts when nothing was committed."},
 		connect.Option{Name: "consumer.override.group.id", Var: &o.groupID, NoDefault: true, Group: groupClient, Width: connect.WidthShort,
 			Doc: "Consumer group; connect-<name of the connector> when not given."},
-		connect.Option{Name: "consumer.override.isolation.level", Var: &o.isolation, Default: "read_committed", OneOf: []string{"read_committed", "read_uncommitted"},
+		connect.Option{Name: "consumer.override.isolation.level", Var: &o.isolation, Default: o.workers("consumer.override.isolation.level", "read_committed"), OneOf: []string{"read_committed", "read_uncommitted"},
 			Group: groupClient, Width: connect.WidthShort, Doc: "Whether records of open and aborted transactions are read."},
 		number("max.poll.records", "2048", &o.maxPollRecords, "Largest number of records of one batch."),
 		number("fetch.max.bytes", "8388608", &o.fetchMaxBytes, "Bytes of one fetch."),

@@ -28,9 +28,10 @@ const (
 
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
-	workerGroup string // group.id, which no sink may use
-	specs       []connect.Spec
-	byName      map[string]*connect.Spec
+	workerGroup    string            // group.id, which no sink may use
+	clientDefaults map[string]string // of options such as producer.override.linger.ms
+	specs          []connect.Spec
+	byName         map[string]*connect.Spec
 	// known is what does not change of a plugin, so that nobody who asks for it
 	// calls the plugin's code (I5).
 	known map[*connect.Spec]*pluginState

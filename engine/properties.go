@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/clientconfig"
 )
 
 // workerOptions are a worker's properties as they are read.
@@ -14,7 +15,8 @@ type workerOptions struct {
 	cfg                                    Config
 	replication                            [3]int
 	offsetPartitions, statusPartitions     int
-	securityProtocol, pluginPath, override string
+	pluginPath, override                   string
+	client                                 clientconfig.Settings
 	providers, restExtensions              []string
 	topicCreation                          bool
 	topicTracking, topicReset, autoRestart bool
@@ -66,6 +68,11 @@ func UnknownProperties(properties map[string]string) []connect.UnknownOption {
 	var o workerOptions
 	var d connect.Def
 	o.define(&d)
+	for _, prefix := range clientPrefixes {
+		var s clientconfig.Settings
+		s.Define(&d, prefix)
+	}
+	d.Ignore(clientDefaultNames()...)
 	return d.Unknown(properties)
 }
 
@@ -92,9 +99,10 @@ func (o *workerOptions) define(d *connect.Def) {
 	)
 	o.defineTopics(d)
 	o.defineGroup(d)
+	o.client.Define(d, "")
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
-		"inter.worker.key.size", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
+		"inter.worker.key.size",
 		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
 }
 
@@ -115,7 +123,6 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 // defineRefused declares what must not be ignored silently.
 func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
-		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
 		connect.Option{Name: "exactly.once.source.support", Var: &o.cfg.ExactlyOnceSource, NoDefault: true, OneOf: []string{ExactlyOnceDisabled, ExactlyOncePreparing, ExactlyOnceEnabled},
 			Doc: "Whether sources write records and offsets in transactions (KIP-618): enabled by default on the embedded log, disabled on an external cluster."},
 		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
@@ -163,9 +170,9 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	if c.Group.MaxDelay == 0 {
 		c.Group.MaxDelay = -1 // the zero value means the default
 	}
-	var err error
-	c.WorkerID, err = o.workerID()
-	return c, err
+	id, err := o.workerID()
+	c.WorkerID = id
+	return c, errors.Join(err, o.clients(&c, properties))
 }
 
 // workerID is the advertised host:port: what is set, else the first listener.

@@ -209,7 +209,7 @@ func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	if o.isolation == "read_uncommitted" {
 		isolation = kgo.ReadUncommitted()
 	}
-	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
+	opts := s.cfg.clientOpts(consumerClient, fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
 		kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(isolation),

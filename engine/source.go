@@ -92,7 +92,7 @@ func newSourceTask(t task, p producer) *sourceTask {
 
 func (t *task) producerOpts() []kgo.Opt {
 	o := &t.def.options
-	return t.cfg.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
+	return t.cfg.clientOpts(producerClient, fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
 		kgo.RequiredAcks(kgo.AllISRAcks()), // I1
 		kgo.RecordPartitioner(newPartitioner()),
 		// 0 by default: batches are made by Read already, and a source that waits for

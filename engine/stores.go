@@ -39,7 +39,7 @@ func newStores(cfg *Config, onChange func(configChange)) *stores {
 
 // connect makes the client, which close closes.
 func (s *stores) connect() error {
-	client, err := kgo.NewClient(s.cfg.clientOpts("connect-worker-"+s.cfg.GroupID,
+	client, err := kgo.NewClient(s.cfg.clientOpts(workerClient, "connect-worker-"+s.cfg.GroupID,
 		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 	if err != nil {
 		return fmt.Errorf("make the worker's kafka client: %w", err)

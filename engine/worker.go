@@ -44,7 +44,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
-	w.plugins.workerGroup = cfg.GroupID
+	w.plugins.workerGroup, w.plugins.clientDefaults = cfg.GroupID, cfg.ClientDefaults
 	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
 		return nil, err
 	}

@@ -264,7 +264,8 @@ func addSurplus(surplus map[*load][]TaskID, loads []*load, connectors bool, tota
 	}
 }
 
-// backoff is 1 ms × 40^n, at most limit.
+// backoff is 1 ms × 40^n, at most limit. (Kafka computes the limit with fractions, and
+// for some limits comes out 1 ms below it.)
 func backoff(n int, limit time.Duration) time.Duration {
 	d := time.Millisecond
 	for ; n > 0 && d < limit; n-- {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,7 +56,7 @@ type Config struct {
 
 // ConfigSnapshot is the state of the config topic up to an offset.
 type ConfigSnapshot struct {
-	Offset     int64          // of the last record that was read
+	Offset     int64          // of the next record to read; -1 when there was none yet
 	Connectors []string       // all that exist
 	Tasks      map[string]int // the committed number of tasks; a stopped connector has none
 }
@@ -148,6 +149,9 @@ func (c *Config) validate() error {
 	if c.RebalanceTimeout < c.SessionTimeout {
 		errs = append(errs, fmt.Errorf("rebalance.timeout.ms=%d: it must be at least session.timeout.ms=%d",
 			c.RebalanceTimeout.Milliseconds(), c.SessionTimeout.Milliseconds()))
+	}
+	if c.MaxDelay.Milliseconds() > math.MaxInt32 {
+		errs = append(errs, fmt.Errorf("scheduled.rebalance.max.delay.ms=%d: it must be at most %d", c.MaxDelay.Milliseconds(), math.MaxInt32))
 	}
 	return errors.Join(errs...)
 }

@@ -69,7 +69,9 @@ func (m *Member) Run(ctx context.Context) error {
 			m.leave(ctx)
 			return fmt.Errorf("join the group %s of workers: %w", m.cfg.GroupID, err)
 		case errors.Is(err, errUnknown):
-			m.lose(err)
+			if !m.lose(err) { // a new member that is put out again and again
+				m.pause(ctx)
+			}
 			m.lease.forget()
 		case errors.Is(err, errNoContact):
 			m.lose(err)
@@ -108,13 +110,17 @@ func (m *Member) turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if next.err != NoError {
-		return m.attend(ctx, staying, func(ctx context.Context) error { return m.catchUp(ctx, next) })
-	}
-	if again {
+	delay := next.delay
+	switch {
+	case next.err != NoError && next.leader == m.lease.identity().member:
+		return errBehind
+	case next.err != NoError:
+		m.cfg.Logger.Warn("nothing could be assigned: the leader has read less of the config topic than others", "leader", next.leaderURL, "offset", next.offset)
+		delay = m.cfg.SyncTimeout // should the leader not see to it
+	case again:
 		return nil
 	}
-	return m.attend(ctx, staying, func(ctx context.Context) error { return m.stay(ctx, next.delay) })
+	return m.attend(ctx, staying, func(ctx context.Context) error { return m.stay(ctx, delay) })
 }
 
 // take stops what is revoked and tells the listener what is owned now. It reports
@@ -182,15 +188,16 @@ func split(work []TaskID) (connectors []string, tasks []TaskID) {
 	return connectors, tasks
 }
 
-// lose stops everything: others may be given it.
-func (m *Member) lose(why error) {
+// lose stops everything, if there is anything: others may be given it.
+func (m *Member) lose(why error) bool {
 	if m.current == nil {
-		return
+		return false
 	}
 	m.cfg.Logger.Warn("left out of the group of workers; stopping all work", "group", m.cfg.GroupID, "items", len(m.current.work), "error", why)
 	m.revoke(m.current.work)
 	m.current = nil
 	m.listener.OnAssigned(Assignment{Generation: -1})
+	return true
 }
 
 // leave stops everything and tells the coordinator, so that nobody has to wait for
@@ -224,23 +231,8 @@ func (m *Member) stay(ctx context.Context, delay time.Duration) error {
 	case reason := <-m.rejoin:
 		m.cfg.Logger.Info("joining the group of workers again", "reason", reason)
 	case <-scheduled:
-		m.cfg.Logger.Info("joining the group of workers again", "reason", "the delay for lost work is over")
+		m.cfg.Logger.Info("joining the group of workers again", "reason", "the delay of the last assignment is over")
 	case <-ctx.Done():
-	}
-	return nil
-}
-
-// catchUp waits until this worker has read as much of the config topic as the group
-// has: without that the next assignment would fail again. It gives a leader that does
-// not get there errBehind.
-func (m *Member) catchUp(ctx context.Context, failed *assignment) error {
-	m.cfg.Logger.Warn("nothing could be assigned: the leader has read less of the config topic than others", "leader", failed.leaderURL, "offset", failed.offset)
-	until := time.Now().Add(m.cfg.SyncTimeout)
-	for !m.hasRead(ctx, failed.offset) {
-		if failed.leader == m.lease.identity().member && time.Now().After(until) {
-			return errBehind
-		}
-		m.pause(ctx)
 	}
 	return nil
 }
