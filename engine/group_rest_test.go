@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/cluster"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
 	"github.com/sluice-data/sluice/engine/rest"
 )
@@ -149,6 +150,25 @@ func TestWorkersSignTheirRequests(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestCompatibleWorkersDoNotSign lets workers share connectors by the older protocol.
+// One that is not set to it wants signatures all the same.
+func TestCompatibleWorkersDoNotSign(t *testing.T) {
+	older := func(cfg *engine.Config) {
+		if cfg.WorkerID != "w3:8083" {
+			cfg.Group.Protocol = cluster.Compatible
+		}
+	}
+	withCrew(t, 3, older, func(t *testing.T, c *crew) {
+		c.must(c.follower(), "PUT /connectors/a/config "+configText(3), 201)
+		c.awaitSpread(3)
+		if leader := c.leader(); leader != "w1" {
+			t.Fatalf("%s leads, want the first to come", leader)
+		}
+		c.must("w1", "PUT /connectors/a/fence", 204)
+		c.must("w3", "PUT /connectors/a/fence", 400)
 	})
 }
 
