@@ -40,6 +40,7 @@ var rows = []row{
 	{"start to ready, empty data dir", "≤ 0.3 s", startEmpty},
 	{"start to ready, 10 GiB after kill -9", "≤ 5 s", startFull},
 	{"resident memory, two connectors under load", "≤ 150 MB", memoryUnderLoad},
+	{"200 idle connectors", "≤ 100 MB resident", idleConnectors},
 }
 
 // bench is what the rows share.

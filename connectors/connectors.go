@@ -3,9 +3,16 @@ package connectors
 
 import (
 	"github.com/sluice-data/sluice/connect"
+	filesink "github.com/sluice-data/sluice/connectors/sink/file"
 	"github.com/sluice-data/sluice/connectors/sink/s3"
+	verifiablesink "github.com/sluice-data/sluice/connectors/sink/verifiable"
+	"github.com/sluice-data/sluice/connectors/source/datagen"
+	filesource "github.com/sluice-data/sluice/connectors/source/file"
 	"github.com/sluice-data/sluice/connectors/source/mqtt"
+	verifiablesource "github.com/sluice-data/sluice/connectors/source/verifiable"
 )
 
 // Plugins returns the connectors that are built in.
-func Plugins() []connect.Spec { return []connect.Spec{mqtt.Spec, s3.Spec} }
+func Plugins() []connect.Spec {
+	return []connect.Spec{mqtt.Spec, s3.Spec, filesource.Spec, filesink.Spec, datagen.Spec, verifiablesource.Spec, verifiablesink.Spec}
+}

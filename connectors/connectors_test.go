@@ -2,30 +2,45 @@ package connectors
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connect/connecttest"
-	"github.com/sluice-data/sluice/examples/configs"
 )
 
 // TestExamples gives every example to the plugin that its class names.
 func TestExamples(t *testing.T) {
-	for name, text := range map[string][]byte{"mqtt-source.json": configs.MQTTSource, "s3-sink.json": configs.S3Sink} {
-		t.Run(name, func(t *testing.T) {
+	files, err := filepath.Glob("../examples/configs/*.json")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var file struct{ Config map[string]string }
 			if err := json.Unmarshal(text, &file); err != nil {
 				t.Fatal(err)
 			}
 			spec := find(t, file.Config["connector.class"])
-			for _, frameworks := range []string{"connector.class", "tasks.max", "topics"} {
-				delete(file.Config, frameworks)
+			for name := range file.Config {
+				if slices.Contains(frameworks, name) || strings.Contains(name, ".converter") {
+					delete(file.Config, name)
+				}
 			}
 			connecttest.Spec(t, spec, file.Config)
 		})
 	}
 }
+
+// frameworks are the options of examples that the worker reads.
+var frameworks = []string{"connector.class", "tasks.max", "topics"}
 
 func find(t *testing.T, class string) connect.Spec {
 	t.Helper()

@@ -102,12 +102,21 @@ func (r *reconciler) scheduleRestart(c *connector, number int, reason string, ag
 				return // a user has changed or restarted it meanwhile
 			}
 			s.count, s.timer = s.count+1, nil
+			r.countRestart(c.name, number)
 			r.ledger.set(TaskID{c.name, number}, AutoRestart{Count: s.count, LastError: reason, began: time.Now()})
 			again(r)
 		})
 	})
 	r.ledger.set(TaskID{c.name, number}, AutoRestart{Count: s.count, LastError: reason, NextAttempt: &next})
 	r.cfg.Logger.Info("restart by itself", logConnector, c.name, logTask, number, "delay", delay.Round(time.Millisecond), logAttempt, s.count+1)
+}
+
+func (r *reconciler) countRestart(name string, number int) {
+	if number == connectorInstance {
+		r.meters.ConnectorRestarted(name)
+	} else {
+		r.meters.TaskRestarted(name, number)
+	}
 }
 
 // delay returns the time before the next restart, with some jitter so that what

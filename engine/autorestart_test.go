@@ -147,11 +147,26 @@ func TestFailedConnectorRestartsItself(t *testing.T) {
 	bubble(t, nil, []connect.Spec{h.plugin()}, func(t *testing.T, w *enginetest.Worker) {
 		w.Create(t, "src", conf(hookedClass))
 		status := w.Await(t, "src", engine.Failed)
-		if a := status.Connector.AutoRestart; a == nil || !strings.Contains(a.LastError, "no tasks yet") {
+		if a := status.AutoRestart; a == nil || !strings.Contains(a.LastError, "no tasks yet") {
 			t.Errorf("status: %+v", a)
 		}
+		checkReadsAsStrings(t, status)
 		broken.Store(false)
 		pass(12 * time.Second)
 		w.Await(t, "src", engine.Running, engine.Running)
 	})
+}
+
+// checkReadsAsStrings reads the connector's part of a status as a map of strings, as
+// the clients of AKHQ and of the Terraform provider do.
+func checkReadsAsStrings(t *testing.T, status engine.ConnectorStatus) {
+	t.Helper()
+	text, err := json.Marshal(status)
+	must(t, err)
+	var read struct {
+		Connector map[string]string `json:"connector"`
+	}
+	if err := json.Unmarshal(text, &read); err != nil || read.Connector["state"] != "FAILED" {
+		t.Errorf("clients cannot read %s: %v", text, err)
+	}
 }

@@ -76,7 +76,11 @@ func stored(err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	return &Error{KindInternal, fmt.Sprintf("store the change: %v; it may still take effect", err)}
+	text := fmt.Sprintf("store the change: %v; it may still take effect", err)
+	if errors.Is(err, errNotTaken) {
+		text = "Request timed out. The worker tried to " + text // clients know the beginning
+	}
+	return &Error{KindInternal, text}
 }
 
 // Delete removes a connector. Its tasks stop afterwards.

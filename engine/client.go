@@ -90,6 +90,10 @@ func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) erro
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, kerr.InvalidReplicationFactor) {
+		return fmt.Errorf("%w: %s cannot have %d replicas on this cluster; set its .storage.replication.factor to the number of brokers at most, or to -1 for the cluster's default: %w",
+			errPermanent, t.Name, t.ReplicationFactor, err)
+	}
 	if !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", t.Name, err)
 	}

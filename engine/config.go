@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/internal/loglevel"
+	"github.com/sluice-data/sluice/internal/metrics"
 )
 
 // Version is the version of Kafka Connect whose REST API the worker speaks.
@@ -89,6 +90,9 @@ type Config struct {
 	// AutoRestartDisabled leaves failed connectors and tasks as they are, unless
 	// their config says otherwise (auto.restart.enable=false).
 	AutoRestartDisabled bool
+
+	// Metrics gets the metrics of connectors and tasks; nil: nobody asks for them.
+	Metrics *metrics.Registry
 
 	// Levels are the levels that Logger logs at, by logger; they are what the
 	// REST API shows and changes. nil: those of Logger's handler, if it has some.

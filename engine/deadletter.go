@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // deadLetterBuffer is how many dead letters may wait for the log (I5).
@@ -96,6 +97,7 @@ type deadLetters struct {
 	topic    string
 	producer producer
 	client   *kgo.Client // nil in tests
+	meter    *meters.Run
 
 	mu      sync.Mutex // guards the fields below
 	pending int
@@ -118,7 +120,7 @@ func (t *task) openLetters() (*deadLetters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the producer of the dead letter queue: %w", err)
 	}
-	return &deadLetters{topic: topic, producer: client, client: client}, nil
+	return &deadLetters{topic: topic, producer: client, client: client, meter: t.meter}, nil
 }
 
 // maxLetterBytes lets the topic's max.message.bytes alone decide which record is
@@ -138,6 +140,9 @@ func (d *deadLetters) send(ctx context.Context, r *kgo.Record) {
 }
 
 func (d *deadLetters) answer(r *kgo.Record, err error) {
+	if err != nil {
+		d.meter.LettersFailed(1)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil && d.err == nil {

@@ -199,8 +199,8 @@ func (d *definition) split() ([]map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(splits); n > d.options.tasksMax && d.options.tasksMaxEnforce {
-		return nil, fmt.Errorf("the connector made %d tasks, more than tasks.max=%d", n, d.options.tasksMax)
+	if err := d.options.checkTasks(d.options.name, len(splits)); err != nil {
+		return nil, err
 	}
 	tasks := make([]map[string]string, len(splits))
 	for i, diff := range splits {

@@ -66,11 +66,6 @@ func asStageError(err error, other stage, class string) *stageError {
 // know the words in parentheses.
 const toleranceHint = "; set errors.tolerance=all to go on without such records (Tolerance exceeded in error handler)"
 
-// intolerable is the error of a task that one record fails.
-func intolerable(place string, err error) error {
-	return fmt.Errorf("%s: %w%s", place, err, toleranceHint)
-}
-
 // skipLog tells of records that are skipped by errors.tolerance=all.
 type skipLog struct {
 	logger *slog.Logger
@@ -81,11 +76,12 @@ type skipLog struct {
 }
 
 // skip counts a record. Without errors.log.enable it logs the 1st, 2nd, 4th,
-// 8th... so that neither silence nor a flood hides the trouble.
-func (s *skipLog) skip(place string, err error) {
+// 8th... so that neither silence nor a flood hides the trouble. It tells whether
+// it did.
+func (s *skipLog) skip(place string, err error) (logged bool) {
 	count := s.count.Add(1)
 	if !s.each && count&(count-1) != 0 {
-		return
+		return false
 	}
 	text := err.Error()
 	if s.hide != nil {
@@ -99,6 +95,20 @@ func (s *skipLog) skip(place string, err error) {
 		args = append(args, "record", place)
 	}
 	s.logger.Warn("skip a record", args...)
+	return true
+}
+
+// skip goes on without a record, which errors.tolerance=all allows.
+func (t *task) skip(place string, err error) {
+	t.meter.Failed()
+	t.meter.Skipped(t.skipped.skip(place, err))
+}
+
+// intolerable is the error of a task that one record fails.
+func (t *task) intolerable(place string, err error) error {
+	t.meter.Failed()
+	t.meter.Intolerable()
+	return fmt.Errorf("%s: %w%s", place, err, toleranceHint)
 }
 
 // retryRecord calls f again after a retriable error of a converter, with growing
@@ -117,9 +127,11 @@ func (t *task) retryRecord(ctx context.Context, err error, f func() error) error
 			return err
 		}
 		trouble.note(err)
+		t.meter.Failed()
 		if sleep(ctx, delay) != nil {
 			return err
 		}
+		t.meter.Retried()
 		err = guard(f)
 	}
 	if err == nil {

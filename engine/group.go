@@ -24,8 +24,8 @@ type group struct {
 
 	mu      sync.Mutex // guards the fields below
 	place   place
-	ever    bool          // it has joined once
 	changed chan struct{} // closed and replaced when place changes
+	joined  chan struct{} // closed once it has joined for the first time
 	member  *cluster.Member
 	leave   context.CancelCauseFunc
 }
@@ -47,9 +47,9 @@ const snapshotTimeout = time.Second
 var errBehind = errors.New("the config topic could not be read as far as the leader has read it")
 
 func newGroup(cfg *Config, s *stores, r *reconciler) *group {
-	g := &group{cfg: cfg, stores: s, reconciler: r, changed: make(chan struct{})}
+	g := &group{cfg: cfg, stores: s, reconciler: r, changed: make(chan struct{}), joined: make(chan struct{})}
 	if cfg.Group.alone() {
-		g.place, g.ever = place{joined: true, leader: true}, true
+		g.place = place{joined: true, leader: true}
 	}
 	return g
 }
@@ -64,21 +64,23 @@ func (g *group) current() (place, <-chan struct{}) {
 func (g *group) setPlace(p place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.place, g.ever = p, g.ever || p.joined
+	g.place = p
 	close(g.changed)
 	g.changed = make(chan struct{})
-}
-
-func (g *group) hasJoined() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ever
+	select {
+	case <-g.joined:
+	default:
+		if p.joined {
+			close(g.joined)
+		}
+	}
 }
 
 // run is a member of the group until ctx ends. An error is one that no retry can
 // help. All work must have stopped before ctx ends: others get it then.
 func (g *group) run(ctx context.Context) error {
 	if g.cfg.Group.alone() {
+		g.setPlace(place{joined: true, leader: true})
 		return nil
 	}
 	for {

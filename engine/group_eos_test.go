@@ -2,10 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -85,10 +85,8 @@ func TestExactlyOnceSourceAcrossLostWorkers(t *testing.T) {
 // the group but still reaches the log: when it wakes up another worker has its
 // task, and nothing of it may be seen.
 func TestZombieOfALostWorkerIsFenced(t *testing.T) {
-	hold, hung := make(chan struct{}), new(atomic.Bool)
-	var once sync.Once
 	withCrew(t, 0, exactlyOnce, func(t *testing.T, c *crew) {
-		hold = make(chan struct{}) // of the bubble
+		hold, hung := make(chan struct{}), new(atomic.Bool)
 		c.plugins = func(string) []connect.Spec {
 			return []connect.Spec{enginetest.SourcePlugin(func() connect.Source {
 				next := 0
@@ -101,8 +99,8 @@ func TestZombieOfALostWorkerIsFenced(t *testing.T) {
 						return err
 					},
 					OnRead: func(ctx context.Context, b *connect.Batch) error {
-						if next == 5 {
-							once.Do(func() { hung.Store(true); <-hold }) // it knows no context
+						if next == 5 && hung.CompareAndSwap(false, true) {
+							<-hold // it knows no context
 						}
 						if next == 10 {
 							<-ctx.Done()
@@ -185,5 +183,29 @@ func TestMoreTasksDoNotFailThoseThatRun(t *testing.T) {
 				t.Errorf("task %d has failed on the way: %+v", task.ID, task)
 			}
 		}
+	})
+}
+
+// TestDeposedLeaderCannotWrite lets a second worker believe that it leads: what the
+// first writes after the second has claimed the config topic is refused.
+func TestDeposedLeaderCannotWrite(t *testing.T) {
+	withCrew(t, 2, exactlyOnce, func(t *testing.T, c *crew) {
+		ctx := t.Context()
+		leader := c.leader()
+		first, second := c.worker(leader), c.worker(c.follower())
+		config := conf(enginetest.SourceClass, "test.topic", "t1")
+		first.Create(t, "a", config)
+		engine.BelieveToLead(second.Worker.Worker)
+		must(t, engine.ClaimConfigTopic(ctx, second.Worker.Worker))
+		_, _, err := first.PutConfig(ctx, "a", conf(enginetest.SourceClass, "test.topic", "deposed"))
+		if !errors.Is(err, engine.ErrNotLeader) {
+			t.Errorf("the deposed leader's write: %v, want %v", err, engine.ErrNotLeader)
+		}
+		if got := c.must(second.name, "GET /connectors/a/config", 200); strings.Contains(got, "deposed") {
+			t.Errorf("the deposed leader has written: %s", got)
+		}
+		// The first asks for an assignment, leads again, and claims the topic.
+		c.must(first.name, "PUT /connectors/a/config "+configText(1, "test.topic", "again"), 200)
+		c.must(second.name, "PUT /connectors/a/config "+configText(1, "test.topic", "forwarded"), 200)
 	})
 }

@@ -117,8 +117,7 @@ func NewPeerClient(transport *http.Transport) *http.Client {
 	transport.Proxy = nil // workers reach each other directly
 	transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
 	transport.TLSHandshakeTimeout = 5 * time.Second
-	transport.MaxIdleConnsPerHost = 4
-	transport.IdleConnTimeout = time.Minute
+	transport.DisableKeepAlives = true          // requests are rare, and a worker that stops closes what is idle
 	transport.MaxResponseHeaderBytes = 64 << 10 // I5
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

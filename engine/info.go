@@ -65,6 +65,9 @@ type ConnectorStatus struct {
 	Connector InstanceStatus `json:"connector"`
 	Tasks     []TaskStatus   `json:"tasks"`
 	Type      string         `json:"type"`
+	// AutoRestart is there while restarts of the connector itself go on. It is not in
+	// Connector, which clients read as a map of strings. Kafka Connect has no such field.
+	AutoRestart *AutoRestart `json:"auto_restart,omitempty"`
 }
 
 // InstanceStatus is the status of a connector alone.
@@ -73,15 +76,15 @@ type InstanceStatus struct {
 	WorkerID string `json:"worker_id"`
 	Version  string `json:"version,omitempty"` // of the plugin (KIP-891)
 	Trace    string `json:"trace,omitempty"`
-	// AutoRestart is there while restarts of a failure go on. Kafka Connect has
-	// no such field.
-	AutoRestart *AutoRestart `json:"auto_restart,omitempty"`
 }
 
 // TaskStatus is the status of a task.
 type TaskStatus struct {
 	ID int `json:"id"`
 	InstanceStatus
+	// AutoRestart is there while restarts of a failure go on. Kafka Connect has no
+	// such field.
+	AutoRestart *AutoRestart `json:"auto_restart,omitempty"`
 }
 
 // ServerInfo says who answers.

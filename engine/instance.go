@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // abandonGrace is what a task gets to return after everything that it could
@@ -26,6 +28,7 @@ type instance struct {
 	kill    context.Context
 	killNow context.CancelFunc
 	gate    gate
+	meter   *meters.Run
 	done    chan struct{} // closed when the task's goroutines are over
 	// gone is closed when the reconciler has done with it: it has stopped, or has
 	// been abandoned, and that is reported.
@@ -35,8 +38,8 @@ type instance struct {
 	failed   bool
 }
 
-func newInstance(id TaskID, config map[string]string, committed int64) *instance {
-	i := &instance{id: id, config: config, committed: committed, done: make(chan struct{}), gone: make(chan struct{})}
+func newInstance(id TaskID, config map[string]string, committed int64, meter *meters.Run) *instance {
+	i := &instance{id: id, config: config, committed: committed, meter: meter, done: make(chan struct{}), gone: make(chan struct{})}
 	i.kill, i.killNow = context.WithCancel(context.Background())
 	i.stop, i.stopNow = context.WithCancel(i.kill)
 	return i

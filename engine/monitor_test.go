@@ -169,7 +169,7 @@ func TestTasksMaxIsEnforced(t *testing.T) {
 	w := enginetest.Start(t, enginetest.Fake(t), nil, tb.plugin())
 	w.Create(t, "src", tablesConf())
 	status := w.Await(t, "src", engine.Failed)
-	if !strings.Contains(status.Connector.Trace, "the connector made 4 tasks, more than tasks.max=3") {
+	if !strings.Contains(status.Connector.Trace, "The connector src has generated 4 tasks, which is greater than 3, the maximum number of tasks it is configured to create. ") {
 		t.Errorf("trace: %s", status.Connector.Trace)
 	}
 	config := tablesConf()

@@ -86,6 +86,16 @@ func (o *connectorOptions) workers(name, def string) string {
 	return def
 }
 
+// checkTasks refuses more tasks of a connector than tasks.max, with the beginning of
+// Kafka Connect's text (KIP-1004).
+func (o *connectorOptions) checkTasks(name string, tasks int) error {
+	if tasks <= o.tasksMax || !o.tasksMaxEnforce {
+		return nil
+	}
+	return fmt.Errorf("The connector %s has generated %d tasks, which is greater than %d, the maximum number of tasks it is configured to create. "+
+		"Raise tasks.max, or set tasks.max.enforce to false", strings.TrimSpace(name), tasks, o.tasksMax)
+}
+
 // tolerateAll tells whether records that cannot be handled are skipped.
 func (o *connectorOptions) tolerateAll() bool { return o.tolerance == "all" }
 

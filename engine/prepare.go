@@ -86,6 +86,9 @@ func (r *reconciler) connectorPrepared(c *connector, revision int64, d *definiti
 		c.prepared, c.failed = revision, err
 		c.state = "" // a new failure is reported even after an old one
 		c.began(connectorInstance)
+		if d != nil || err != nil {
+			r.meters.ConnectorStarted(err)
+		}
 		if err == nil && d != nil {
 			r.watch(c, d)
 		}

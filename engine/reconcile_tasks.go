@@ -8,7 +8,7 @@ import (
 
 // startTask runs a task in goroutines of its own.
 func (r *reconciler) startTask(c *connector, number int, want connectorState, paused bool) {
-	i := newInstance(TaskID{c.name, number}, want.tasks[number], want.committed)
+	i := newInstance(TaskID{c.name, number}, want.tasks[number], want.committed, r.meters.Task(c.name, number).Begin())
 	r.noteReferences(c, want)
 	i.gate.set(paused)
 	c.tasks[number] = i
@@ -18,6 +18,7 @@ func (r *reconciler) startTask(c *connector, number int, want connectorState, pa
 	// the connector's code does.
 	go func() {
 		err := guard(func() error { return r.runTask(i) })
+		i.meter.Ended(err)
 		close(i.done)
 		r.post(func(r *reconciler) { r.taskEnded(i, err) })
 	}()
@@ -76,6 +77,9 @@ func (r *reconciler) taskStopped(i *instance, stopped bool) {
 	c.tellIdle()
 	r.reportGone(i)
 	r.reconcile(c.name)
+	if c.tasks[i.id.Task] == nil { // it was not a restart
+		r.meters.ForgetTask(i.id.Connector, i.id.Task)
+	}
 }
 
 // restart follows a restart request (KIP-745).

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"maps"
 	"sync"
+
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // reconciler makes what runs equal to what should run. One goroutine owns all
@@ -17,6 +19,7 @@ type reconciler struct {
 	connectors map[string]*connector
 	owned      ownership
 	ledger     restartLedger
+	meters     meters.Worker
 	draining   bool
 	// over is closed when run returns: no event is handled any more.
 	over chan struct{}
@@ -195,6 +198,7 @@ func (r *reconciler) forgetEmpty(c *connector) {
 	if len(c.tasks) == 0 {
 		c.tellIdle()
 		delete(r.connectors, c.name)
+		r.meters.ForgetConnector(c.name)
 	}
 }
 
@@ -272,6 +276,7 @@ func (r *reconciler) report(c *connector, state State, trace string) {
 		return
 	}
 	c.state = state
+	r.meters.SetConnectorState(c.name, string(state))
 	if state == Failed {
 		r.stores.statuses.putConnectorSafely(c.name, r.owned.generation, state, trace)
 	} else {
@@ -281,6 +286,7 @@ func (r *reconciler) report(c *connector, state State, trace string) {
 }
 
 func (r *reconciler) reportTask(i *instance, state State, trace string) {
+	r.meters.SetTaskState(i.id.Connector, i.id.Task, string(state))
 	if state == Failed {
 		r.stores.statuses.putTaskSafely(i.id, r.owned.generation, state, trace)
 	} else {

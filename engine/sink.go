@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,6 +55,10 @@ type sinkTask struct {
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
 	letters    *deadLetters                              // nil: no dead letter queue
 
+	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
+	polled   atomic.Int64
+	assigned chan struct{} // has a token when there are new partitions
+
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
 	epoch  uint64 // given out last
@@ -96,7 +101,7 @@ func runSink(t task) error {
 
 func newSinkTask(t task) *sinkTask {
 	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
-		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}),
+		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}), assigned: make(chan struct{}, 1),
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
 	for range sinkBatches {
@@ -120,6 +125,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 		s.sink = sink
 		s.flusher, _ = sink.(connect.Flusher)
 		s.assigner, _ = sink.(connect.Assigner)
+		s.meter.Opened()
 		return nil
 	})
 	if err != nil && s.stop.Err() != nil {
@@ -148,6 +154,7 @@ func (s *sinkTask) consume() error {
 		fetchErr = guard(func() error { return s.fetchAll(fetching) })
 		close(fetcherOver)
 	})
+	fetcher.Go(func() { s.watchLag(fetching) })
 	err = guard(func() error { return s.writeAll(fetcherOver) })
 	stopFetching()
 	err = firstError(err, s.awaitFetcher(fetcherOver))
@@ -213,6 +220,7 @@ func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 		kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(isolation),
+		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
 		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start),
 		kgo.SessionTimeout(o.sessionTimeout), kgo.HeartbeatInterval(o.heartbeatInterval), kgo.RebalanceTimeout(o.rebalanceTimeout),
 		kgo.FetchMaxBytes(int32(o.fetchMaxBytes)), kgo.FetchMaxPartitionBytes(int32(o.maxPartitionBytes)), kgo.FetchMaxWait(500*time.Millisecond),

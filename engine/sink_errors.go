@@ -15,13 +15,14 @@ import (
 func (s *sinkTask) recordFailed(tp connect.TopicPartition, r *kgo.Record, err error) error {
 	place := recordPlace(tp, r.Offset)
 	if !s.def.options.tolerateAll() {
-		return intolerable(place, err)
+		return s.intolerable(place, err)
 	}
-	s.skipped.skip(place, err)
+	s.skip(place, err)
 	if s.letters == nil {
 		return nil
 	}
 	e := asStageError(err, stagePut, s.def.options.class)
+	s.meter.Letter()
 	// The client must not be handed a record that a fetch owns: it writes to it.
 	s.letters.send(s.kill, &kgo.Record{Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
 		Headers: s.letterHeaders(r.Headers, sinkOrigin(tp, r.Offset), e)})
@@ -37,7 +38,7 @@ func (s *sinkTask) tolerate(b *sinkBatch, failed *connect.BatchError) error {
 		}
 		err := error(s.putError("write", f.Err))
 		if !s.def.options.tolerateAll() {
-			return fmt.Errorf("write %s: %w%s", recordPlace(b.batch.From, records[f.Index].Offset), failed, toleranceHint)
+			return s.intolerable("write "+recordPlace(b.batch.From, records[f.Index].Offset), failed)
 		}
 		original := b.original(records[f.Index].Offset)
 		if original == nil {

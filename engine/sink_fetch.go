@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,7 +50,9 @@ func (s *sinkTask) fetchAll(ctx context.Context) error {
 // wait only as long as it takes to note the epochs.
 func (s *sinkTask) poll(ctx context.Context) (kgo.Fetches, []uint64) {
 	defer s.client.AllowRebalance()
+	s.polled.Store(0)
 	fetches := s.client.PollRecords(ctx, s.def.options.maxPollRecords)
+	s.polled.Store(time.Now().UnixNano())
 	var epochs []uint64
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +84,8 @@ func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epoc
 	n := 0
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		if err == nil && epochs[n] != 0 {
-			err = s.convertPartition(ctx, connect.TopicPartition{Topic: p.Topic, Partition: p.Partition}, p.Records, epochs[n])
+			tp := connect.TopicPartition{Topic: p.Topic, Partition: p.Partition}
+			err = s.convertPartition(ctx, tp, s.fetched(tp, &p.FetchPartition), epochs[n])
 		}
 		n++
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 type countingSink struct {
@@ -43,7 +44,7 @@ func quietSinkTask(t testing.TB, stop context.Context, valueConverter string) *s
 	}
 	d.def.Parse(settings)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	tk := task{cfg: &cfg, id: TaskID{"snk", 0}, logger: logger, def: d, gate: &gate{}, stop: stop, kill: context.Background(), skipped: &skipLog{logger: logger}}
+	tk := task{cfg: &cfg, id: TaskID{"snk", 0}, logger: logger, def: d, gate: &gate{}, stop: stop, kill: context.Background(), skipped: &skipLog{logger: logger}, meter: new(meters.Task).Begin()}
 	var err error
 	if tk.convert, err = newConverters(&cfg, &d.options, settings); err != nil {
 		t.Fatal(err)

@@ -105,6 +105,7 @@ func (s *sinkTask) remove(rb rebalance) error {
 	for _, tp := range rb.removed {
 		delete(s.partitions, tp)
 		delete(s.epochs, tp)
+		s.meter.Removed(tp)
 	}
 	return nil
 }
@@ -131,7 +132,12 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 	for _, o := range fresh {
 		s.epoch++
 		s.epochs[o.TopicPartition] = s.epoch
+		s.meter.Assigned(o.TopicPartition, o.Offset)
 		s.partitions[o.TopicPartition] = &sinkPartition{written: o.Offset, durable: o.Offset, committed: o.Offset}
+	}
+	select {
+	case s.assigned <- struct{}{}:
+	default: // lags are looked at already
 	}
 	return nil
 }

@@ -48,13 +48,16 @@ func (s *sinkTask) write(b *sinkBatch) error {
 	retry := backoff{limit: s.def.options.retryDelayMax}
 	trouble := s.trouble("write to the sink")
 	for s.current(b) {
+		began := time.Now()
 		err := s.sink.Write(s.kill, b.batch)
 		var failed *connect.BatchError
 		switch {
 		case err == nil:
 			trouble.over()
+			s.meter.Put(b.batch.Len(), time.Since(began))
 			return nil
 		case errors.As(err, &failed):
+			s.meter.Put(b.batch.Len()-len(failed.Failed), time.Since(began))
 			return s.tolerate(b, failed)
 		case !connect.IsRetriable(err):
 			return fmt.Errorf("write %s: %w", recordPlace(b.batch.From, b.batch.Records()[0].Offset), err)
@@ -63,6 +66,7 @@ func (s *sinkTask) write(b *sinkBatch) error {
 		if err := s.waitToRetry(retry.next()); err != nil {
 			return err
 		}
+		s.meter.Retried()
 	}
 	return nil
 }
@@ -137,6 +141,7 @@ func (s *sinkTask) commit(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.OffsetFlushTimeout)
 	defer cancel()
+	began := time.Now()
 	// A reported record is durable before its offset moves (KIP-610, I3).
 	err := s.letters.await(ctx)
 	if connect.IsRetriable(err) {
@@ -149,6 +154,7 @@ func (s *sinkTask) commit(ctx context.Context) error {
 	s.client.CommitOffsetsSync(ctx, due, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, e error) {
 		err = s.committed(due, resp, e)
 	})
+	s.meter.Committed(time.Since(began), err)
 	if err != nil {
 		s.commitTrouble.note(err)
 	} else {
@@ -171,6 +177,7 @@ func (s *sinkTask) committed(due map[string]map[int32]kgo.EpochOffset, resp *kms
 			}
 			if sp := s.partitions[connect.TopicPartition{Topic: t.Topic, Partition: p.Partition}]; sp != nil {
 				sp.committed = due[t.Topic][p.Partition].Offset
+				s.meter.CommittedTo(connect.TopicPartition{Topic: t.Topic, Partition: p.Partition}, sp.committed)
 			}
 		}
 	}

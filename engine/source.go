@@ -173,6 +173,7 @@ func (s *sourceTask) open() (closeSource func() error, err error) {
 			closeSource = nil
 			return fmt.Errorf("open the source: %w", err)
 		}
+		s.meter.Opened()
 		return nil
 	})
 	if err != nil && s.stop.Err() != nil {
@@ -208,6 +209,7 @@ func (s *sourceTask) readAll(ctx context.Context) error {
 		if b == nil {
 			return nil
 		}
+		began := time.Now()
 		if err := s.readInto(ctx, b); err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -223,6 +225,7 @@ func (s *sourceTask) readAll(ctx context.Context) error {
 			continue
 		}
 		empty = 0
+		s.meter.Polled(b.batch.Len(), time.Since(began), b.newest())
 		// What was read while the connector was paused waits here. After a stop it
 		// is dropped: no mark of it is committed, so it is read again.
 		if s.gate.paused() && s.gate.pass(ctx) != nil {
@@ -274,6 +277,7 @@ func (s *sourceTask) retryRead(ctx context.Context, b *sourceBatch, trouble *tro
 			return err
 		}
 		b.batch.Reset()
+		s.meter.Retried()
 		err := s.source.Read(ctx, b.batch)
 		if err == nil {
 			trouble.over()

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -39,13 +40,19 @@ func (s *sourceTask) commitAll() error {
 		if err := s.sendLetters(); err != nil {
 			return err
 		}
-		if err := s.storeOffsets(); err != nil {
+		began := time.Now()
+		err := s.storeOffsets()
+		if len(s.commits.offsets.records) > 0 {
+			s.meter.Committed(time.Since(began), err)
+		}
+		if err != nil {
 			return err
 		}
 		if committer != nil {
 			s.commit(committer)
 		}
 		for _, b := range s.commits.batches {
+			s.meter.Delivered(b.batch.Len(), b.written(), b.newest())
 			s.free <- b // never blocks: there are no more batches than room
 		}
 	}
@@ -183,6 +190,7 @@ func (s *sourceTask) sendLetters() error {
 	<-l.answered
 	l.records = l.records[:0]
 	if len(l.failures) > 0 {
+		s.meter.LettersFailed(len(l.failures))
 		return s.explain(l.failures[0])
 	}
 	return nil

@@ -22,9 +22,9 @@ func (s *sourceTask) recordFailed(b *sourceBatch, index int, err error) error {
 	r := &b.batch.Records()[index]
 	place := fmt.Sprintf("record %d of a batch for topic %q", index, r.Topic)
 	if !s.def.options.tolerateAll() {
-		return intolerable(place, err)
+		return s.intolerable(place, err)
 	}
-	s.skipped.skip(place, err)
+	s.skip(place, err)
 	if s.def.options.dlqTopic == "" {
 		return nil
 	}
@@ -37,6 +37,8 @@ func (s *sourceTask) recordFailed(b *sourceBatch, index int, err error) error {
 	}
 	out.Headers = s.letterHeaders(plainHeaders(r.Headers), from, e)
 	b.records = append(b.records, out)
+	b.letters++
+	s.meter.Letter()
 	return nil
 }
 
@@ -79,6 +81,7 @@ func (s *sourceTask) shorten(f produceFailure, err error) error {
 	}
 	letter := kgo.Record{Topic: f.record.Topic, Partition: connect.AnyPartition, Key: f.record.Key, Timestamp: f.record.Timestamp, Headers: f.record.Headers}
 	s.commits.letters.records = append(s.commits.letters.records, letter)
+	s.meter.Letter()
 	return nil
 }
 
@@ -87,9 +90,10 @@ func (s *sourceTask) shorten(f produceFailure, err error) error {
 func (s *sourceTask) refused(b *sourceBatch, f produceFailure, err error) error {
 	dlq := s.def.options.dlqTopic
 	if f.record.Topic == dlq && dlq != "" {
+		s.meter.LettersFailed(1)
 		return s.shorten(f, err)
 	}
-	s.skipped.skip("a record for topic "+f.record.Topic, &stageError{stageProduce, s.def.options.class, "produce", err})
+	s.skip("a record for topic "+f.record.Topic, &stageError{stageProduce, s.def.options.class, "produce", err})
 	if dlq == "" {
 		return nil
 	}
@@ -102,5 +106,6 @@ func (s *sourceTask) refused(b *sourceBatch, f produceFailure, err error) error 
 	from.partition, from.offset = markAfter(b.batch.Marks(), b.batch.Len()-1)
 	letter.Headers = s.letterHeaders(f.record.Headers, from, e)
 	s.commits.letters.records = append(s.commits.letters.records, letter)
+	s.meter.Letter()
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // scriptedSource reads one batch after the other from a function.
@@ -81,7 +82,7 @@ func startScripted(t testing.TB, src *scriptedSource, p producer, settings map[s
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tk := task{cfg: &cfg, id: TaskID{"src", 0}, logger: logger, def: d, gate: &gate{}, stop: ctx, kill: context.Background(),
-		skipped: &skipLog{logger: logger}}
+		skipped: &skipLog{logger: logger}, meter: new(meters.Task).Begin()}
 	var err error
 	if tk.convert, err = newConverters(&cfg, &d.options, nil); err != nil {
 		t.Fatal(err)

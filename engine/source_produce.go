@@ -20,6 +20,7 @@ type sourceBatch struct {
 	headers []kgo.RecordHeader
 	data    []byte // keys, values and header values
 	maxData int
+	letters int   // dead letters among records
 	ends    []int // how many of records come before each of the batch's boundaries
 
 	// pending counts the records that are not answered yet, and one for the
@@ -60,11 +61,25 @@ func (b *sourceBatch) release() {
 	}
 }
 
+// newest is the timestamp of the last record, connect.NoTimestamp when there is
+// none.
+func (b *sourceBatch) newest() int64 {
+	records := b.batch.Records()
+	if len(records) == 0 {
+		return connect.NoTimestamp
+	}
+	return records[len(records)-1].Timestamp
+}
+
+// written is how many of the source's records the log has, once all are answered.
+func (b *sourceBatch) written() int { return len(b.records) - len(b.failures) - b.letters }
+
 // reset makes room for the batch's records. Memory beyond the usual is dropped,
 // so that one huge record does not hold it for ever.
 func (b *sourceBatch) reset() {
 	b.failures = b.failures[:0]
 	b.headers = b.headers[:0]
+	b.letters = 0
 	b.ends = b.ends[:0]
 	if cap(b.data) > b.maxData {
 		b.data = nil
@@ -157,6 +172,9 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 	if r.Topic != s.topic || s.topic == "" {
 		if r.Topic == "" {
 			return fmt.Errorf("the connector gave it no topic")
+		}
+		if s.txn != nil && r.Topic == s.cfg.OffsetTopic.Name { // its partition would wait for the transaction that waits for it
+			return fmt.Errorf("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")
 		}
 		s.topic = s.lasting(r.Topic)
 	}

@@ -98,16 +98,25 @@ type transaction struct {
 	interval  time.Duration
 
 	open     bool // something was produced
+	records  int  // produced in the open transaction
+	settled  delivery
 	inflight []*sourceBatch
 	taken    int         // of the marks of the first batch in flight
 	due      *time.Timer // ends the open transaction; interval only
 	dueNow   bool
 }
 
+// delivery is what becomes durable with the next commit.
+type delivery struct {
+	polled int   // records that the source gave
+	lost   int   // of those produced: refused, or dead letters
+	newest int64 // timestamp of the last
+}
+
 func newTransaction(s *sourceTask, client *kgo.Client) *transaction {
 	due := time.NewTimer(time.Hour)
 	due.Stop()
-	return &transaction{s: s, client: client, boundary: s.def.options.boundary, interval: s.boundaryInterval(), due: due}
+	return &transaction{s: s, client: client, settled: delivery{newest: connect.NoTimestamp}, boundary: s.def.options.boundary, interval: s.boundaryInterval(), due: due}
 }
 
 // run writes batches until the converter closes the channel or one fails.
@@ -186,6 +195,7 @@ func (t *transaction) produce(b *sourceBatch, records []kgo.Record) error {
 			return err
 		}
 	}
+	t.records += len(records)
 	t.s.produceRecords(b, records)
 	return nil
 }
@@ -213,6 +223,11 @@ func (t *transaction) settle() error {
 		}
 		t.taken = 0
 		t.inflight[i] = nil
+		t.settled.polled += b.batch.Len()
+		t.settled.lost += b.letters
+		if newest := b.newest(); newest != connect.NoTimestamp {
+			t.settled.newest = newest
+		}
 		t.s.free <- b // never blocks: there are no more batches than room
 	}
 	t.inflight = t.inflight[:0]
@@ -225,6 +240,7 @@ func (t *transaction) settleUpTo(b *sourceBatch, marks int) error {
 	if err := t.s.check(b); err != nil {
 		return err
 	}
+	t.settled.lost += len(b.failures)
 	b.failures = b.failures[:0]
 	if err := t.s.sendLetters(); err != nil { // their memory is the batch's
 		return err
@@ -258,7 +274,7 @@ func (g *commitGroup) keep(marks []connect.Mark) {
 // are committed all the same (KIP-618): the connector has dropped its records.
 func (t *transaction) end(abort bool) error {
 	if abort && t.open {
-		t.open = false
+		t.open, t.records = false, 0
 		if err := t.client.EndTransaction(t.s.kill, kgo.TryAbort); err != nil {
 			return t.explain("abort", err)
 		}
@@ -279,19 +295,35 @@ func (t *transaction) commit() error {
 		return err
 	}
 	t.due.Stop()
-	if err := t.s.storeOffsets(); err != nil {
+	began := time.Now()
+	err := t.s.storeOffsets()
+	if err == nil {
+		if err = t.client.EndTransaction(t.s.kill, kgo.TryCommit); err != nil {
+			err = t.explain("commit", err)
+		}
+	}
+	t.s.meter.Committed(time.Since(began), err)
+	if err != nil {
 		return err
 	}
-	if err := t.client.EndTransaction(t.s.kill, kgo.TryCommit); err != nil {
-		return t.explain("commit", err)
-	}
 	t.open = false
+	t.delivered()
 	if t.committer != nil {
 		t.s.commit(t.committer)
 	}
 	g.marks = g.marks[:0]
 	clear(g.index)
 	return nil
+}
+
+// delivered counts what a commit has made durable.
+func (t *transaction) delivered() {
+	d := t.settled
+	t.s.meter.Delivered(d.polled, max(t.records-d.lost, 0), d.newest)
+	if t.records > 0 {
+		t.s.meter.Transaction(t.records)
+	}
+	t.records, t.settled = 0, delivery{newest: connect.NoTimestamp}
 }
 
 // finish commits what is open when the source ends. What a connector has not

@@ -71,11 +71,14 @@ func (s *stores) readAll(ctx context.Context) error {
 	return s.follower.sync(ctx, s.cfg.ConfigTopic.Name, s.cfg.OffsetTopic.Name, s.cfg.StatusTopic.Name)
 }
 
+// errNotTaken is the error of a change that the cluster has not answered in time.
+var errNotTaken = fmt.Errorf("the log did not take the change within %s", storeTimeout)
+
 // write produces records and waits until they are durable (I1) and applied. The
 // caller's context does not cancel it: half a change is worse than a late one.
 func (s *stores) write(ctx context.Context, records ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), storeTimeout,
-		fmt.Errorf("the log did not take the change within %s", storeTimeout))
+		errNotTaken)
 	defer cancel()
 	targets, err := produce(ctx, s.client, records)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 	"github.com/sluice-data/sluice/engine/transform"
 	"github.com/sluice-data/sluice/internal/loglevel"
 )
@@ -26,6 +27,7 @@ type task struct {
 	transforms *transform.Chain
 	gate       *gate
 	skipped    *skipLog
+	meter      *meters.Run
 	// stop and kill are those of the instance.
 	stop, kill context.Context
 }
@@ -40,8 +42,11 @@ func (r *reconciler) runTask(i *instance) error {
 	if err := d.err(); err != nil {
 		return err
 	}
+	if err := r.checkTasks(i.id.Connector); err != nil {
+		return err
+	}
 	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
-	t := task{cfg: r.cfg, stores: r.stores, id: i.id, committed: i.committed, logger: logger, def: d, gate: &i.gate, stop: i.stop, kill: i.kill,
+	t := task{cfg: r.cfg, stores: r.stores, id: i.id, committed: i.committed, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
@@ -50,11 +55,26 @@ func (r *reconciler) runTask(i *instance) error {
 	t.transforms = d.transforms.Chain()
 	switch d.config.(type) {
 	case connect.SourceConfig:
+		t.meter.SetKind(meters.Source)
 		err = runSource(t)
 	case connect.SinkConfig:
+		t.meter.SetKind(meters.Sink)
 		err = runSink(t)
 	}
 	return t.hideSecrets(err)
+}
+
+// checkTasks refuses to run one of more stored tasks than the connector's config
+// allows now: another worker may have stored them (KIP-1004).
+func (r *reconciler) checkTasks(connector string) error {
+	c, ok := r.stores.configs.connector(connector)
+	if !ok {
+		return nil // it is being deleted
+	}
+	var d definition
+	d.options.defineCommon(&d.def)
+	d.def.Parse(r.plugins.providers.resolve(c.config).settings)
+	return d.options.checkTasks(connector, len(c.tasks))
 }
 
 // transform puts a record of b through the transforms and tells whether it is

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"strings"
 )
 
 // Connectors returns the names of all connectors in order.
@@ -37,6 +39,15 @@ func (w *Worker) Connector(ctx context.Context, name string) (ConnectorInfo, err
 	return w.info(name, c.config, len(c.tasks)), nil
 }
 
+// describe is what metrics tell of a connector beside its numbers.
+func (w *Worker) describe(name string) (kind, class, version string) {
+	c, ok := w.stores.configs.connector(name)
+	if !ok {
+		return "", "", ""
+	}
+	return w.plugins.kind(c.config), strings.TrimSpace(c.config[classOption]), w.plugins.version(c.config)
+}
+
 func (w *Worker) info(name string, config map[string]string, tasks int) ConnectorInfo {
 	info := ConnectorInfo{Name: name, Config: maps.Clone(config), Tasks: make([]TaskID, tasks), Type: w.plugins.kind(config)}
 	for i := range info.Tasks {
@@ -56,6 +67,21 @@ func (w *Worker) Tasks(ctx context.Context, name string) ([]TaskInfo, error) {
 		tasks[i] = TaskInfo{TaskID{name, i}, maps.Clone(config)}
 	}
 	return tasks, nil
+}
+
+// TasksConfig returns the configs of a connector's tasks by the tasks' names. Kafka
+// Connect has deprecated it, which the log tells once.
+func (w *Worker) TasksConfig(ctx context.Context, name string) (map[string]map[string]string, error) {
+	tasks, err := w.Tasks(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	w.noteTasksConfig()
+	configs := make(map[string]map[string]string, len(tasks))
+	for _, t := range tasks {
+		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
+	}
+	return configs, nil
 }
 
 // Status returns the status of a connector and its tasks.
@@ -79,10 +105,10 @@ func (w *Worker) status(name string) ConnectorStatus {
 	if s, ok := w.stores.statuses.connector(name); ok {
 		status.Connector = s.status(version)
 	}
-	status.Connector.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
+	status.AutoRestart = w.reconciler.ledger.get(TaskID{name, connectorInstance})
 	for _, n := range w.stores.statuses.taskNumbers(name) {
 		if s, ok := w.stores.statuses.task(TaskID{name, n}); ok && n < len(c.tasks) {
-			task := TaskStatus{n, s.status(version)}
+			task := TaskStatus{ID: n, InstanceStatus: s.status(version)}
 			task.AutoRestart = w.reconciler.ledger.get(TaskID{name, n})
 			status.Tasks = append(status.Tasks, task)
 		}
@@ -108,7 +134,7 @@ func (w *Worker) TaskStatus(ctx context.Context, id TaskID) (TaskStatus, error) 
 	if !ok || !known {
 		return TaskStatus{}, notFound("No status found for task %s-%d", id.Connector, id.Task)
 	}
-	status := TaskStatus{id.Task, s.status(w.plugins.version(c.config))}
+	status := TaskStatus{ID: id.Task, InstanceStatus: s.status(w.plugins.version(c.config))}
 	status.AutoRestart = w.reconciler.ledger.get(id)
 	return status, nil
 }

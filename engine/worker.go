@@ -25,6 +25,8 @@ type Worker struct {
 	over  chan struct{} // closed by refuse: changes are refused
 	// refuse may be called more than once.
 	refuse func()
+	// noteTasksConfig logs, the first time, that a client uses what is deprecated.
+	noteTasksConfig func()
 	// changing has a token for the change that is under way: each looks at the
 	// state and then writes.
 	changing chan struct{}
@@ -39,6 +41,9 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Logger = cfg.Logger.With(loglevel.Key, loggerName)
 	w := &Worker{cfg: cfg, ready: make(chan struct{}), over: make(chan struct{}), changing: make(chan struct{}, 1)}
 	w.refuse = sync.OnceFunc(func() { close(w.over) })
+	w.noteTasksConfig = sync.OnceFunc(func() {
+		cfg.Logger.Warn("a client asks for GET /connectors/{connector}/tasks-config, which is deprecated; use GET /connectors/{connector}/tasks")
+	})
 	var err error
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
@@ -56,6 +61,9 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler.stores = w.stores
 	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
 	w.reconciler.group, w.stores.group = w.group, w.group
+	if cfg.Metrics != nil {
+		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+	}
 	return w, nil
 }
 
@@ -175,9 +183,9 @@ func (w *Worker) close() {
 	w.stores.close(ctx)
 }
 
-// Ready returns a channel that is closed once the state has been read from the
-// log.
-func (w *Worker) Ready() <-chan struct{} { return w.ready }
+// Ready returns a channel that is closed once the worker has read its state from
+// the log and is in its group.
+func (w *Worker) Ready() <-chan struct{} { return w.group.joined }
 
 // Health says whether the worker has started and goes on working. It waits for an
 // answer of the worker's own goroutine until ctx ends.
@@ -187,7 +195,9 @@ func (w *Worker) Health(ctx context.Context) Health {
 	default:
 		return Health{Starting, "Worker is still starting up. It is reading its state from the internal topics."}
 	}
-	if !w.group.hasJoined() {
+	select {
+	case <-w.group.joined:
+	default:
 		return Health{Starting, "Worker is still starting up. It is joining the group of workers " + w.cfg.GroupID + "."}
 	}
 	alive := make(chan struct{})

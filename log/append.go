@@ -309,13 +309,12 @@ func (p *Partition) validate(b []byte, c *TopicConfig, o AppendOptions, now int6
 
 // recompress returns the batch with the topic's codec. The new size has to be acceptable too.
 func (p *Partition) recompress(b []byte, c *TopicConfig) ([]byte, batch.Header, error) {
-	r, ok := p.log.recompressors.Get().(*batch.Recompressor)
-	if !ok {
-		r = batch.NewRecompressor(p.log.cfg.MaxDecompressed)
-	}
-	defer p.log.recompressors.Put(r)
-	out, err := r.Recompress(nil, b, c.Codec)
+	var out []byte
 	var h batch.Header
+	err := p.log.codecs.with(func(r *batch.Recompressor) (err error) {
+		out, err = r.Recompress(nil, b, c.Codec)
+		return err
+	})
 	if err == nil {
 		h, err = batch.Parse(out)
 	}
@@ -345,34 +344,41 @@ func checkTimestamp(h *batch.Header, c *TopicConfig, now int64) error {
 	return nil
 }
 
-// checkRecords looks at the records as far as the topic needs it: their lengths when they are not compressed, every key
-// when the topic is compacted.
+// checkRecords looks at the records as Kafka does, so that no consumer stumbles over them: their lengths, and every key when the
+// topic is compacted.
 func (p *Partition) checkRecords(b []byte, h *batch.Header, c *TopicConfig) error {
-	if !c.CleanupCompact {
-		if h.Codec() != batch.None {
-			return nil
-		}
-		if err := batch.CountRecords(b); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalidRecord, err)
-		}
-		return nil
+	check := batch.CountRecords
+	if c.CleanupCompact {
+		check = checkKeys
 	}
-	r, err := batch.NewReader(b, batch.NewDecompressor(p.log.cfg.MaxDecompressed))
-	if errors.Is(err, batch.ErrTooLarge) {
+	var err error
+	if h.Codec() == batch.None {
+		err = check(b, nil)
+	} else {
+		err = p.log.codecs.with(func(r *batch.Recompressor) error { return check(b, r.Decompressor()) })
+	}
+	var recordErr *RecordError
+	switch {
+	case err == nil || errors.As(err, &recordErr):
+		return err
+	case errors.Is(err, batch.ErrTooLarge):
 		return fmt.Errorf("%w: %w", ErrBatchTooLarge, err)
 	}
+	return fmt.Errorf("%w: %w", ErrInvalidRecord, err)
+}
+
+// checkKeys returns a *RecordError for the first record without a key.
+func checkKeys(b []byte, dec *batch.Decompressor) error {
+	r, err := batch.NewReader(b, dec)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorruptBatch, err)
+		return err
 	}
 	for i := int32(0); r.Next(); i++ {
 		if r.Record().Key == nil {
 			return &RecordError{i, "a compacted topic needs keys"}
 		}
 	}
-	if r.Err() != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidRecord, r.Err())
-	}
-	return nil
+	return r.Err()
 }
 
 func (r *recoveryPoint) grow(n int64) {

@@ -52,8 +52,8 @@ type Log struct {
 
 	checkpoints sync.Mutex // serialises the writing of checkpoint files
 
-	recompressors sync.Pool // of *batch.Recompressor
-	stats         Stats
+	codecs codecs
+	stats  Stats
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -70,6 +70,7 @@ func Open(cfg Config) (*Log, error) {
 	l := &Log{
 		cfg: cfg, fs: cfg.FS, files: newFDCache(cfg.FS, cfg.MaxOpenFiles),
 		syncer: newSyncer(cfg.SyncParallelism), janitor: newJanitor(), cleaner: newCleaner(&cfg),
+		codecs: newCodecs(cfg.MaxDecompressed),
 		topics: map[string]*Topic{}, byID: map[topicID]*Topic{}, failed: make(chan struct{}),
 	}
 	l.broker.Store(&BrokerOverrides{})

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -23,13 +24,7 @@ func onePartition(t *testing.T, overrides map[string]string) (*Log, *Partition) 
 
 func TestAppendRefuses(t *testing.T) {
 	good := newBatch(t, "a", "b")
-	edit := func(at int, b ...byte) []byte { // with a right CRC
-		c := append([]byte(nil), good...)
-		copy(c[at:], b)
-		sum := batch.Checksum(c)
-		copy(c[17:], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
-		return c
-	}
+	edit := func(at int, b ...byte) []byte { return edited(good, at, b...) }
 	flipped := append([]byte(nil), good...)
 	flipped[70] ^= 1
 	future := batch.Builder{}
@@ -54,6 +49,9 @@ func TestAppendRefuses(t *testing.T) {
 		"control":            {edit(22, 0x20), nil, ErrInvalidRecord},
 		"future":             {late, nil, ErrInvalidTimestamp},
 		"log append time":    {edit(22, 0x08), nil, ErrInvalidTimestamp},
+		"not in its codec":   {edit(22, byte(batch.Zstd)), nil, ErrInvalidRecord},
+		"unknown codec":      {edit(22, 7), nil, ErrInvalidRecord},
+		"compressed count":   {miscounted(t), nil, ErrInvalidRecord},
 		"compacted, no key":  {keyless(t), map[string]string{"cleanup.policy": "compact"}, ErrInvalidRecord},
 		"id without a start": {edit(43, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0), nil, ErrInvalidRecord},
 	} {
@@ -69,6 +67,25 @@ func TestAppendRefuses(t *testing.T) {
 	if _, err := p.Append(good, AppendOptions{Internal: true}); err != nil {
 		t.Errorf("internal batch: %v", err)
 	}
+}
+
+// edited is a copy of a batch with other bytes at a place and a right CRC.
+func edited(b []byte, at int, other ...byte) []byte {
+	c := append([]byte(nil), b...)
+	copy(c[at:], other)
+	binary.BigEndian.PutUint32(c[17:], batch.Checksum(c))
+	return c
+}
+
+// miscounted is a batch with one compressed record that says it has two.
+func miscounted(t *testing.T) []byte {
+	b := batch.Builder{Codec: batch.LZ4}
+	b.Append(testTime.UnixMilli(), nil, []byte("one"))
+	out, err := b.Build(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return edited(edited(out, 57, 0, 0, 0, 2), 23, 0, 0, 0, 1)
 }
 
 func keyless(t *testing.T) []byte {

@@ -132,21 +132,23 @@ func (p *Partition) searchTime(s *segment, ts int64) (offset, timestamp int64, e
 		return -1, -1, err
 	}
 	offset, timestamp = -1, -1
-	err = p.scanSegment(s, pos, func(h *batch.Header, b []byte) (bool, error) {
-		if h.MaxTimestamp < ts || h.LastOffset() < p.LogStartOffset() {
-			return true, nil
-		}
-		r, err := batch.NewReader(b, batch.NewDecompressor(p.log.cfg.MaxDecompressed))
-		if err != nil {
-			return false, err
-		}
-		for r.Next() {
-			if rec := r.Record(); rec.Timestamp >= ts && rec.Offset >= p.LogStartOffset() {
-				offset, timestamp = rec.Offset, rec.Timestamp
-				return false, nil
+	err = p.log.codecs.with(func(c *batch.Recompressor) error {
+		return p.scanSegment(s, pos, func(h *batch.Header, b []byte) (bool, error) {
+			if h.MaxTimestamp < ts || h.LastOffset() < p.LogStartOffset() {
+				return true, nil
 			}
-		}
-		return true, r.Err()
+			r, err := batch.NewReader(b, c.Decompressor())
+			if err != nil {
+				return false, err
+			}
+			for r.Next() {
+				if rec := r.Record(); rec.Timestamp >= ts && rec.Offset >= p.LogStartOffset() {
+					offset, timestamp = rec.Offset, rec.Timestamp
+					return false, nil
+				}
+			}
+			return true, r.Err()
+		})
 	})
 	return offset, timestamp, err
 }

@@ -13,6 +13,7 @@ type Addresses struct {
 	REST     string `json:"rest"`
 	Kafka    string `json:"kafka,omitempty"` // empty on an external cluster
 	Registry string `json:"registry"`
+	Admin    string `json:"admin,omitempty"` // of admin.listeners
 	PID      int    `json:"pid"`
 }
 

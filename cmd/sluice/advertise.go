@@ -72,28 +72,33 @@ func (c *Config) localCluster() bool {
 	return true
 }
 
-// peerClient returns the client for requests to other workers. With https it shows
-// the listener's certificate and trusts its truststore, or without one the system's
-// certificates and those in the keystore.
+// peerClient returns the client for requests to other workers. With TLS properties it
+// shows the listener's certificate and trusts the truststore, or without one the
+// system's certificates and those in the keystore, which the workers may share.
 func (c restConfig) peerClient() (*http.Client, error) {
-	if !c.https {
+	if c.tls == nil {
 		return engine.NewPeerClient(nil), nil
 	}
-	server, err := security.NewTLS(*c.tls)
-	if err != nil {
-		return nil, fmt.Errorf("%s*: %w", restTLSPrefix, err)
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.tls.KeystoreFile != "" || c.tls.Chain != "" {
+		server, err := security.NewTLS(*c.tls)
+		if err != nil {
+			return nil, fmt.Errorf("%s*: %w", restTLSPrefix, err)
+		}
+		config.Certificates = server.Certificates
 	}
-	config := &tls.Config{Certificates: server.Certificates, MinVersion: tls.VersionTLS12}
 	trusted, file := []byte(c.tls.Trusted), c.tls.TruststoreFile
 	if file == "" && len(trusted) == 0 {
-		trusted, file = []byte(c.tls.Chain), c.tls.KeystoreFile
+		var err error
 		if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 			config.RootCAs = x509.NewCertPool()
 		}
+		trusted, file = []byte(c.tls.Chain), c.tls.KeystoreFile
 	} else {
 		config.RootCAs = x509.NewCertPool()
 	}
 	if file != "" {
+		var err error
 		if trusted, err = os.ReadFile(file); err != nil {
 			return nil, fmt.Errorf("%s*: %w", restTLSPrefix, err)
 		}

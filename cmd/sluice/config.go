@@ -138,12 +138,21 @@ func (c *Config) takeListeners(flagGiven bool) (kafka []string, err error) {
 	if len(http) == 0 || flagGiven {
 		return kafka, nil
 	}
-	u, err := url.Parse(http[0])
-	if len(http) > 1 || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" {
-		return nil, errors.New("listeners: this version serves one REST listener of the form http://HOST:PORT or https://HOST:PORT; give that, or use --rest HOST:PORT")
+	u, err := parseHTTPListener("listeners", http)
+	if err != nil {
+		return nil, fmt.Errorf("%w, or use --rest HOST:PORT", err)
 	}
 	c.REST, c.rest.https = u.Host, u.Scheme == "https"
 	return kafka, nil
+}
+
+// parseHTTPListener reads a property that lists one listener.
+func parseHTTPListener(property string, list []string) (*url.URL, error) {
+	u, err := url.Parse(list[0])
+	if len(list) > 1 || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" {
+		return nil, fmt.Errorf("%s: this version serves one listener of the form http://HOST:PORT or https://HOST:PORT; give that", property)
+	}
+	return u, nil
 }
 
 func splitList(text string) []string {

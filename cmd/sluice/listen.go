@@ -36,6 +36,7 @@ func listen(name, addr string) (net.Listener, error) {
 // listeners are the server's open ports.
 type listeners struct {
 	rest, registry net.Listener
+	admin          net.Listener   // nil: the loggers have none of their own
 	kafka          []net.Listener // in the order of Config.kafkaListeners
 }
 
@@ -49,6 +50,11 @@ func openListeners(c *Config) (l listeners, err error) {
 	}()
 	if l.rest, err = listen("rest", c.REST); err != nil {
 		return l, err
+	}
+	if c.rest.admin != "" {
+		if l.admin, err = net.Listen("tcp", c.rest.admin); err != nil {
+			return l, fmt.Errorf("%s: %w; choose another address", adminProperty, err)
+		}
 	}
 	if l.registry, err = listen("registry", c.Registry); err != nil || c.external() {
 		return l, err
@@ -65,7 +71,7 @@ func openListeners(c *Config) (l listeners, err error) {
 
 // close closes what no server has taken over; closing twice does no harm.
 func (l listeners) close() {
-	for _, ln := range append([]net.Listener{l.rest, l.registry}, l.kafka...) {
+	for _, ln := range append([]net.Listener{l.rest, l.registry, l.admin}, l.kafka...) {
 		if ln != nil {
 			ln.Close()
 		}
@@ -74,6 +80,9 @@ func (l listeners) close() {
 
 func (l listeners) addresses() Addresses {
 	a := Addresses{REST: l.rest.Addr().String(), Registry: l.registry.Addr().String(), PID: os.Getpid()}
+	if l.admin != nil {
+		a.Admin = l.admin.Addr().String()
+	}
 	if len(l.kafka) > 0 {
 		a.Kafka = l.kafka[0].Addr().String()
 	}
@@ -108,8 +117,20 @@ func serveHTTP(ln net.Listener, h http.Handler, logger *slog.Logger) *httpServer
 	return s
 }
 
+// ended returns a channel that is closed when the server has ended; never without
+// a server.
+func (s *httpServer) ended() <-chan struct{} {
+	if s == nil {
+		return nil
+	}
+	return s.done
+}
+
 // shutdown lets requests in progress end for at most a few seconds.
 func (s *httpServer) shutdown() {
+	if s == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if s.server.Shutdown(ctx) != nil {

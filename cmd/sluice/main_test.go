@@ -89,7 +89,7 @@ func TestOpenListenersAllOrNone(t *testing.T) {
 
 func TestAddressesFile(t *testing.T) {
 	dir := t.TempDir()
-	for _, want := range []Addresses{{"a:1", "b:2", "c:3", 4}, {REST: "a:9", Registry: "c:3", PID: 5}} {
+	for _, want := range []Addresses{{REST: "a:1", Kafka: "b:2", Registry: "c:3", Admin: "d:5", PID: 4}, {REST: "a:9", Registry: "c:3", PID: 5}} {
 		if err := want.write(dir); err != nil {
 			t.Fatal(err)
 		}

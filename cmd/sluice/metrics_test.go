@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 		seen[name] = true
 	}
 	for _, want := range []string{"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "go_goroutines",
-		"kafka_server_brokertopicmetrics_bytesin_total", "sluice_log_sync_seconds_bucket", "sluice_log_dir_usable_bytes"} {
+		"kafka_server_brokertopicmetrics_bytesin_total", "sluice_log_sync_seconds_bucket", "sluice_log_dir_usable_bytes", "kafka_connect_worker_connector_count"} {
 		if !seen[want] {
 			t.Errorf("no sample of %s", want)
 		}

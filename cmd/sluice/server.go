@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -68,6 +69,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("worker properties: %w", err)
 	}
+	m.warnUnknown()
 	if err := makeDataDir(m.cfg.DataDir); err != nil {
 		return err
 	}
@@ -81,6 +83,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}
 	workerConfig.Plugins = connectors.Plugins()
 	workerConfig.Logger = m.logger
+	workerConfig.Metrics = m.metrics
 	if m.cfg.external() {
 		workerConfig.BootstrapServers = m.cfg.BootstrapServers
 		return m.work(ctx, workerConfig, l, nil)
@@ -98,6 +101,18 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	return m.work(ctx, workerConfig, l, e)
 }
 
+// warnUnknown logs the properties that nothing reads; not their values, which may
+// be secrets (I6).
+func (m *Main) warnUnknown() {
+	for _, u := range engine.UnknownProperties(m.cfg.Properties) {
+		args := []any{"property", u.Name}
+		if u.Suggestion != "" {
+			args = append(args, "did_you_mean", u.Suggestion)
+		}
+		m.logger.Warn("no worker property has this name; it is ignored", args...)
+	}
+}
+
 // work runs the worker and its REST API on a log, which is nil when it is
 // elsewhere.
 func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embedded) error {
@@ -106,15 +121,20 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 		return fmt.Errorf("worker properties: %w", err)
 	}
 	api := rest.New(w)
-	guarded, ln, err := m.cfg.rest.protect(api, l.rest, m.logger)
-	if err != nil {
-		return err
-	}
 	r := &running{embedded: e, workerDone: make(chan struct{})}
 	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
 	defer r.registry.shutdown()
-	r.rest = serveHTTP(ln, withMetrics(guarded, m.metrics), m.logger)
+	if r.rest, r.admin, err = m.serveREST(api, l); err != nil {
+		return err
+	}
 	defer r.rest.shutdown()
+	defer r.admin.shutdown()
+
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { newIdleMemory().run(keeping) })
+	defer keeper.Wait()
+	defer stopKeeping()
 
 	// The worker's own context, so that everything stops in the order below.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -163,6 +183,7 @@ func (m *Main) start(ctx context.Context, api http.Handler, a Addresses) error {
 type running struct {
 	embedded       *embedded // nil: the log is elsewhere
 	rest, registry *httpServer
+	admin          *httpServer // nil: there is none
 	workerDone     chan struct{}
 	workerErr      error // read it after workerDone
 }
@@ -189,6 +210,8 @@ func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
 		return cmp.Or(r.workerErr, errors.New("the worker ended"))
 	case <-r.rest.done:
 		return r.rest.err
+	case <-r.admin.ended():
+		return r.admin.err
 	case <-r.registry.done:
 		return r.registry.err
 	}

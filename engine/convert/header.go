@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connecttext"
 )
 
 // simpleHeader is Kafka's SimpleHeaderConverter: text in the log, and the type
@@ -13,11 +14,13 @@ import (
 // as a whole, and as FLOAT32 only when that has all of its digits.
 type simpleHeader struct{}
 
+var headerText = connecttext.Header()
+
 func (simpleHeader) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
 	if v.IsNull() {
 		return dst, true, nil
 	}
-	dst, err := appendText(dst, s, v, &headerText)
+	dst, err := headerText.Append(dst, s, v)
 	return dst, false, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connecttext"
 )
 
 // Limits of inference (I5): text beyond them is a STRING.
@@ -12,6 +13,8 @@ const (
 	maxInferBytes = 64 << 10
 	maxInferDepth = 16
 )
+
+const millisPerDay = 24 * 60 * 60 * 1000
 
 // infer returns what text looks like: null, a boolean, the smallest integer, a
 // float, a date, time or timestamp in UTC, a [list] or a {map}, and otherwise a
@@ -77,21 +80,21 @@ func mustPrimitive(t connect.Type, a connect.Attrs) *connect.Schema {
 // in.
 func inferTime(token string) (*connect.Schema, connect.Value, bool) {
 	switch len(token) {
-	case len(dateLayout):
-		t, err := time.Parse(dateLayout, token)
+	case len(connecttext.DateLayout):
+		t, err := time.Parse(connecttext.DateLayout, token)
 		return dateSchema, connect.Int32Value(int32(t.Unix() / (millisPerDay / 1000))), token[4] == '-' && err == nil
-	case len(timeLayout):
+	case len(connecttext.TimeLayout):
 		if token[2] != ':' {
 			return nil, connect.Value{}, false
 		}
-		t, err := time.Parse(timeLayout, token)
+		t, err := time.Parse(connecttext.TimeLayout, token)
 		ms := t.Sub(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)).Milliseconds()
 		return timeSchema, connect.Int32Value(int32(ms)), err == nil
-	case len(timestampLayout):
+	case len(connecttext.TimestampLayout):
 		if token[10] != 'T' {
 			return nil, connect.Value{}, false
 		}
-		t, err := time.Parse(timestampLayout, token)
+		t, err := time.Parse(connecttext.TimestampLayout, token)
 		return timestampSchema, connect.Int64Value(t.UnixMilli()), err == nil
 	}
 	return nil, connect.Value{}, false
@@ -179,7 +182,7 @@ func (p *inferrer) element(depth int) (typed, bool) {
 // longest possible one is tried first.
 func (p *inferrer) token() (typed, bool) {
 	rest := p.text[p.pos:]
-	for _, n := range [...]int{len(timestampLayout), len(timeLayout), len(dateLayout)} {
+	for _, n := range [...]int{len(connecttext.TimestampLayout), len(connecttext.TimeLayout), len(connecttext.DateLayout)} {
 		if len(rest) < n || rest[0] < '0' || rest[0] > '9' {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connecttext"
 )
 
 // The encodings of StringConverter.
@@ -15,6 +16,8 @@ const (
 	asciiEncoding  = "US-ASCII"
 	latin1Encoding = "ISO-8859-1"
 )
+
+var javaText = connecttext.Java()
 
 type stringConfig struct{ encoding string }
 
@@ -55,7 +58,7 @@ func (c stringConverter) FromConnect(dst []byte, _ string, s *connect.Schema, v 
 		return dst, true, nil
 	}
 	start := len(dst)
-	dst, err := appendText(dst, s, v, &javaText)
+	dst, err := javaText.Append(dst, s, v)
 	if err != nil || c.encoding == utf8Encoding {
 		return dst, false, err
 	}

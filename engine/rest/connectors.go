@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -254,16 +253,10 @@ func (a *api) tasks(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// tasksConfig answers the configs of the tasks by their names; Kafka Connect has
-// deprecated it.
 func (a *api) tasksConfig(w http.ResponseWriter, r *http.Request) error {
-	tasks, err := a.worker.Tasks(r.Context(), r.PathValue("name"))
+	configs, err := a.worker.TasksConfig(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
-	}
-	configs := make(map[string]map[string]string, len(tasks))
-	for _, t := range tasks {
-		configs[fmt.Sprintf("%s-%d", t.ID.Connector, t.ID.Task)] = t.Config
 	}
 	writeJSON(w, http.StatusOK, configs)
 	return nil

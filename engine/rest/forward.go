@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sluice-data/sluice/engine"
@@ -118,10 +119,9 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request, base string, body 
 		}
 	}
 	resp, err := a.worker.PeerClient().Do(req)
-	var op *net.OpError
 	switch {
-	case errors.As(err, &op) && op.Op == "dial" || err != nil && r.Context().Err() != nil:
-		return false, nil // nothing has been sent: the worker may be gone
+	case err != nil && (r.Context().Err() != nil || lost(r.Method, err)):
+		return false, nil
 	case err != nil:
 		return false, forwardError(err)
 	}
@@ -140,6 +140,17 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request, base string, body 
 	}
 	passOn(w, resp, answer)
 	return true, nil
+}
+
+// lost tells of an error of a worker that may be gone, after which a request can be
+// sent again: it did not arrive, or doing it twice is no different from once.
+func lost(method string, err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	broken := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return broken && (method == http.MethodPut || method == http.MethodPatch)
 }
 
 // forwardError is an error on the way to another worker; clients know the text.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -200,6 +201,26 @@ func TestHealthWhileStarting(t *testing.T) {
 	go func() { done <- w.Run(ctx) }()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestDeprecatedEndpointIsLogged wants one line, however often a client asks.
+func TestDeprecatedEndpointIsLogged(t *testing.T) {
+	var logged bytes.Buffer
+	w := enginetest.Start(t, enginetest.Fake(t), func(cfg *engine.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}, plugins()...)
+	w.Create(t, "src", map[string]string{"connector.class": "TestSource"})
+	w.Await(t, "src", engine.Running, engine.Running)
+	h := rest.New(w.Worker)
+	for range 2 {
+		if got := answer(h, "GET /connectors/src/tasks-config"); !strings.HasPrefix(got, "200") || !strings.Contains(got, `"src-0"`) {
+			t.Errorf("got %s", got)
+		}
+	}
+	w.Stop(t)
+	if n := strings.Count(logged.String(), "deprecated"); n != 1 {
+		t.Errorf("logged %d times: %s", n, logged.String())
 	}
 }
 

@@ -22,7 +22,7 @@ var layers = []layer{
 	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	{path: "engine/cluster"},
@@ -30,11 +30,11 @@ var layers = []layer{
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
-	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
-	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
-	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connectors/internal/..."}},
+	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
+	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
+	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
-	{path: "schemaregistry/avro"},
+	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
@@ -43,6 +43,7 @@ var layers = []layer{
 	{path: "log/batch"},
 	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
+	{path: "connect/connecttext", imports: []string{"connect", "connect/connectjson"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
 	{path: "internal/loglevel", stdOnly: true},

@@ -15,6 +15,17 @@ type Recompressor struct {
 // NewRecompressor returns one that refuses batches with more than limit bytes of records (I5).
 func NewRecompressor(limit int) *Recompressor { return &Recompressor{dec: NewDecompressor(limit)} }
 
+// Decompressor returns its decompressor, which is free between two calls of Recompress.
+func (r *Recompressor) Decompressor() *Decompressor { return r.dec }
+
+// Trim gives buffers back that a large batch has left.
+func (r *Recompressor) Trim() {
+	const keep = 1 << 20
+	if cap(r.dec.buf) > keep {
+		r.dec.buf = nil
+	}
+}
+
 // Recompress appends to dst the one valid batch in b with another codec. Records and header stay as they are but for codec,
 // length and CRC. It checks that the records are as many and as long as the header says. Errors match ErrCorrupt or ErrTooLarge.
 func (r *Recompressor) Recompress(dst, b []byte, codec Codec) ([]byte, error) {

@@ -146,17 +146,14 @@ func (r *Reader) scanHeaders(d *decoder) error {
 	return nil
 }
 
-// CountRecords checks that the records of a batch without a codec are as many and as long as the header says. It looks
-// only at the length of each.
-func CountRecords(b []byte) error {
-	h, err := Parse(b)
+// CountRecords checks that the records of a batch are as many and as long as the header says. It looks only at the length of
+// each. A batch with a codec needs the decompressor.
+func CountRecords(b []byte, dec *Decompressor) error {
+	r, err := NewReader(b, dec)
 	if err != nil {
 		return err
 	}
-	if len(b) < h.Size() {
-		return ErrShort
-	}
-	return countRecords(b[HeaderSize:h.Size()], h.Count)
+	return countRecords(r.d.b, r.h.Count)
 }
 
 // countRecords checks that b is so many records by their lengths.

@@ -220,6 +220,9 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 		f.full = true
 		return
 	}
+	if cap(f.buf) == 0 {
+		f.buf = f.b.buffers.get(firstGrowBytes)
+	}
 	buf, err := p.log.Read(f.buf, offset, maxBytes, upTo)
 	if err != nil {
 		f.fail(p, err)
@@ -260,7 +263,7 @@ func (f *fetchOp) giveBack() {
 	f.settle()
 	f.full = false
 	if f.buf == nil {
-		f.buf = f.b.buffers.get()
+		f.buf = []byte{} // a fetch that finds nothing holds no memory while it waits
 	}
 }
 

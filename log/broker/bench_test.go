@@ -113,30 +113,54 @@ func BenchmarkRequests(b *testing.B) {
 	}
 }
 
-// BenchmarkTransaction is a small transaction, one after the other: a record, an
-// offset and the commit. The time is that from its begin to the answer of the
-// commit; syncs/op is how many fdatasync of this disk it takes.
+// BenchmarkTransaction is a small transaction, one after the other, on a connection in memory as the worker has it. The time is
+// that from its begin to the answer of the commit; syncs/op is how many fdatasync of this disk it takes.
 func BenchmarkTransaction(b *testing.B) {
-	s := newServer(b)
-	s.createTopic("t", 1, nil)
+	b.Run("record+consumer offset", func(b *testing.B) {
+		s := newServer(b)
+		s.createTopic("t", 1, nil)
+		c := newTxnClient(s)
+		p := c.init(5, "x", -1, -1)
+		timeSyncs(b, func() (err error) {
+			if err := c.produce(12, "x", "t", 0, txnBatch(b, p, 0, "value")); err != nil {
+				return err
+			}
+			if err := c.commitOffset(5, p, "g", "t", 1); err != nil {
+				return err
+			}
+			p, err = c.end(5, p, true)
+			return err
+		})
+	})
+	b.Run("record+source offset", func(b *testing.B) { // an exactly-once source
+		s := newServer(b)
+		s.createTopic("t", 1, nil)
+		s.createTopic("offsets", 1, nil)
+		cl := s.client(kgo.TransactionalID("x"), kgo.ProducerLinger(0))
+		timeSyncs(b, func() error {
+			if err := cl.BeginTransaction(); err != nil {
+				return err
+			}
+			value := []byte("value")
+			err := cl.ProduceSync(context.Background(), &kgo.Record{Topic: "t", Value: value}, &kgo.Record{Topic: "offsets", Value: value}).FirstErr()
+			if err != nil {
+				return err
+			}
+			return cl.EndTransaction(context.Background(), kgo.TryCommit)
+		})
+	})
+}
+
+// timeSyncs reports the median time of f, also in syncs of this disk.
+func timeSyncs(b *testing.B, f func() error) {
 	sync := syncTime(b)
-	c := newTxnClient(s)
-	p := c.init(5, "x", -1, -1)
 	times := make([]time.Duration, 0, b.N)
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		if err := c.produce(12, "x", "t", 0, txnBatch(b, p, 0, "value")); err != nil {
+		if err := f(); err != nil {
 			b.Fatal(err)
 		}
-		if err := c.commitOffset(5, p, "g", "t", 1); err != nil {
-			b.Fatal(err)
-		}
-		next, err := c.end(5, p, true)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p = next
 		times = append(times, time.Since(start))
 	}
 	b.StopTimer()

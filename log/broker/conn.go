@@ -19,6 +19,7 @@ import (
 
 const (
 	readBufferBytes = 16 << 10
+	pipeReadBytes   = 1 << 10   // of a connection in memory, which has a buffer of its own
 	writeChunkBytes = 256 << 10 // each must be taken within Config.WriteTimeout
 )
 
@@ -90,7 +91,11 @@ func (c *conn) drain() {
 
 // read takes requests until the connection ends or drains.
 func (c *conn) read(ctx context.Context) error {
-	r := bufio.NewReaderSize(c.nc, readBufferBytes)
+	bufferBytes := readBufferBytes
+	if _, inMemory := c.nc.(*pipeConn); inMemory {
+		bufferBytes = pipeReadBytes
+	}
+	r := bufio.NewReaderSize(c.nc, bufferBytes)
 	for {
 		if d := time.Until(c.mutedUntil); d > 0 && !sleep(ctx, d) {
 			return net.ErrClosed
@@ -211,7 +216,7 @@ func (c *conn) send(r *request) error {
 	if r.err != nil || (r.response == nil && r.token == nil) {
 		return r.err
 	}
-	buf := r.appendResponse(c.b.buffers.get())
+	buf := r.appendResponse(c.b.buffers.get(firstGrowBytes))
 	defer func() { c.b.buffers.put(buf) }()
 	for rest := buf; len(rest) > 0; {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.cfg.WriteTimeout)); err != nil {

@@ -16,23 +16,31 @@ const (
 	minFrameBytes   = 8        // key, version, correlation id
 	firstGrowBytes  = 64 << 10 // read of a frame before it counts against the in-flight budget
 	pooledBufferMax = 8 << 20  // larger buffers go back to the garbage collector
+	smallFrameBytes = 4 << 10  // a request that waits, such as a fetch, holds no more if it needs no more
 )
 
 // bufferPool recycles the byte slices of frames, responses and fetched records.
-type bufferPool struct{ pool sync.Pool }
+type bufferPool struct{ small, large sync.Pool }
 
-func (p *bufferPool) get() []byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
+// get returns an empty buffer for about n bytes.
+func (p *bufferPool) get(n int) []byte {
+	pool, size := &p.large, firstGrowBytes
+	if n <= smallFrameBytes {
+		pool, size = &p.small, smallFrameBytes
+	}
+	if b, ok := pool.Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, firstGrowBytes)
+	return make([]byte, 0, size)
 }
 
 func (p *bufferPool) put(b []byte) {
-	if cap(b) == 0 || cap(b) > pooledBufferMax {
-		return
+	switch {
+	case cap(b) == smallFrameBytes:
+		p.small.Put(&b)
+	case cap(b) >= firstGrowBytes && cap(b) <= pooledBufferMax:
+		p.large.Put(&b)
 	}
-	p.pool.Put(&b)
 }
 
 // frame is the bytes of one request after its size prefix, and the share of the
@@ -74,7 +82,7 @@ func readSize(r *bufio.Reader, minBytes, maxBytes int) (int, error) {
 // first step waits for room in the budget shared by all connections (I5). Before
 // each step it calls step, which limits the time of the step.
 func readFrame(ctx context.Context, r *bufio.Reader, size int, b *Broker, step func() error) (frame, error) {
-	f := frame{bytes: b.buffers.get(), budget: b.inFlight, pool: &b.buffers}
+	f := frame{bytes: b.buffers.get(size), budget: b.inFlight, pool: &b.buffers}
 	for len(f.bytes) < size {
 		err := step()
 		if err == nil {

@@ -1,12 +1,9 @@
 package broker
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,20 +12,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/sluice-data/sluice/internal/metrics"
+	"github.com/sluice-data/sluice/internal/metrics/metricstest"
 	"github.com/sluice-data/sluice/internal/vfs"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/metrics.md")
-
-// scrape returns the page of metrics as lines.
-func scrape(t testing.TB, r *metrics.Registry) []string {
-	t.Helper()
-	var page bytes.Buffer
-	if _, err := r.WriteTo(&page); err != nil {
-		t.Fatal(err)
-	}
-	return strings.Split(page.String(), "\n")
-}
 
 func measuredServer(t testing.TB) (*server, *metrics.Registry) {
 	r := &metrics.Registry{}
@@ -54,7 +42,7 @@ func TestMetrics(t *testing.T) {
 	if err := s.log.DeleteTopic("gone"); err != nil {
 		t.Fatal(err)
 	}
-	lines := scrape(t, r)
+	lines := metricstest.Scrape(t, r)
 	for _, want := range []string{
 		`kafka_server_brokertopicmetrics_messagesin_total 9`,
 		`kafka_server_brokertopicmetrics_messagesin_total{topic="t"} 6`,
@@ -95,52 +83,10 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// Every family is on the page, once, and in docs/metrics.md; the example alerts use no other.
+// Every family is on the page, once, and in docs/metrics.md.
 func TestMetricsAreDocumented(t *testing.T) {
 	_, r := measuredServer(t)
-	lines := scrape(t, r)
-	table := &strings.Builder{}
-	fmt.Fprintln(table, "| Name | Type | Labels | Meaning |\n|---|---|---|---|")
-	known := map[string]bool{"up": true}
-	for _, d := range r.Descs() {
-		known[d.Name], known[d.Name+"_bucket"] = true, true
-		fmt.Fprintf(table, "| `%s` | %s | %s | %s |\n", d.Name, d.Type, strings.Join(d.Labels, ", "), d.Help)
-		n := 0
-		for _, line := range lines {
-			if line == fmt.Sprintf("# TYPE %s %s", d.Name, d.Type) {
-				n++
-			}
-		}
-		if n != 1 {
-			t.Errorf("%s is on the page %d times, want once", d.Name, n)
-		}
-	}
-	const path, begin, end = "../../docs/metrics.md", "<!-- table -->\n", "<!-- end of table -->"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	old, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no table between %q and %q", path, begin, end)
-	}
-	if old != table.String() && *update {
-		if err := os.WriteFile(path, []byte(head+begin+table.String()+end+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if old != table.String() {
-		t.Errorf("%s does not have this table; go test ./log/broker -run Documented -update writes it\n%s", path, table)
-	}
-	alerts, err := os.ReadFile("../../examples/monitoring/prometheus-alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range regexp.MustCompile(`\b(kafka|sluice)_[a-z_]+\b`).FindAllString(string(alerts), -1) {
-		if !known[name] {
-			t.Errorf("the example alerts use %s, which there is not", name)
-		}
-	}
+	metricstest.Documented(t, r, "../../docs/metrics.md", "broker", *update)
 }
 
 // Counting a request and its records allocates nothing.
@@ -199,7 +145,7 @@ func BenchmarkScrape(b *testing.B) {
 		}
 		ask[*kmsg.OffsetCommitResponse](c, q)
 	}
-	b.ReportMetric(float64(len(scrape(b, r))), "lines")
+	b.ReportMetric(float64(len(metricstest.Scrape(b, r))), "lines")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := r.WriteTo(io.Discard); err != nil {

@@ -11,6 +11,14 @@ import (
 // pipeBytes is what one direction of an in-memory connection buffers.
 const pipeBytes = 256 << 10
 
+// A ring begins with firstRingBytes. It is given back once calmUses times in a row
+// no more than a quarter of it was needed until it was empty: a worker has hundreds of
+// connections that carry something large once.
+const (
+	firstRingBytes = 512
+	calmUses       = 16
+)
+
 // memAddr is the address of both ends of an in-memory connection.
 type memAddr struct{}
 
@@ -51,6 +59,8 @@ type pipeHalf struct {
 	mu            sync.Mutex // guards the fields down to cond
 	ring          []byte     // allocated at the first write, grows up to pipeBytes
 	start, length int
+	most          int  // of length since the ring was empty
+	calm          int  // how often in a row most was small
 	writeClosed   bool // reads drain the ring, then io.EOF
 	readClosed    bool // writes fail
 	cond          *sync.Cond
@@ -124,9 +134,22 @@ func (h *pipeHalf) take(p []byte) int {
 		}
 	}
 	if h.length == 0 {
-		h.start = 0
+		h.emptied()
 	}
 	return n
+}
+
+// emptied gives back a ring that is larger than what goes through it.
+func (h *pipeHalf) emptied() {
+	h.start = 0
+	h.calm++
+	if len(h.ring) == firstRingBytes || 4*h.most > len(h.ring) {
+		h.calm = 0
+	}
+	if h.calm == calmUses {
+		h.ring, h.calm = nil, 0
+	}
+	h.most = 0
 }
 
 // give moves bytes from p to the ring.
@@ -143,13 +166,14 @@ func (h *pipeHalf) give(p []byte) int {
 		n += m
 		h.length += m
 	}
+	h.most = max(h.most, h.length)
 	return n
 }
 
 // grow makes the ring hold n bytes, in powers of two up to pipeBytes: an idle
 // connection keeps little.
 func (h *pipeHalf) grow(n int) {
-	size := max(len(h.ring), 4<<10)
+	size := max(len(h.ring), firstRingBytes)
 	for size < n && size < pipeBytes {
 		size *= 2
 	}
@@ -157,9 +181,10 @@ func (h *pipeHalf) grow(n int) {
 		return
 	}
 	ring := make([]byte, size)
-	length := h.length
-	h.take(ring[:length])
-	h.ring, h.start, h.length = ring, 0, length
+	end := min(h.start+h.length, len(h.ring))
+	n = copy(ring, h.ring[h.start:end])
+	copy(ring[n:], h.ring[:h.length-n])
+	h.ring, h.start = ring, 0
 }
 
 func (h *pipeHalf) closeWrite() {

@@ -95,3 +95,36 @@ func TestPipeDeadlines(t *testing.T) {
 		}
 	})
 }
+
+// TestPipeGivesMemoryBack sends something large once and small things after it, and
+// large things all the time.
+func TestPipeGivesMemoryBack(t *testing.T) {
+	h := newPipeHalf()
+	buf := make([]byte, pipeBytes)
+	send := func(n int) {
+		t.Helper()
+		sent := bytes.Repeat([]byte{byte(n)}, n)
+		if _, err := h.write(sent); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := h.read(buf); got != n || err != nil || !bytes.Equal(buf[:n], sent) {
+			t.Fatalf("read %d of %d bytes, %v", got, n, err)
+		}
+	}
+	send(100_000)
+	for range calmUses + 1 {
+		send(100)
+	}
+	if len(h.ring) != firstRingBytes {
+		t.Errorf("the ring has %d bytes after %d small uses", len(h.ring), calmUses+1)
+	}
+	send(100_000)
+	if allocs := testing.AllocsPerRun(10*calmUses, func() {
+		h.give(buf[:100])
+		h.take(buf)
+		h.give(buf[:60_000])
+		h.take(buf)
+	}); allocs != 0 {
+		t.Errorf("a busy pipe allocates %v times", allocs)
+	}
+}

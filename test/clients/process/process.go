@@ -31,6 +31,8 @@ type Server struct {
 	Dir string
 	// Addr is the address of the Kafka listener, the same after every start.
 	Addr string
+	// REST is the address of the REST API.
+	REST string
 
 	binary  string
 	args    []string
@@ -181,12 +183,12 @@ func (s *Server) WaitReady(t testing.TB) time.Duration {
 		case <-tick.C:
 		}
 		var a struct {
-			Kafka string
-			PID   int
+			Kafka, REST string
+			PID         int
 		}
 		text, err := os.ReadFile(s.addressFile())
 		if err == nil && json.Unmarshal(text, &a) == nil && a.PID == s.cmd.Process.Pid {
-			s.Addr = a.Kafka
+			s.Addr, s.REST = a.Kafka, a.REST
 			return time.Since(begin)
 		}
 		if time.Since(begin) > patience {

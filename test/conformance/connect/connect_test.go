@@ -15,10 +15,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/sluice-data/sluice/connect"
+	filesink "github.com/sluice-data/sluice/connectors/sink/file"
+	filesource "github.com/sluice-data/sluice/connectors/source/file"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/rest"
-	"github.com/sluice-data/sluice/test/conformance/connect"
+	script "github.com/sluice-data/sluice/test/conformance/connect"
 )
 
 var update = flag.Bool("update", false, "write the differences that came into testdata")
@@ -27,13 +30,13 @@ var update = flag.Bool("update", false, "write the differences that came into te
 // the answers with those that Kafka's gave. What differs has to be in
 // testdata/differences.txt, where "-" is Kafka's and "+" ours.
 func TestAnswersAsKafkaConnectDoes(t *testing.T) {
-	script := read(t, "script.txt")
+	requests := read(t, "script.txt")
 	recorded := blocks(read(t, "kafka.txt"))
-	answers, err := worker(t).Play(script)
+	answers, err := worker(t).Play(requests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := blocks(connect.Text(answers))
+	ours := blocks(script.Text(answers))
 	if len(ours) != len(recorded) {
 		t.Fatalf("%d answers, %d recorded ones: record them again", len(ours), len(recorded))
 	}
@@ -85,8 +88,8 @@ func blocks(text string) []string {
 
 // difference returns what of two answers to a request is not the same.
 func difference(kafka, ours string) string {
-	if connect.IsValidation(kafka) && connect.IsValidation(ours) {
-		kafka, ours = connect.Validation(kafka, ours)
+	if script.IsValidation(kafka) && script.IsValidation(ours) {
+		kafka, ours = script.Validation(kafka, ours)
 	}
 	if kafka == ours {
 		return ""
@@ -109,8 +112,17 @@ func difference(kafka, ours string) string {
 	return b.String()
 }
 
+// fileStream are the file connectors, listed under the names that Kafka has for them.
+func fileStream() []connect.Spec {
+	specs := []connect.Spec{filesource.Spec, filesink.Spec}
+	for i := range specs {
+		specs[i].Class, specs[i].Aliases = specs[i].Aliases[0], nil
+	}
+	return specs
+}
+
 // worker starts a worker with an in-memory cluster that has the seed's records.
-func worker(t *testing.T) *connect.Player {
+func worker(t *testing.T) *script.Player {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
 	if err != nil {
@@ -118,7 +130,7 @@ func worker(t *testing.T) *connect.Player {
 	}
 	t.Cleanup(c.Close)
 	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
-	if err := connect.Seed(t.Context(), opts...); err != nil {
+	if err := script.Seed(t.Context(), opts...); err != nil {
 		t.Fatal(err)
 	}
 	files := t.TempDir()
@@ -143,5 +155,5 @@ func worker(t *testing.T) *connect.Player {
 	<-w.Ready()
 	srv := httptest.NewServer(rest.New(w))
 	t.Cleanup(srv.Close)
-	return &connect.Player{Client: srv.Client(), URL: srv.URL, Files: files}
+	return &script.Player{Client: srv.Client(), URL: srv.URL, Files: files}
 }

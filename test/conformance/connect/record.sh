@@ -8,8 +8,7 @@
 # built here. Needs Java 17 and Maven; the tests need neither.
 set -eu
 cd "$(dirname "$0")"
-version=${KAFKA_VERSION:-4.3.1}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/connect-$version
+. ../connectjars.sh
 work=$(mktemp -d)
 pids=()
 cleanup() {
@@ -18,23 +17,6 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
-
-if [ ! -s "$cache/classpath" ]; then
-    mkdir -p "$cache"
-    cat > "$cache/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>connect</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-runtime</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-file</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.25.1</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.1</version></dependency>
-  </dependencies>
-</project>
-POM
-    (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath)
-fi
 
 (cd ../../.. && CGO_ENABLED=0 go build -o "$work/sluice" ./cmd/sluice)
 port=$((20000 + RANDOM % 20000))
@@ -59,7 +41,7 @@ plugin.discovery=service_load
 PROPERTIES
 mkdir "$work/files"
 printf 'one\ntwo\nthree\n' > "$work/files/in.txt"
-java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(cat "$cache/classpath")" \
+java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$classpath" \
     org.apache.kafka.connect.cli.ConnectDistributed "$work/worker.properties" > "$work/connect.log" 2>&1 &
 pids+=($!)
 

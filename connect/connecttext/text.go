@@ -1,4 +1,7 @@
-package convert
+// Package connecttext writes connect values as the text that Kafka makes of its Java
+// objects: for a string converter, a header, a line of a file. Package connectjson is
+// for JSON.
+package connecttext
 
 import (
 	"encoding/base64"
@@ -11,11 +14,11 @@ import (
 	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
-// maxTextDepth is how deep groups may nest in text (I5).
-const maxTextDepth = 64
+// maxDepth is how deep groups may nest in text (I5).
+const maxDepth = 64
 
-// textStyle is a way to write values as text.
-type textStyle struct {
+// Style is a way to write values as text.
+type Style struct {
 	quote      bool // strings within groups, and base64 for BYTES
 	skipNull   bool // fields of structs that are null
 	separator  string
@@ -24,30 +27,35 @@ type textStyle struct {
 	fieldComma string
 }
 
-// The styles: javaText is what toString of Kafka's Java objects gives,
-// headerText what its Values.convertToString does.
-var (
-	javaText = textStyle{skipNull: true, separator: ", ", pair: "=", structOpen: "Struct{", fieldComma: ","}
+// Java is the style of toString of Kafka's Java objects: Struct{a=1,b=2}, {k=v},
+// [1, 2]. BYTES must be UTF-8.
+func Java() Style {
+	return Style{skipNull: true, separator: ", ", pair: "=", structOpen: "Struct{", fieldComma: ","}
+}
 
-	headerText = textStyle{quote: true, separator: ",", pair: ":", structOpen: "{", fieldComma: ","}
+// Header is the style of Kafka's Values.convertToString: {"k":"v"}, [1,2], BYTES in
+// base64.
+func Header() Style {
+	return Style{quote: true, separator: ",", pair: ":", structOpen: "{", fieldComma: ","}
+}
+
+var (
+	errDepth  = errors.New("the value nests too deeply for text")
+	errBytes  = errors.New("the BYTES are not UTF-8 text; use ByteArrayConverter")
+	errStruct = errors.New("a struct without the schema for its cells")
 )
 
-var (
-	errTextDepth  = errors.New("the value nests too deeply for text")
-	errTextBytes  = errors.New("the BYTES are not UTF-8 text; use ByteArrayConverter")
-	errTextStruct = errors.New("a struct without the schema for its cells")
-)
-
-// appendText appends v as text. On an error dst comes back as it was.
-func appendText(dst []byte, s *connect.Schema, v connect.Value, style *textStyle) ([]byte, error) {
-	out, err := style.append(dst, s, v, false, maxTextDepth)
+// Append appends v, which s describes (nil: schemaless), to dst as text. On an error
+// dst comes back as it was.
+func (t *Style) Append(dst []byte, s *connect.Schema, v connect.Value) ([]byte, error) {
+	out, err := t.append(dst, s, v, false, maxDepth)
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
 }
 
-func (t *textStyle) append(dst []byte, s *connect.Schema, v connect.Value, within bool, depth int) ([]byte, error) {
+func (t *Style) append(dst []byte, s *connect.Schema, v connect.Value, within bool, depth int) ([]byte, error) {
 	if out, ok, err := appendLogical(dst, s, v); ok {
 		return out, err
 	}
@@ -65,14 +73,14 @@ func (t *textStyle) append(dst []byte, s *connect.Schema, v connect.Value, withi
 		return appendFloat(dst, v)
 	case connect.Array, connect.Map, connect.Struct:
 		if depth == 0 {
-			return dst, errTextDepth
+			return dst, errDepth
 		}
 		return t.group(dst, s, v, depth-1)
 	}
 	return connectjson.Append(dst, nil, v, connectjson.Options{})
 }
 
-func (t *textStyle) bytes(dst, b []byte, within bool) ([]byte, error) {
+func (t *Style) bytes(dst, b []byte, within bool) ([]byte, error) {
 	switch {
 	case t.quote && within:
 		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), b)
@@ -80,7 +88,7 @@ func (t *textStyle) bytes(dst, b []byte, within bool) ([]byte, error) {
 	case t.quote:
 		return base64.StdEncoding.AppendEncode(dst, b), nil
 	case !utf8.Valid(b):
-		return dst, errTextBytes
+		return dst, errBytes
 	}
 	return append(dst, b...), nil
 }
@@ -109,7 +117,7 @@ func appendQuoted(dst []byte, text string) []byte {
 	}
 }
 
-func (t *textStyle) group(dst []byte, s *connect.Schema, v connect.Value, depth int) ([]byte, error) {
+func (t *Style) group(dst []byte, s *connect.Schema, v connect.Value, depth int) ([]byte, error) {
 	switch v.Type() {
 	case connect.Array:
 		return t.array(append(dst, '['), s, v.Cells(), depth)
@@ -117,12 +125,12 @@ func (t *textStyle) group(dst []byte, s *connect.Schema, v connect.Value, depth 
 		return t.pairs(append(dst, '{'), s, v.Cells(), depth)
 	}
 	if s == nil || len(s.Fields()) != v.Len() {
-		return dst, errTextStruct
+		return dst, errStruct
 	}
 	return t.fields(append(dst, t.structOpen...), s.Fields(), v.Cells(), depth)
 }
 
-func (t *textStyle) array(dst []byte, s *connect.Schema, elems []connect.Value, depth int) ([]byte, error) {
+func (t *Style) array(dst []byte, s *connect.Schema, elems []connect.Value, depth int) ([]byte, error) {
 	var elem *connect.Schema
 	if s != nil {
 		elem = s.Value()
@@ -139,7 +147,7 @@ func (t *textStyle) array(dst []byte, s *connect.Schema, elems []connect.Value, 
 	return append(dst, ']'), nil
 }
 
-func (t *textStyle) pairs(dst []byte, s *connect.Schema, pairs []connect.Value, depth int) ([]byte, error) {
+func (t *Style) pairs(dst []byte, s *connect.Schema, pairs []connect.Value, depth int) ([]byte, error) {
 	var key, value *connect.Schema
 	if s != nil {
 		key, value = s.Key(), s.Value()
@@ -159,7 +167,7 @@ func (t *textStyle) pairs(dst []byte, s *connect.Schema, pairs []connect.Value, 
 	return append(dst, '}'), nil
 }
 
-func (t *textStyle) fields(dst []byte, fields []connect.Field, cells []connect.Value, depth int) ([]byte, error) {
+func (t *Style) fields(dst []byte, fields []connect.Field, cells []connect.Value, depth int) ([]byte, error) {
 	first := true
 	for i, f := range fields {
 		if t.skipNull && cells[i].IsNull() {
@@ -182,9 +190,9 @@ func (t *textStyle) fields(dst []byte, fields []connect.Field, cells []connect.V
 
 // Layouts of the temporal types in text, always UTC.
 const (
-	dateLayout      = "2006-01-02"
-	timeLayout      = "15:04:05.000Z"
-	timestampLayout = "2006-01-02T15:04:05.000Z"
+	DateLayout      = "2006-01-02"
+	TimeLayout      = "15:04:05.000Z"
+	TimestampLayout = "2006-01-02T15:04:05.000Z"
 )
 
 const millisPerDay = 24 * 60 * 60 * 1000
@@ -202,11 +210,11 @@ func appendLogical(dst []byte, s *connect.Schema, v connect.Value) (_ []byte, ok
 		}
 		return dst, true, err
 	case s.Name() == connect.DateName && v.Type() == connect.Int32:
-		return appendTime(dst, v.Int()*millisPerDay, dateLayout), true, nil
+		return appendTime(dst, v.Int()*millisPerDay, DateLayout), true, nil
 	case s.Name() == connect.TimeName && v.Type() == connect.Int32:
-		return appendTime(dst, v.Int(), timeLayout), true, nil
+		return appendTime(dst, v.Int(), TimeLayout), true, nil
 	case s.Name() == connect.TimestampName && v.Type() == connect.Int64:
-		return appendTime(dst, v.Int(), timestampLayout), true, nil
+		return appendTime(dst, v.Int(), TimestampLayout), true, nil
 	}
 	return dst, false, nil
 }
