@@ -36,6 +36,7 @@ func TestRESTThroughAFollower(t *testing.T) {
 			c.start(fmt.Sprint("w", i+1))
 		}
 		f := c.follower()
+		c.worker(f).way.slow(20 * time.Millisecond) // it reads later than others
 		body := c.must(f, `POST /connectors {"name":"a/b","config":`+configText(3)+`}`, 201)
 		if !strings.Contains(body, `"name":"a/b"`) {
 			t.Errorf("the answer to a new connector: %s", body)

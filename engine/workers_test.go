@@ -80,7 +80,8 @@ func (c *crew) start(name string) *hand {
 	h.Worker = enginetest.Start(c.t, cluster, func(cfg *engine.Config) {
 		cfg.WorkerID = name + ":8083"
 		cfg.Logger = cfg.Logger.With("worker", name)
-		cfg.Group = engine.GroupConfig{URL: "http://" + name + ":8083/", Client: &http.Client{Transport: c}, MaxDelay: -1}
+		cfg.TaskShutdownTimeout = 5 * time.Second
+		cfg.Group = engine.GroupConfig{URL: "http://" + name + ":8083/", Client: &http.Client{Transport: c}, HeartbeatInterval: time.Second, MaxDelay: -1}
 		if c.change != nil {
 			c.change(cfg)
 		}
@@ -245,7 +246,7 @@ func (r *runs) source(worker string) connect.Source {
 			return nil
 		},
 		OnClose: func() error {
-			<-time.After(500 * time.Millisecond) // whoever does not wait for the end is found out
+			<-time.After(2 * time.Second) // whoever does not wait for the end is found out
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.now[id] == worker {
@@ -300,7 +301,8 @@ type network struct {
 
 	mu    sync.Mutex // guards the fields below
 	gone  bool
-	lost  []int16 // API keys
+	lost  []int16       // API keys
+	delay time.Duration // of what comes from the broker
 	conns []net.Conn
 }
 
@@ -341,6 +343,25 @@ func (n *network) lose(keys ...int16) {
 		}
 		n.conns = nil
 	}
+}
+
+// slow delays what comes from the broker from now on.
+func (n *network) slow(delay time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delay = delay
+}
+
+// Read implements net.Conn.
+func (c lossyConn) Read(p []byte) (int, error) {
+	read, err := c.Conn.Read(p)
+	c.n.mu.Lock()
+	delay := c.n.delay
+	c.n.mu.Unlock()
+	if delay > 0 {
+		<-time.After(delay)
+	}
+	return read, err
 }
 
 func (n *network) loses(key int16) bool {
