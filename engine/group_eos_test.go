@@ -203,6 +203,7 @@ func TestDeposedLeaderCannotWrite(t *testing.T) {
 		first.Create(t, "a", config)
 		engine.BelieveToLead(second.Worker.Worker)
 		must(t, engine.ClaimConfigTopic(ctx, second.Worker.Worker))
+		first.way.lose(11, 12, 14) // or it might be assigned to lead again already
 		_, _, err := first.PutConfig(ctx, "a", conf(enginetest.SourceClass, "test.topic", "deposed"))
 		if !errors.Is(err, engine.ErrNotLeader) {
 			t.Errorf("the deposed leader's write: %v, want %v", err, engine.ErrNotLeader)
@@ -210,7 +211,11 @@ func TestDeposedLeaderCannotWrite(t *testing.T) {
 		if got := c.must(second.name, "GET /connectors/a/config", 200); strings.Contains(got, "deposed") {
 			t.Errorf("the deposed leader has written: %s", got)
 		}
+		if err := engine.ClaimConfigTopic(ctx, first.Worker.Worker); !errors.Is(err, engine.ErrNotLeader) {
+			t.Errorf("the deposed leader claims the topic without being assigned to lead: %v", err)
+		}
 		// The first asks for an assignment, leads again, and claims the topic.
+		first.way.lose()
 		c.must(first.name, "PUT /connectors/a/config "+configText(1, "test.topic", "again"), 200)
 		c.must(second.name, "PUT /connectors/a/config "+configText(1, "test.topic", "forwarded"), 200)
 	})

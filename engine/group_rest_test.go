@@ -89,6 +89,9 @@ func testOffsetsThroughAFollower(t *testing.T, c *crew, f string) {
 	c.must(f, change, 400)
 	c.must(f, "PUT /connectors/a%2Fb/stop", 204)
 	c.must(f, change, 200)
+	if now := c.runs.snapshot(); len(now) > 0 {
+		t.Errorf("offsets were changed while tasks run: %v", now)
+	}
 	if got := c.must(f, "GET /connectors/a%2Fb/offsets", 200); !strings.Contains(got, `{"n":7}`) {
 		t.Errorf("offsets right after they were changed: %s", got)
 	}
