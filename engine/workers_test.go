@@ -246,7 +246,12 @@ func (r *runs) source(worker string) connect.Source {
 			return nil
 		},
 		OnClose: func() error {
-			<-time.After(2 * time.Second) // whoever does not wait for the end is found out
+			// Whoever does not wait for the end is found out; w1 leads as a rule.
+			if worker == "w1" {
+				<-time.After(2 * time.Second)
+			} else {
+				<-time.After(2500 * time.Millisecond)
+			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.now[id] == worker {
