@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/cluster"
+	"github.com/sluice-data/sluice/engine/internal/meters"
 )
 
 // group is a worker's place among the workers of its group.id. It passes what the
@@ -38,6 +39,10 @@ type place struct {
 	leaderURL  string // of the leader's REST API
 	// offset is how far the config topic had been read for the assignment.
 	offset int64
+	// sessioned: requests between workers are signed (KIP-507).
+	sessioned bool
+	// connectors and tasks are how many are assigned to this worker.
+	connectors, tasks int
 }
 
 // snapshotTimeout bounds the reading of the config topic before an assignment.
@@ -74,6 +79,19 @@ func (g *group) setPlace(p place) {
 			close(g.joined)
 		}
 	}
+}
+
+// rebalances are the figures of the membership, for the metrics.
+func (g *group) rebalances() meters.Rebalances {
+	g.mu.Lock()
+	m, p := g.member, g.place
+	g.mu.Unlock()
+	if m == nil {
+		return meters.Rebalances{}
+	}
+	s := m.Stats()
+	return meters.Rebalances{Leader: s.LeaderURL, Epoch: int64(s.Generation), Protocol: s.Protocol, Completed: s.Completed, Rebalancing: s.Rebalancing,
+		Max: s.Max, Avg: s.Average(), Last: s.CompletedAt, Connectors: p.connectors, Tasks: p.tasks}
 }
 
 // run is a member of the group until ctx ends. An error is one that no retry can
@@ -154,7 +172,8 @@ func (g *group) OnAssigned(a cluster.Assignment) {
 	if a.Err != cluster.NoError {
 		return // the member joins again
 	}
-	g.setPlace(place{joined: a.LeaderID != "", generation: a.Generation, leader: a.IsLeader, leaderURL: a.LeaderURL, offset: a.Offset})
+	g.setPlace(place{joined: a.LeaderID != "", generation: a.Generation, leader: a.IsLeader, leaderURL: a.LeaderURL, offset: a.Offset, sessioned: a.Sessioned,
+		connectors: len(a.Connectors), tasks: len(a.Tasks)})
 	ctx, cancel := context.WithTimeoutCause(context.Background(), g.cfg.Group.SyncTimeout, errBehind)
 	g.stopReading = cancel
 	g.reading.Go(func() {

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
@@ -76,6 +79,9 @@ func TestExactlyOnceSourceAcrossLostWorkers(t *testing.T) {
 			}, func() string { return "the source does not come to its end" })
 			if got := committedValues(t, c.cluster, name); !slices.Equal(got, texts(0, n)) {
 				t.Errorf("%s: %d records, want %d, each once and in order", name, len(got), n)
+			}
+			if got := committedValuesOf(t, c.cluster, "connect-configs", "tasks-fencing-"+name); !slices.Contains(got, `{"task-count":1}`) {
+				t.Errorf("%s: the leader has fenced no generation of tasks: %v", name, got)
 			}
 		}
 	})
@@ -208,4 +214,24 @@ func TestDeposedLeaderCannotWrite(t *testing.T) {
 		c.must(first.name, "PUT /connectors/a/config "+configText(1, "test.topic", "again"), 200)
 		c.must(second.name, "PUT /connectors/a/config "+configText(1, "test.topic", "forwarded"), 200)
 	})
+}
+
+// committedValuesOf returns the values of a key.
+func committedValuesOf(t *testing.T, c *enginetest.Cluster, topic, key string) []string {
+	t.Helper()
+	ends, err := kadm.NewClient(enginetest.Client(t, c)).ListEndOffsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := enginetest.Client(t, c, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	var values []string
+	for next, end := int64(0), ends[topic][0].Offset; next < end; {
+		for _, r := range client.PollFetches(t.Context()).Records() {
+			next = r.Offset + 1
+			if string(r.Key) == key {
+				values = append(values, string(r.Value))
+			}
+		}
+	}
+	return values
 }

@@ -3,7 +3,11 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +16,9 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/cluster"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/engine/rest"
 )
 
 // TestRESTThroughAFollower sends every request that changes something to a worker
@@ -142,6 +148,62 @@ func TestWorkersSignTheirRequests(t *testing.T) {
 				if rec.Code != tt.want || !strings.Contains(e.Message, tt.text) {
 					t.Errorf("%s signed %q with %q: got %d %s, want %d %s", request, tt.signature, tt.algorithm, rec.Code, rec.Body, tt.want, tt.text)
 				}
+			}
+		}
+	})
+}
+
+// TestCompatibleWorkersDoNotSign lets workers share connectors by the older protocol.
+// One that is not set to it wants signatures all the same.
+func TestCompatibleWorkersDoNotSign(t *testing.T) {
+	older := func(cfg *engine.Config) {
+		if cfg.WorkerID != "w3:8083" {
+			cfg.Group.Protocol = cluster.Compatible
+		}
+	}
+	withCrew(t, 3, older, func(t *testing.T, c *crew) {
+		c.must(c.follower(), "PUT /connectors/a/config "+configText(3), 201)
+		c.awaitSpread(3)
+		if leader := c.leader(); leader != "w1" {
+			t.Fatalf("%s leads, want the first to come", leader)
+		}
+		c.must("w1", "PUT /connectors/a/fence", 204)
+		c.must("w3", "PUT /connectors/a/fence", 400)
+	})
+}
+
+// TestUsersAndWorkers wants the user of a forwarded request to be asked for by the
+// leader too, and requests between workers to need their signature in place of one.
+func TestUsersAndWorkers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	if err := os.WriteFile(path, []byte(`{"users": [{"name": "eve", "password": "plain$secret", "connectors": {"*": "edit"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	withCrew(t, 0, nil, func(t *testing.T, c *crew) {
+		c.protect = func(h http.Handler) http.Handler {
+			access, err := rest.OpenAccess(path, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return access.Handler(h)
+		}
+		for i := range 3 {
+			c.start(fmt.Sprint("w", i+1))
+		}
+		for _, name := range []string{"a", "b", "c"} { // one of which runs on each worker
+			c.must(c.follower(), "PUT /connectors/"+name+"/config "+configText(1), 201)
+		}
+		c.awaitSpread(3)
+		for request, want := range map[string]int{
+			"PUT /connectors/a/pause": 401, "POST /connectors/a/tasks/0/restart": 401, "POST /connectors/tasks": 401, "GET /connectors/a/tasks": 401,
+			"POST /connectors/a/tasks": 400, "PUT /connectors/a/fence": 400, "PUT /connectors/a/fence/": 400, "PUT /connectors/a/tasks": 401,
+			"PUT /connectors/a%2F..%2Fb/fence": 400, "PUT /connectors/../admin/loggers/fence": 401,
+		} {
+			method, path, _ := strings.Cut(request, " ")
+			rec := httptest.NewRecorder()
+			c.worker(c.leader()).api.ServeHTTP(rec, httptest.NewRequest(method, path, nil))
+			if rec.Code != want {
+				t.Errorf("%s without a user: got %d %s, want %d", request, rec.Code, rec.Body, want)
 			}
 		}
 	})

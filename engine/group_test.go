@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/internal/metrics"
 )
 
 // TestWorkersAreAddedAndRemoved follows the work of three connectors through a
@@ -43,6 +44,32 @@ func TestWorkersAreAddedAndRemoved(t *testing.T) {
 		c.kill(c.leader())
 		c.awaitSpread(tasks)
 		c.must(c.leader(), "DELETE /connectors/a", 204)
+		c.awaitSpread(8)
+	})
+}
+
+// TestWorkersLeaveAndComeBack lets several workers go at a time, with the leader among
+// them, and come back. What the one that stays runs is not touched.
+func TestWorkersLeaveAndComeBack(t *testing.T) {
+	withCrew(t, 4, nil, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(8), 201)
+		c.awaitSpread(8)
+		before, stays := c.runs.started(), c.follower()
+		own := c.runs.counts(nil)[stays]
+		var gone []string
+		for _, name := range c.names() {
+			if name != stays {
+				c.leave(name)
+				gone = append(gone, name)
+			}
+		}
+		c.awaitSpread(8)
+		if n := c.runs.since(before, "a"); n != 8-own {
+			t.Errorf("%d tasks were started after three of four workers had gone, want %d", n, 8-own)
+		}
+		for _, name := range gone {
+			c.start(name)
+		}
 		c.awaitSpread(8)
 	})
 }
@@ -194,5 +221,37 @@ func TestWorkerThatCannotReadTheConfigTopic(t *testing.T) {
 		}, func() string { return fmt.Sprint("tasks: ", c.runs.snapshot()) })
 		c.worker(behind).way.lose()
 		c.awaitSpread(6)
+	})
+}
+
+// TestGroupMetrics wants a scrape to tell of the group what Kafka Connect's metrics do.
+func TestGroupMetrics(t *testing.T) {
+	registries := make(map[string]*metrics.Registry)
+	withMetrics := func(cfg *engine.Config) {
+		cfg.Metrics = new(metrics.Registry)
+		registries[cfg.WorkerID] = cfg.Metrics
+	}
+	withCrew(t, 2, withMetrics, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(3), 201)
+		c.awaitSpread(3)
+		leader := c.leader()
+		var text string
+		enginetest.Eventually(t, func() bool {
+			var b strings.Builder
+			if _, err := registries["w1:8083"].WriteTo(&b); err != nil {
+				t.Fatal(err)
+			}
+			text = b.String()
+			return strings.Contains(text, "kafka_connect_worker_rebalance_rebalancing 0\n")
+		}, func() string { return text })
+		for _, want := range []string{
+			`kafka_connect_worker_rebalance_leader_name{leader_name="http://` + leader + `:8083/"} 1`,
+			`kafka_connect_worker_rebalance_connect_protocol{connect_protocol="sessioned"} 1`,
+			fmt.Sprintf("kafka_connect_coordinator_assigned_tasks %d", c.runs.counts(nil)["w1"]),
+		} {
+			if !strings.Contains(text, want+"\n") {
+				t.Errorf("no %s in\n%s", want, text)
+			}
+		}
 	})
 }

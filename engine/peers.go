@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/cluster"
 )
 
 const (
@@ -37,9 +38,25 @@ func (g *group) putTasks(ctx context.Context, name string, tasks []map[string]st
 // fence lets the leader fence every task of generations before.
 func (g *group) fence(ctx context.Context, connector string) error {
 	if p, _ := g.current(); p.leader {
-		return g.stores.fenceGenerations(ctx, connector)
+		return g.fenceHere(ctx, connector)
 	}
 	return g.askLeader(ctx, http.MethodPut, connector, "fence", nil)
+}
+
+// fenceHere is fence on the leader, which looks at the newest state: the worker that
+// asks may have read further.
+func (g *group) fenceHere(ctx context.Context, connector string) error {
+	err := g.stores.lead.claim(ctx)
+	if err == nil && !g.cfg.Group.alone() {
+		err = g.stores.follower.sync(ctx, g.cfg.ConfigTopic.Name)
+	}
+	if errors.Is(err, ErrNotLeader) {
+		return connect.Retriable(err)
+	}
+	if err != nil {
+		return passingError("look for the tasks to fence", err)
+	}
+	return g.stores.fenceGenerations(ctx, connector)
 }
 
 // askLeader sends a signed request about a connector to the leader. Its errors are
@@ -87,10 +104,14 @@ func peerError(status string, body []byte) error {
 }
 
 // VerifyPeer returns an error unless a request was signed by a worker of the same
-// group (KIP-507). Nobody can sign for a worker alone.
+// group (KIP-507). Nobody can sign for a worker alone. Workers of a group whose
+// protocol is compatible do not sign, which the worker's own config has to allow.
 func (w *Worker) VerifyPeer(h http.Header, body []byte) error {
 	if w.cfg.Group.alone() {
 		return notFound("HTTP 404 Not Found")
+	}
+	if p, _ := w.group.current(); w.cfg.Group.Protocol == cluster.Compatible && p.joined && !p.sessioned {
+		return nil
 	}
 	return w.stores.configs.session().verify(h, body)
 }
@@ -111,14 +132,7 @@ func (w *Worker) FenceTasks(ctx context.Context, name string) error {
 	if err := w.await(ctx); err != nil {
 		return err
 	}
-	if err := w.stores.lead.claim(ctx); err != nil {
-		return stored(err)
-	}
-	// The worker that asks may have read further.
-	if err := w.stores.follower.sync(ctx, w.cfg.ConfigTopic.Name); err != nil {
-		return stored(err)
-	}
-	return stored(w.stores.fenceGenerations(ctx, name))
+	return stored(w.group.fenceHere(ctx, name))
 }
 
 // asLeader runs one change at a time that only the leader makes.

@@ -66,6 +66,7 @@ func (r *reconciler) disown(c *connector) {
 		if c.state == Running || c.state == Paused || c.state == Restarting {
 			r.stores.statuses.putConnectorSafely(c.name, r.owned.generation, Unassigned, "")
 		}
+		r.meters.ForgetConnector(c.name)
 		c.mine, c.state, c.failed, c.again, c.prepared, c.asked = false, "", nil, false, -1, -1
 	}
 	for n, i := range c.tasks {

@@ -63,6 +63,9 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler.group, w.stores.group = w.group, w.group
 	if cfg.Metrics != nil {
 		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+		if !cfg.Group.alone() {
+			w.reconciler.meters.WatchRebalances(w.group.rebalances)
+		}
 	}
 	return w, nil
 }

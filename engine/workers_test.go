@@ -34,6 +34,7 @@ type crew struct {
 	cluster *enginetest.Cluster
 	change  func(*engine.Config)
 	plugins func(worker string) []connect.Spec
+	protect func(http.Handler) http.Handler // the REST API; may be nil
 	runs    runs
 
 	mu      sync.Mutex // guards workers
@@ -84,7 +85,9 @@ func (c *crew) start(name string) *hand {
 			c.change(cfg)
 		}
 	}, c.plugins(name)...)
-	h.api = rest.New(h.Worker.Worker)
+	if h.api = rest.New(h.Worker.Worker); c.protect != nil {
+		h.api = c.protect(h.api)
+	}
 	c.mu.Lock()
 	c.workers[name] = h
 	c.mu.Unlock()
@@ -178,6 +181,9 @@ func (c *crew) ask(worker, line string) (int, string) {
 	if hasBody {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	if c.protect != nil {
+		r.SetBasicAuth("eve", "secret")
+	}
 	rec := httptest.NewRecorder()
 	c.worker(worker).api.ServeHTTP(rec, r)
 	return rec.Code, rec.Body.String()
@@ -239,6 +245,7 @@ func (r *runs) source(worker string) connect.Source {
 			return nil
 		},
 		OnClose: func() error {
+			<-time.After(500 * time.Millisecond) // whoever does not wait for the end is found out
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.now[id] == worker {

@@ -76,24 +76,24 @@ func (c *Config) localCluster() bool {
 // shows the listener's certificate and trusts the truststore, or without one the
 // system's certificates and those in the keystore, which the workers may share.
 func (c restConfig) peerClient() (*http.Client, error) {
-	if c.tls == nil {
+	if c.peers == nil {
 		return engine.NewPeerClient(nil), nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.tls.KeystoreFile != "" || c.tls.Chain != "" {
-		server, err := security.NewTLS(*c.tls)
+	if c.peers.KeystoreFile != "" || c.peers.Chain != "" {
+		server, err := security.NewTLS(*c.peers)
 		if err != nil {
 			return nil, fmt.Errorf("%s*: %w", restTLSPrefix, err)
 		}
 		config.Certificates = server.Certificates
 	}
-	trusted, file := []byte(c.tls.Trusted), c.tls.TruststoreFile
+	trusted, file := []byte(c.peers.Trusted), c.peers.TruststoreFile
 	if file == "" && len(trusted) == 0 {
 		var err error
 		if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 			config.RootCAs = x509.NewCertPool()
 		}
-		trusted, file = []byte(c.tls.Chain), c.tls.KeystoreFile
+		trusted, file = []byte(c.peers.Chain), c.peers.KeystoreFile
 	} else {
 		config.RootCAs = x509.NewCertPool()
 	}

@@ -30,7 +30,8 @@ const (
 // restConfig is how the REST API is protected.
 type restConfig struct {
 	https      bool
-	tls        *security.TLSOptions // with https, and for requests to workers that have it; nil: not set
+	tls        *security.TLSOptions // with https
+	peers      *security.TLSOptions // for requests to other workers; nil: not set
 	accessFile string               // empty: everybody may do everything
 	headers    rest.Headers
 	noAdmin    bool                 // the loggers are not on the main listener
@@ -54,7 +55,9 @@ func (c *Config) takeREST() (err error) {
 	if err := c.takeAdmin(); err != nil {
 		return err
 	}
-	c.rest.tls, err = c.takeTLS("listeners", restTLSPrefix, c.rest.https)
+	if c.rest.peers, err = c.takeTLS("listeners", restTLSPrefix, c.rest.https); c.rest.https {
+		c.rest.tls = c.rest.peers
+	}
 	return err
 }
 
@@ -72,9 +75,9 @@ func (c *Config) takeAdmin() error {
 		}
 		c.rest.admin, https = u.Host, u.Scheme == "https"
 	}
-	var err error
-	if c.rest.adminTLS, err = c.takeTLS(adminProperty, adminTLSPrefix, https); !https {
-		c.rest.adminTLS = nil
+	o, err := c.takeTLS(adminProperty, adminTLSPrefix, https)
+	if https {
+		c.rest.adminTLS = o
 	}
 	return err
 }
