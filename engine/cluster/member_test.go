@@ -258,6 +258,7 @@ func TestNoContactWhileJoining(t *testing.T) {
 		w.fill(4)
 		noDelay := func(c *Config) { c.MaxDelay = -1 }
 		w.start("a", noDelay)
+		wait(time.Second)
 		b, c := w.start("b", noDelay), w.start("c", noDelay)
 		wait(time.Minute)
 		w.want("before", "a:2+4 b:1+4 c:1+4")
