@@ -160,7 +160,8 @@ func (m *Member) take(ctx context.Context, next *assignment) (again bool, err er
 func common(a, b []TaskID) []TaskID { return without(a, without(a, b)) }
 
 func without(work, gone []TaskID) []TaskID {
-	return slices.DeleteFunc(slices.Clone(work), func(t TaskID) bool { return slices.Contains(gone, t) })
+	out := setOf(gone)
+	return slices.DeleteFunc(slices.Clone(work), func(t TaskID) bool { return out[t] })
 }
 
 // owned returns a copy of what this member has.
