@@ -26,14 +26,8 @@ const (
 	logError     = "error"
 )
 
-// clientKind tells whose properties a client follows.
-type clientKind int
-
-const (
-	workerClient   clientKind = iota
-	producerClient            // writes for a connector
-	consumerClient            // reads for a connector
-)
+// metadataMinAge is how often a client may ask for the cluster's topics.
+const metadataMinAge = 250 * time.Millisecond
 
 // clientOpts are the options of every client, those of its kind, then its own.
 func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) []kgo.Opt {
@@ -42,7 +36,7 @@ func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) [
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
 	}
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
-		kgo.MetadataMinAge(250*time.Millisecond), kgo.DisableClientMetrics())
+		kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
 	switch kind {
 	case workerClient:
@@ -51,8 +45,24 @@ func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) [
 		opts = append(opts, c.ProducerOpts...)
 	case consumerClient:
 		opts = append(opts, c.ConsumerOpts...)
+	case adminClient:
+		opts = append(opts, c.AdminOpts...)
 	}
 	return append(opts, more...)
+}
+
+// openAdmin returns the client that a task creates topics with, and what closes
+// it: the worker's, or one of the task's own for admin.override settings.
+func (t *task) openAdmin() (admin *kadm.Client, closeAdmin func(), err error) {
+	o := t.def.options.admin.opts()
+	if len(o) == 0 {
+		return t.stores.admin, func() {}, nil
+	}
+	client, err := kgo.NewClient(t.cfg.clientOpts(adminClient, fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the client that creates topics: %w", err)
+	}
+	return kadm.NewClient(client), client.Close, nil
 }
 
 // kgoLogger passes the warnings of a client on at debug level: the engine logs
@@ -85,14 +95,9 @@ func (c *Config) prepareTopics(ctx context.Context, admin *kadm.Client) error {
 }
 
 func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) error {
-	compact := "compact"
-	_, err := admin.CreateTopic(ctx, t.Partitions, t.ReplicationFactor, map[string]*string{"cleanup.policy": &compact}, t.Name)
+	err := t.create(ctx, admin)
 	if err == nil {
 		return nil
-	}
-	if errors.Is(err, kerr.InvalidReplicationFactor) {
-		return fmt.Errorf("%w: %s cannot have %d replicas on this cluster; set its .storage.replication.factor to the number of brokers at most, or to -1 for the cluster's default: %w",
-			errPermanent, t.Name, t.ReplicationFactor, err)
 	}
 	if !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", t.Name, err)

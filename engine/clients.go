@@ -3,8 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -12,80 +10,82 @@ import (
 	"github.com/sluice-data/sluice/engine/clientconfig"
 )
 
-// The prefixes of properties that are for one kind of client.
-const (
-	producerPrefix = "producer."
-	consumerPrefix = "consumer."
-	adminPrefix    = "admin."
-)
+// clientKinds are the kinds of clients whose properties have a prefix.
+var clientKinds = []clientKind{producerClient, consumerClient, adminClient}
 
-var clientPrefixes = []string{producerPrefix, consumerPrefix, adminPrefix}
+func (k clientKind) propertyPrefix() string { return string(k) + "." }
 
-// clients reads how the clients of each kind reach the cluster, and the worker's
-// defaults of what connectors can override.
+// clients reads how the clients of each kind reach the cluster, and what else the
+// worker's properties say of them.
 func (o *workerOptions) clients(c *Config, properties map[string]string) error {
-	var errs []error
-	opts := func(prefix string) []kgo.Opt {
-		s, err := clientconfig.Prefixed(properties, prefix)
-		if s == nil {
-			errs = append(errs, err)
-			return c.WorkerOpts
-		}
-		own, err := s.Opts()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("properties of %s*: %w", prefix, err))
-		}
-		return own
-	}
-	var err error
-	if c.WorkerOpts, err = o.client.Opts(); err != nil {
+	own, err := o.client.Opts()
+	if err != nil {
 		return err
 	}
-	c.ProducerOpts, c.ConsumerOpts = opts(producerPrefix), opts(consumerPrefix)
-	for _, name := range clientconfig.Names() {
-		if own, ok := properties[adminPrefix+name]; ok && own != properties[name] {
-			errs = append(errs, fmt.Errorf("%s%s: topics and groups are looked after by the worker's own client; give %s instead", adminPrefix, name, name))
+	c.WorkerOpts = append(own, o.own.opts()...)
+	var errs []error
+	for _, kind := range clientKinds {
+		opts := own
+		s, err := clientconfig.Prefixed(properties, kind.propertyPrefix())
+		if s != nil {
+			opts, err = s.Opts()
 		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("properties of %s*: %w", kind.propertyPrefix(), err))
+		}
+		*c.optsOf(kind) = opts
+		settings, err := kind.settings(properties)
+		errs = append(errs, err)
+		*c.Clients.at(kind) = settings
 	}
-	c.ClientDefaults, err = clientDefaults(properties)
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
-// clientDefaultNames are the properties that are defaults of connectors' overrides.
-func clientDefaultNames() []string {
-	var names []string
-	for _, option := range overrides(&connectorOptions{}).Options() {
-		names = append(names, strings.Replace(option.Name, ".override.", ".", 1))
+// optsOf is the field with the options of a kind.
+func (c *Config) optsOf(kind clientKind) *[]kgo.Opt {
+	switch kind {
+	case producerClient:
+		return &c.ProducerOpts
+	case consumerClient:
+		return &c.ConsumerOpts
 	}
-	return names
+	return &c.AdminOpts
 }
 
-// overrides has the options by which connectors change their clients.
-func overrides(o *connectorOptions) *connect.Def {
-	var source, sink, d connect.Def
-	o.defineSource(&source)
-	o.defineSink(&sink)
-	for _, option := range slices.Concat(source.Options(), sink.Options()) {
-		// A group is a connector's own.
-		if strings.Contains(option.Name, ".override.") && option.Name != "consumer.override.group.id" {
+// settings returns what the worker's properties say of a kind's clients, once it is
+// right.
+func (k clientKind) settings(properties map[string]string) (map[string]string, error) {
+	s := clientSettings{kind: k}
+	var d connect.Def
+	given := map[string]string{}
+	for _, option := range s.options() {
+		if value, ok := properties[k.propertyPrefix()+option.Name]; ok {
+			given[option.Name] = value
+		}
+		d.Add(option)
+	}
+	if err := connect.Err(d.Parse(given)); err != nil {
+		return nil, fmt.Errorf("properties of %s*: %w", k.propertyPrefix(), err)
+	}
+	return given, nil
+}
+
+// defineOwn declares the properties of the worker's own clients.
+func (o *workerOptions) defineOwn(d *connect.Def) {
+	o.own.kind = workerClient
+	d.Add(o.own.options()...)
+	o.client.Define(d, "")
+}
+
+// defineClients declares the properties of connectors' clients, for their names.
+func defineClients(d *connect.Def) {
+	for _, kind := range clientKinds {
+		var security clientconfig.Settings
+		security.Define(d, kind.propertyPrefix())
+		s := clientSettings{kind: kind}
+		for _, option := range s.options() {
+			option.Name = kind.propertyPrefix() + option.Name
 			d.Add(option)
 		}
 	}
-	return &d
-}
-
-// clientDefaults reads producer.linger.ms and its like as what connectors' options
-// producer.override.linger.ms are by default.
-func clientDefaults(properties map[string]string) (map[string]string, error) {
-	defaults := map[string]string{}
-	d := overrides(&connectorOptions{})
-	for _, option := range d.Options() {
-		if value, ok := properties[strings.Replace(option.Name, ".override.", ".", 1)]; ok {
-			defaults[option.Name] = value
-		}
-	}
-	if err := connect.Err(d.Parse(defaults)); err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), ".override.", "."))
-	}
-	return defaults, nil
 }

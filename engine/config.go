@@ -29,12 +29,10 @@ type Config struct {
 	// ClientOpts are given to every Kafka client of the worker and its tasks,
 	// after BootstrapServers: seeds, a dialer.
 	ClientOpts []kgo.Opt
-	// WorkerOpts, ProducerOpts and ConsumerOpts are given, after ClientOpts, to the
-	// worker's own clients and to those that write and read for connectors.
-	WorkerOpts, ProducerOpts, ConsumerOpts []kgo.Opt
-	// ClientDefaults are what connectors' options such as producer.override.linger.ms
-	// are when a connector does not give them.
-	ClientDefaults map[string]string
+	// WorkerOpts, ProducerOpts, ConsumerOpts and AdminOpts are given, after ClientOpts,
+	// to the worker's own clients and to those that write, read and look after topics
+	// for connectors.
+	WorkerOpts, ProducerOpts, ConsumerOpts, AdminOpts []kgo.Opt
 	// GroupID is the worker's group.id; "sluice" by default.
 	GroupID string
 	// WorkerID is shown as worker_id: the advertised host:port of the REST API.
@@ -50,6 +48,8 @@ type Config struct {
 	KeyConverter    ConverterConfig
 	ValueConverter  ConverterConfig
 	HeaderConverter ConverterConfig
+	// RegistryURL is the schema registry of converters that name none.
+	RegistryURL string
 
 	// AdvertisedHost, AdvertisedPort and AdvertisedListener are rest.advertised.*:
 	// what WorkerID and Group.URL should be made of, for whoever serves the REST API.
@@ -63,6 +63,18 @@ type Config struct {
 
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
+
+	// Clients are settings of the Kafka clients of tasks.
+	Clients ClientSettings
+	// OverridePolicy says which of them a connector may have of its own, with
+	// Kafka's names: All by default, None, Principal, or Allowlist with the settings
+	// in OverrideAllowlist.
+	OverridePolicy    string
+	OverrideAllowlist []string
+
+	// TopicCreationDisabled leaves the creation of source connectors' topics to the
+	// cluster, whatever their configs say (topic.creation.enable=false).
+	TopicCreationDisabled bool
 
 	// ConfigProviders resolve references in connector configs.
 	ConfigProviders []ProviderConfig
@@ -108,6 +120,8 @@ type InternalTopic struct {
 	// ReplicationFactor is for creating the topic; -1, the default, leaves it to
 	// the cluster.
 	ReplicationFactor int16
+	// Settings of the topic, such as min.insync.replicas, for creating it.
+	Settings map[string]string
 }
 
 // ConverterConfig is a converter's class and its settings under their full
@@ -132,6 +146,7 @@ func (c Config) withDefaults() Config {
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
 	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
+	setDefault(&c.OverridePolicy, "All")
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)

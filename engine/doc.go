@@ -9,7 +9,9 @@
 // topics of a Connect cluster. One follower reads the three topics from their
 // beginning and keeps their latest state in memory. A change is produced with
 // acks=all and takes effect when the follower has read it back, so a restarted
-// worker stands where the old one stood.
+// worker stands where the old one stood. A source with offsets.storage.topic has
+// its offsets in a topic of its own, which a follower of its task reads; the
+// worker's offset topic gets copies behind it.
 //
 // # Exactly-once sources
 //
@@ -43,4 +45,10 @@
 // task configs and fencing to it (leaderWriter), in transactions where sources can
 // be exactly once, so that a deposed leader is refused. Who runs a connector sends
 // its task configs to the leader, and asks it to fence, over the REST API (peers).
+//
+// # Metrics
+//
+// The goroutines of a task count into package meters, once for each batch; a scrape
+// of Config.Metrics reads it. The lag of a sink comes from its own fetches, with the
+// markers of transactions kept until they are counted.
 package engine

@@ -28,10 +28,9 @@ const (
 
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
-	workerGroup    string            // group.id, which no sink may use
-	clientDefaults map[string]string // of options such as producer.override.linger.ms
-	specs          []connect.Spec
-	byName         map[string]*connect.Spec
+	workerGroup string // group.id, which no sink may use
+	specs       []connect.Spec
+	byName      map[string]*connect.Spec
 	// known is what does not change of a plugin, so that nobody who asks for it
 	// calls the plugin's code (I5).
 	known map[*connect.Spec]*pluginState
@@ -40,6 +39,12 @@ type plugins struct {
 	classes []PluginInfo
 	// exactlyOnce: sources write in transactions.
 	exactlyOnce bool
+	// topicCreationDisabled: topics of sources are the cluster's business.
+	topicCreationDisabled bool
+	// clients are the worker's settings of the tasks' Kafka clients, overrides says
+	// which a connector may have of its own.
+	clients   ClientSettings
+	overrides overridePolicy
 	// providers resolve references in configs.
 	providers providers
 }

@@ -177,7 +177,7 @@ func TestWorkerOnASecuredCluster(t *testing.T) {
 	var got collector
 	cluster := &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(addrs[0])}}
 	w := enginetest.Start(t, cluster, func(cfg *engine.Config) {
-		cfg.WorkerOpts, cfg.ProducerOpts, cfg.ConsumerOpts, cfg.ClientDefaults = properties.WorkerOpts, properties.ProducerOpts, properties.ConsumerOpts, properties.ClientDefaults
+		cfg.WorkerOpts, cfg.ProducerOpts, cfg.ConsumerOpts, cfg.AdminOpts, cfg.Clients = properties.WorkerOpts, properties.ProducerOpts, properties.ConsumerOpts, properties.AdminOpts, properties.Clients
 	}, counting("in", 100, new(enginetest.Log)), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
 	w.Create(t, "src", sourceConf())
 	w.Create(t, "snk", sinkConf())

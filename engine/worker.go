@@ -49,7 +49,11 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
-	w.plugins.workerGroup, w.plugins.clientDefaults = cfg.GroupID, cfg.ClientDefaults
+	w.plugins.topicCreationDisabled = cfg.TopicCreationDisabled
+	w.plugins.workerGroup, w.plugins.clients = cfg.GroupID, cfg.Clients
+	if w.plugins.overrides, err = newOverridePolicy(cfg.OverridePolicy, cfg.OverrideAllowlist); err != nil {
+		return nil, fmt.Errorf("%s: %w", overridePolicyProperty, err)
+	}
 	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
 		return nil, err
 	}

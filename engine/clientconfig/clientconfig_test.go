@@ -162,7 +162,6 @@ func TestErrors(t *testing.T) {
 		{"security.protocol=SSL\nssl.keystore.location=testdata/key.jks\nssl.keystore.password=changeit\nssl.key.password=hidden", "ssl.key.password"},
 		{"security.protocol=SSL\nssl.keystore.location=" + broken, "openssl pkey"},
 		{"security.protocol=SSL\nssl.keystore.certificate.chain=x", "ssl.keystore.certificate.chain"},
-		{"request.timeout.ms=1", "request.timeout.ms"},
 	} {
 		s, err := read(t, tt.properties)
 		if err == nil {
@@ -188,23 +187,6 @@ func TestPrefixed(t *testing.T) {
 	properties["producer.sasl.mechanism"] = "x"
 	if _, err := Prefixed(properties, "producer."); err == nil || !strings.Contains(err.Error(), "producer.*") {
 		t.Errorf("got %v, want an error that names producer.*", err)
-	}
-}
-
-func TestTimeouts(t *testing.T) {
-	s, err := read(t, "request.timeout.ms=20000\nmetadata.max.age.ms=60000\nconnections.max.idle.ms=540000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opts, err := s.Opts(); err != nil || len(opts) != 3 {
-		t.Errorf("%d options, %v; want 3", len(opts), err)
-	}
-	s, err = read(t, "security.protocol=PLAINTEXT")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opts, err := s.Opts(); err != nil || len(opts) != 0 {
-		t.Errorf("%d options, %v; want none", len(opts), err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -31,8 +30,6 @@ type Settings struct {
 	truststorePassword, keystorePassword, keyPassword connect.Secret
 	identification                                    string
 	tlsVersions                                       []string
-
-	requestTimeout, metadataMaxAge, maxIdle time.Duration
 }
 
 // Define adds the options to d, with a prefix before their names, such as producer.
@@ -54,34 +51,22 @@ func (s *Settings) Define(d *connect.Def, prefix string) {
 		{Name: "ssl.key.password", Var: &s.keyPassword, Doc: "Password of the key in a JKS keystore; the keystore's when not given."},
 		{Name: "ssl.endpoint.identification.algorithm", Var: &s.identification, Default: "https", OneOf: []string{"https", ""}, Doc: "https checks the broker's name; empty does not."},
 		{Name: "ssl.enabled.protocols", Var: &s.tlsVersions, Default: "TLSv1.2,TLSv1.3", OneOf: []string{"TLSv1.2", "TLSv1.3"}, Doc: "Versions of TLS."},
-		{Name: "request.timeout.ms", Var: &s.requestTimeout, NoDefault: true, Check: within(&s.requestTimeout, 100*time.Millisecond, 15*time.Minute), Doc: "How long an answer is waited for."},
-		{Name: "metadata.max.age.ms", Var: &s.metadataMaxAge, NoDefault: true, Check: within(&s.metadataMaxAge, time.Second, 24*time.Hour), Doc: "How old what is known of the cluster may be."},
-		{Name: "connections.max.idle.ms", Var: &s.maxIdle, NoDefault: true, Check: within(&s.maxIdle, time.Second, 24*time.Hour), Doc: "When a connection that is not used is closed."},
 	} {
 		o.Name = prefix + o.Name
 		d.Add(o)
 	}
 }
 
-// Names returns the names of all options, without a prefix.
-func Names() []string {
+// names returns the names of all options, without a prefix.
+func names() []string {
 	var s Settings
 	var d connect.Def
 	s.Define(&d, "")
-	var names []string
+	var all []string
 	for _, o := range d.Options() {
-		names = append(names, o.Name)
+		all = append(all, o.Name)
 	}
-	return names
-}
-
-func within(v *time.Duration, least, most time.Duration) func() error {
-	return func() error {
-		if *v != 0 && (*v < least || *v > most) {
-			return fmt.Errorf("Value must be between %d and %d", least.Milliseconds(), most.Milliseconds())
-		}
-		return nil
-	}
+	return all
 }
 
 // Prefixed reads the settings of clients that have a prefix: a property with it counts
@@ -89,7 +74,7 @@ func within(v *time.Duration, least, most time.Duration) func() error {
 func Prefixed(properties map[string]string, prefix string) (*Settings, error) {
 	own := map[string]string{}
 	found := false
-	for _, name := range Names() {
+	for _, name := range names() {
 		if value, ok := properties[name]; ok {
 			own[name] = value
 		}
@@ -113,15 +98,6 @@ func Prefixed(properties map[string]string, prefix string) (*Settings, error) {
 // property.
 func (s *Settings) Opts() ([]kgo.Opt, error) {
 	var opts []kgo.Opt
-	if s.requestTimeout > 0 {
-		opts = append(opts, kgo.RequestTimeoutOverhead(s.requestTimeout))
-	}
-	if s.metadataMaxAge > 0 {
-		opts = append(opts, kgo.MetadataMaxAge(s.metadataMaxAge))
-	}
-	if s.maxIdle > 0 {
-		opts = append(opts, kgo.ConnIdleTimeout(s.maxIdle))
-	}
 	var errs []error
 	if s.protocol == overTLS || s.protocol == saslOverTLS {
 		config, err := s.tls()

@@ -43,6 +43,14 @@ type change struct{ added, revoked []TaskID }
 // set holds connectors and tasks.
 type set map[TaskID]bool
 
+func setOf(work []TaskID) set {
+	s := make(set, len(work))
+	for _, t := range work {
+		s[t] = true
+	}
+	return s
+}
+
 // minus returns a set without what is in others.
 func (s set) minus(others ...set) set {
 	rest := set{}
@@ -83,7 +91,7 @@ func (l *load) add(t TaskID) { l.work[t.isConnector()] = append(l.work[t.isConne
 
 func (l *load) remove(work []TaskID) {
 	for connectors, have := range l.work {
-		l.work[connectors] = slices.DeleteFunc(have, func(t TaskID) bool { return slices.Contains(work, t) })
+		l.work[connectors] = without(have, work)
 	}
 }
 
@@ -129,9 +137,10 @@ func (s state) assign(r round, maxDelay time.Duration) (state, map[string]change
 	for _, l := range loads {
 		s.members[l.member] = true
 		c := change{revoked: revoked[l.member]}
+		had := setOf(r.members[l.member])
 		for _, t := range slices.Concat(l.work[true], l.work[false]) {
 			s.previous[t] = true
-			if !slices.Contains(r.members[l.member], t) {
+			if !had[t] {
 				c.added = append(c.added, t)
 			}
 		}

@@ -31,9 +31,11 @@ const stopTime = time.Second
 type world struct {
 	t      testing.TB
 	logger *slog.Logger
-	broker *broker.Broker
+	fs     *vfs.Mem
+	stop   func() // ends the broker
 
 	mu      sync.Mutex // guards the fields below
+	broker  *broker.Broker
 	config  ConfigSnapshot
 	runs    map[TaskID]string // which worker runs what
 	starts  map[TaskID]int    // how often it was started
@@ -43,39 +45,58 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	fs := vfs.NewMem()
-	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: fs, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, broker: b, logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	w := &world{t: t, logger: slog.New(slog.NewTextHandler(t.Output(), nil)), fs: vfs.NewMem(),
 		config: ConfigSnapshot{Tasks: map[string]int{}}, runs: map[TaskID]string{}, starts: map[TaskID]int{}}
+	w.startBroker()
 	t.Cleanup(func() {
 		for _, worker := range w.workers {
 			worker.stop()
 		}
-		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
-			if err != nil {
-				t.Error(err)
-			}
-		}
+		w.stop()
 		for _, double := range w.doubles {
 			t.Error(double)
 		}
 	})
 	return w
+}
+
+// startBroker starts the broker on what it has stored.
+func (w *world) startBroker() {
+	w.t.Helper()
+	l, err := log.Open(log.Config{Dir: "/data", FS: w.fs})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: w.fs, Partitions: 1})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.broker = b
+	w.mu.Unlock()
+	w.stop = sync.OnceFunc(func() {
+		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
+			if err != nil {
+				w.t.Error(err)
+			}
+		}
+	})
+}
+
+// dial reaches the broker that runs now.
+func (w *world) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	w.mu.Lock()
+	b := w.broker
+	w.mu.Unlock()
+	return b.DialContext(ctx, network, addr)
 }
 
 // worker is a Listener with a Member, a network of its own, and a view of the config
@@ -101,7 +122,7 @@ type worker struct {
 // start adds a worker to the group.
 func (w *world) start(name string, change ...func(*Config)) *worker {
 	w.t.Helper()
-	k := &worker{world: w, name: name, net: network{dial: w.broker.DialContext}, done: make(chan struct{})}
+	k := &worker{world: w, name: name, net: network{dial: w.dial}, done: make(chan struct{})}
 	var err error
 	if k.client, err = kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(k.net.DialContext), kgo.DisableClientMetrics(), kgo.ClientID(name)); err != nil {
 		w.t.Fatal(err)
@@ -286,6 +307,19 @@ func (w *world) started() int {
 	}
 	clear(w.starts)
 	return n
+}
+
+// of returns what a worker runs.
+func (w *world) of(k *worker) set {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owned := set{}
+	for t, owner := range w.runs {
+		if owner == k.name {
+			owned[t] = true
+		}
+	}
+	return owned
 }
 
 // leader is the worker that leads, by its own account.

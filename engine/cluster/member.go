@@ -137,8 +137,10 @@ func (m *Member) take(ctx context.Context, next *assignment) (again bool, err er
 			return false, err
 		}
 	}
+	// What is new stands first: that is what leaders take away first, so that work that
+	// was taken over for a while goes back and the rest stays.
 	owned := m.owned()
-	owned = append(owned, without(next.work, owned)...)
+	owned = append(without(next.work, owned), owned...)
 	m.current = &assignment{err: next.err, leader: next.leader, leaderURL: next.leaderURL, offset: next.offset, work: owned, delay: next.delay}
 	id := m.lease.identity()
 	m.lastCompleted = id.generation
@@ -158,7 +160,8 @@ func (m *Member) take(ctx context.Context, next *assignment) (again bool, err er
 func common(a, b []TaskID) []TaskID { return without(a, without(a, b)) }
 
 func without(work, gone []TaskID) []TaskID {
-	return slices.DeleteFunc(slices.Clone(work), func(t TaskID) bool { return slices.Contains(gone, t) })
+	out := setOf(gone)
+	return slices.DeleteFunc(slices.Clone(work), func(t TaskID) bool { return out[t] })
 }
 
 // owned returns a copy of what this member has.

@@ -151,6 +151,36 @@ func TestLeaderDies(t *testing.T) {
 	})
 }
 
+// A worker that comes back late gets what it had: what the others had before stays.
+func TestLateWorkerGetsItsWorkBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.fill(12)
+		for _, name := range []string{"a", "b", "c"} {
+			w.start(name)
+			wait(10 * time.Second)
+		}
+		wait(time.Minute)
+		w.want("before", "a:4+12 b:4+12 c:4+12")
+		dead := w.leader()
+		had := w.of(dead)
+		dead.kill()
+		wait(15 * time.Second)
+		w.started()
+		w.start("d")
+		wait(time.Minute)
+		if got := w.spread(); !strings.HasSuffix(got, " d:4+12") {
+			t.Errorf("got %s, want d to have its share", got)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for item := range w.starts {
+			if !had[item] {
+				t.Errorf("%v was moved", item)
+			}
+		}
+	})
+}
+
 // Connectors come, change and go without a touch to the work of others.
 func TestConnectorsChange(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -228,6 +258,7 @@ func TestNoContactWhileJoining(t *testing.T) {
 		w.fill(4)
 		noDelay := func(c *Config) { c.MaxDelay = -1 }
 		w.start("a", noDelay)
+		wait(time.Second)
 		b, c := w.start("b", noDelay), w.start("c", noDelay)
 		wait(time.Minute)
 		w.want("before", "a:2+4 b:1+4 c:1+4")
@@ -240,6 +271,34 @@ func TestNoContactWhileJoining(t *testing.T) {
 		w.want("both are cut off", "a:2+4 missing:12")
 		wait(20 * time.Second) // b's began when the rebalance completed
 		w.want("their sessions are over", "a:5+13")
+	})
+}
+
+// A coordinator that is away for a moment is waited for; after half a session work
+// stops, and goes on when the coordinator is back.
+func TestCoordinatorRestarts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.fill(4)
+		w.start("a")
+		wait(time.Second)
+		w.start("b")
+		wait(time.Minute)
+		w.want("before", "a:2+6 b:2+6")
+		w.started()
+		w.stop()
+		wait(500 * time.Millisecond)
+		w.startBroker()
+		wait(time.Minute)
+		w.want("after a restart", "a:2+6 b:2+6")
+		if n := w.started(); n != 0 {
+			t.Errorf("a restart of the coordinator started %d connectors and tasks", n)
+		}
+		w.stop()
+		wait(20 * time.Second)
+		w.want("without a coordinator", "missing:16")
+		w.startBroker()
+		wait(6 * time.Minute)
+		w.want("with one again", "a:2+6 b:2+6")
 	})
 }
 
@@ -302,7 +361,7 @@ func TestForgottenMember(t *testing.T) {
 // A group of another type cannot be joined, whatever is tried.
 func TestNotAGroupOfWorkers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		consumer, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(w.broker.DialContext), kgo.DisableClientMetrics(),
+		consumer, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(w.dial), kgo.DisableClientMetrics(),
 			kgo.ConsumerGroup("workers"), kgo.ConsumeTopics("t"), kgo.AllowAutoTopicCreation())
 		if err != nil {
 			t.Fatal(err)

@@ -72,20 +72,16 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 
-// appendWork writes the connectors in the order of their first appearance, those that
-// are assigned themselves first, as Kafka does.
+// appendWork writes each connector once, in the order of first appearance, with its
+// items in their order.
 func appendWork(b []byte, work []TaskID) []byte {
 	var names []string
 	tasks := map[string][]int32{}
-	for _, connectors := range []bool{true, false} {
-		for _, t := range work {
-			if t.isConnector() == connectors {
-				if tasks[t.Connector] == nil {
-					names = append(names, t.Connector)
-				}
-				tasks[t.Connector] = append(tasks[t.Connector], int32(t.Task))
-			}
+	for _, t := range work {
+		if tasks[t.Connector] == nil {
+			names = append(names, t.Connector)
 		}
+		tasks[t.Connector] = append(tasks[t.Connector], int32(t.Task))
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(names)))
 	for _, name := range names {

@@ -2,6 +2,7 @@ package avro
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,9 @@ func TestLimits(t *testing.T) {
 		}
 		wantLimit(t, err, test.want)
 	}
+	if err := error(&LimitError{LimitBytes, 10}); !strings.HasPrefix(err.Error(), "more than 10 bytes of text") {
+		t.Error(err)
+	}
 	_, err := Parse(`"int"`, Options{Limits: Limits{Bytes: 10}, References: []Reference{{Text: `"string"`}}})
 	wantLimit(t, err, LimitBytes)
 }
@@ -91,8 +95,8 @@ func TestNormalize(t *testing.T) {
 			`{"a":1,"logicalType":"decimal","type":"bytes","scale":2,"precision":4}`,
 			`{"type":"bytes","logicalType":"decimal","precision":4,"scale":2,"a":1}`},
 		{"a scale of 0 is sorted in",
-			`{"type":"bytes","x":1,"scale":0,"precision":4,"logicalType":"decimal"}`,
-			`{"type":"bytes","logicalType":"decimal","precision":4,"scale":0,"x":1}`},
+			`{"type":"bytes","a":1,"scale":0,"precision":4,"logicalType":"decimal"}`,
+			`{"type":"bytes","logicalType":"decimal","precision":4,"a":1,"scale":0}`},
 		{"an unknown logical type is sorted in",
 			`{"type":"int","logicalType":"nonsense","a":1}`,
 			`{"type":"int","a":1,"logicalType":"nonsense"}`},
@@ -182,6 +186,7 @@ func TestContentID(t *testing.T) {
 		{"text", NewContentID(`"string"`, nil, nil, nil), "095d71cf-1255-6b9d-5e33-0ad575b3df5d"},
 		{"references", NewContentID(`"string"`, refs, nil, nil), "da25410f-4f7c-1b94-53e2-a02c81b21bd4"},
 		{"metadata", NewContentID(`"string"`, nil, meta, nil), "a7e44667-b1ca-7ce2-b86e-1955c488f1f0"},
+		{"rules", NewContentID(`"string"`, nil, nil, func(w io.Writer) { io.WriteString(w, "r1") }), "2d744f1a-0027-d124-0ea1-d4cd802298e6"},
 		{"empty metadata", NewContentID(`"string"`, nil, &Metadata{}, nil), "cecc02e2-232b-87f1-1b0c-aa0e70dbb74d"},
 	} {
 		if got := test.got.GUID(); got != test.want {

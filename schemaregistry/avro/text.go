@@ -1,8 +1,6 @@
 package avro
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // Canonical is the schema's text as Java's Schema.toString writes it, and
 // Confluent's registry stores and hashes it: one line, attributes in Java's order,

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -46,10 +47,13 @@ func run() error {
 		return err
 	}
 	slices.Sort(report.Recoveries)
-	fmt.Printf("%d records: %d lost, %d doubled; sinks: %d lost, %d written again; tasks started again without need: %d\n",
+	fmt.Fprintf(c.Out, "%d records: %d lost, %d doubled; sinks: %d lost, %d written again; tasks started again without need: %d\n",
 		report.Records, report.Lost, report.Doubled, report.SinkLost, report.SinkAgain, report.Uninvolved)
 	if n := len(report.Recoveries); n > 0 {
-		fmt.Printf("from a kill until all tasks of the worker ran again: median %.1f s, longest %.1f s\n", report.Recoveries[n/2].Seconds(), report.Recoveries[n-1].Seconds())
+		fmt.Fprintf(c.Out, "from a kill until all tasks of the worker ran again: median %.1f s, longest %.1f s\n", report.Recoveries[n/2].Seconds(), report.Recoveries[n-1].Seconds())
+	}
+	if report.Uninvolved > 0 {
+		return errors.Join(report.Err(), errors.New("tasks of workers that lived were started again"))
 	}
 	return report.Err()
 }
