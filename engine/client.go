@@ -29,8 +29,8 @@ const (
 // metadataMinAge is how often a client may ask for the cluster's topics.
 const metadataMinAge = 250 * time.Millisecond
 
-// clientOpts are the options of every client, then those of one of them.
-func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
+// clientOpts are the options of every client, those of its kind, then its own.
+func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) []kgo.Opt {
 	var opts []kgo.Opt
 	if len(c.BootstrapServers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
@@ -38,6 +38,16 @@ func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
 		kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
+	switch kind {
+	case workerClient:
+		opts = append(opts, c.WorkerOpts...)
+	case producerClient:
+		opts = append(opts, c.ProducerOpts...)
+	case consumerClient:
+		opts = append(opts, c.ConsumerOpts...)
+	case adminClient:
+		opts = append(opts, c.AdminOpts...)
+	}
 	return append(opts, more...)
 }
 
@@ -48,7 +58,7 @@ func (t *task) openAdmin() (admin *kadm.Client, closeAdmin func(), err error) {
 	if len(o) == 0 {
 		return t.stores.admin, func() {}, nil
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
+	client, err := kgo.NewClient(t.cfg.clientOpts(adminClient, fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the client that creates topics: %w", err)
 	}
@@ -81,7 +91,7 @@ func (c *Config) prepareTopics(ctx context.Context, admin *kadm.Client) error {
 			return err
 		}
 	}
-	return c.checkConfigTopic(ctx, admin)
+	return c.checkOnePartition(ctx, admin, c.ConfigTopic.Name)
 }
 
 func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) error {
@@ -112,13 +122,18 @@ func checkCompacted(ctx context.Context, admin *kadm.Client, topic string) error
 	return nil
 }
 
-func (c *Config) checkConfigTopic(ctx context.Context, admin *kadm.Client) error {
-	topics, err := admin.ListTopics(ctx, c.ConfigTopic.Name)
+// checkOnePartition refuses a topic whose records have to be in one order.
+func (c *Config) checkOnePartition(ctx context.Context, admin *kadm.Client, topic string) error {
+	topics, err := admin.ListTopics(ctx, topic)
 	if err != nil {
-		return fmt.Errorf("look up topic %s: %w", c.ConfigTopic.Name, err)
+		return fmt.Errorf("look up topic %s: %w", topic, err)
 	}
-	if n := len(topics[c.ConfigTopic.Name].Partitions); n > 1 {
-		return fmt.Errorf("%w: the config topic %s has %d partitions and must have 1", errPermanent, c.ConfigTopic.Name, n)
+	if n := len(topics[topic].Partitions); n > 1 {
+		what := "config topic"
+		if topic == c.SinkStateTopic.Name {
+			what = "sink state topic"
+		}
+		return fmt.Errorf("%w: the %s %s has %d partitions and must have 1", errPermanent, what, topic, n)
 	}
 	return nil
 }
