@@ -39,7 +39,7 @@ type Option struct {
 	// and what type the REST API shows:
 	//
 	//	*string STRING    *bool BOOLEAN     *int INT       *int64 LONG
-	//	*float64 DOUBLE   *[]string LIST    *Secret PASSWORD
+	//	*float64 DOUBLE   *[]string LIST    *Secret PASSWORD   *int16 SHORT
 	//	*time.Duration LONG: a number of Unit
 	Var any
 	// Unit is what one of a *time.Duration's number stands for; a millisecond
@@ -115,6 +115,8 @@ func (o *Option) Type() string {
 		return "BOOLEAN"
 	case *int:
 		return "INT"
+	case *int16:
+		return "SHORT"
 	case *int64, *time.Duration:
 		return "LONG"
 	case *float64:
@@ -137,6 +139,8 @@ func (o *Option) set(text string) error {
 		return setParsed(v, text, parseBool)
 	case *int:
 		return setParsed(v, text, parseInt32)
+	case *int16:
+		return setParsed(v, text, parseInt16)
 	case *int64:
 		return setParsed(v, text, parseInt64)
 	case *float64:
@@ -167,6 +171,8 @@ func (o *Option) clear() {
 	case *bool:
 		*v = false
 	case *int:
+		*v = 0
+	case *int16:
 		*v = 0
 	case *int64:
 		*v = 0
@@ -205,6 +211,14 @@ func parseInt32(text string) (int, error) {
 		return 0, fmt.Errorf("Not a number of type INT")
 	}
 	return int(n), nil
+}
+
+func parseInt16(text string) (int16, error) {
+	n, err := strconv.ParseInt(text, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("Not a number of type SHORT")
+	}
+	return int16(n), nil
 }
 
 func parseInt64(text string) (int64, error) {

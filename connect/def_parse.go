@@ -60,7 +60,11 @@ func (o *Option) parse(settings map[string]string) OptionValue {
 	}
 	v.Value = o.shown(text)
 	if err := o.accept(text); err != nil {
-		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", withoutPassword(*v.Value), o.Name, err))
+		value := withoutPassword(*v.Value)
+		if list, ok := o.Var.(*[]string); ok {
+			value = withoutPassword("[" + strings.Join(*list, ", ") + "]") // as Java shows a list
+		}
+		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", value, o.Name, err))
 	}
 	return v
 }

@@ -121,7 +121,7 @@ func TestErrorsHidePasswordsOfURIs(t *testing.T) {
 	d := &Def{}
 	d.Add(Option{Name: "uris", Var: &uris, Required: true, Check: func() error { return errors.New("no") }})
 	err := Err(d.Parse(map[string]string{"uris": "tcp://ann:s3cret@h:1883,ws://bob:s3cret@h/@x"}))
-	if want := "Invalid value tcp://[hidden]@h:1883,ws://[hidden]@h/@x for configuration uris: no"; err.Error() != want {
+	if want := "Invalid value [tcp://[hidden]@h:1883, ws://[hidden]@h/@x] for configuration uris: no"; err.Error() != want {
 		t.Errorf("got %s, want %s", err, want)
 	}
 }

@@ -12,8 +12,8 @@ import (
 const retryDelay = 300 * time.Millisecond
 
 // backoff is the delay between attempts: 300 ms × 2^n, once over the limit a
-// random time below it, with jitter so that tasks that failed together do not
-// come back together.
+// random time below it, so that tasks that failed together do not come back
+// together (KIP-298).
 type backoff struct {
 	limit   time.Duration
 	attempt int
@@ -21,15 +21,13 @@ type backoff struct {
 
 // next returns the delay before the next attempt.
 func (b *backoff) next() time.Duration {
-	d := b.limit
-	if b.attempt < 20 { // 2^20 × 300 ms is days
-		d = min(retryDelay<<b.attempt, b.limit)
-	}
+	attempt := min(b.attempt, 30) // 2^30 × 300 ms is ten years
 	b.attempt++
-	return d/2 + rand.N(d/2+1)
+	if d := retryDelay << attempt; d <= b.limit {
+		return d
+	}
+	return rand.N(b.limit)
 }
-
-func (b *backoff) reset() { b.attempt = 0 }
 
 // sleep waits for d or returns the error of ctx.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -38,7 +38,7 @@ func TestInternalTopics(t *testing.T) {
 			must(t, err)
 			t.Cleanup(fake.Close)
 			c := &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(fake.ListenAddrs()...)}}
-			err = runUntilReady(t, c, test.factor)
+			err = runUntilReady(t, replicated(c, test.factor))
 			if test.want == "" {
 				must(t, err)
 				checkInternalTopics(t, kadm.NewClient(enginetest.Client(t, c)), max(int(test.factor), 1))
@@ -62,18 +62,23 @@ func TestInternalTopicsMadeByHand(t *testing.T) {
 			must(t, altered[0].Err)
 			_, err = admin.CreateTopic(t.Context(), 1, 1, nil, "connect-configs")
 			must(t, err)
-			if err := runUntilReady(t, c, -1); fmt.Sprint(err) != want {
+			if err := runUntilReady(t, replicated(c, -1)); fmt.Sprint(err) != want {
 				t.Errorf("Run: got %v, want %s", err, want)
 			}
 		})
 	}
 }
 
-// runUntilReady runs a worker that ends as soon as it is ready, if it gets there.
-func runUntilReady(t *testing.T, c *enginetest.Cluster, factor int16) error {
-	t.Helper()
+// replicated is the config of a worker whose internal topics have that many replicas.
+func replicated(c *enginetest.Cluster, factor int16) engine.Config {
 	topic := engine.InternalTopic{ReplicationFactor: factor}
-	w, err := engine.New(engine.Config{ClientOpts: c.Opts, ConfigTopic: topic, OffsetTopic: topic, StatusTopic: topic})
+	return engine.Config{ClientOpts: c.Opts, ConfigTopic: topic, OffsetTopic: topic, StatusTopic: topic}
+}
+
+// runUntilReady runs a worker that ends as soon as it is ready, if it gets there.
+func runUntilReady(t *testing.T, cfg engine.Config) error {
+	t.Helper()
+	w, err := engine.New(cfg)
 	must(t, err)
 	ctx, stop := context.WithTimeout(t.Context(), enginetest.Patience)
 	defer stop()
@@ -97,6 +102,34 @@ func runUntilReady(t *testing.T, c *enginetest.Cluster, factor int16) error {
 		}
 	}
 	return err
+}
+
+// TestInternalTopicSettings passes config.storage.* and the like on to the topics,
+// and ends when the cluster does not take one.
+func TestInternalTopicSettings(t *testing.T) {
+	for value, want := range map[string]string{"1048576": "", "many": "the cluster refuses a setting of connect-offsets, map[segment.bytes:many]; correct the property of that name"} {
+		t.Run(value, func(t *testing.T) {
+			c, _ := embedded(t, t.TempDir())
+			cfg, err := engine.ParseProperties(map[string]string{"offset.storage.segment.bytes": value, "offset.storage.cleanup.policy": "delete"})
+			must(t, err)
+			cfg.ClientOpts = c.Opts
+			if err := runUntilReady(t, cfg); want == "" && err != nil || want != "" && !strings.Contains(fmt.Sprint(err), want) {
+				t.Fatalf("Run: got %v, want %q", err, want)
+			}
+			if want != "" {
+				return
+			}
+			configs, err := kadm.NewClient(enginetest.Client(t, c)).DescribeTopicConfigs(t.Context(), "connect-offsets")
+			must(t, err)
+			got := map[string]string{}
+			for _, kv := range configs[0].Configs {
+				got[kv.Key] = kv.MaybeValue()
+			}
+			if got["segment.bytes"] != value || got["cleanup.policy"] != "compact" {
+				t.Errorf("segment.bytes=%s, cleanup.policy=%s", got["segment.bytes"], got["cleanup.policy"])
+			}
+		})
+	}
 }
 
 func checkInternalTopics(t *testing.T, admin *kadm.Client, replicas int) {
@@ -157,17 +190,6 @@ func TestTaskThatMayNotFenceFails(t *testing.T) {
 	_, err = w.Restart(t.Context(), "src", true, true)
 	must(t, err)
 	w.Await(t, "src", running(2)...)
-}
-
-// TestSourceMayNotWriteToItsOffsetTopic fails a task that would wait for itself.
-func TestSourceMayNotWriteToItsOffsetTopic(t *testing.T) {
-	c, _ := embedded(t, t.TempDir())
-	w := enginetest.Start(t, c, func(cfg *engine.Config) { exactlyOnce(cfg); cfg.AutoRestartDisabled = true }, counting("connect-offsets", 10, new(enginetest.Log)))
-	w.Create(t, "src", sourceConf())
-	status := w.Await(t, "src", engine.Running, engine.Failed)
-	if trace := status.Tasks[0].Trace; !strings.Contains(trace, "Source tasks may not produce to their own offsets topics when exactly-once support is enabled") {
-		t.Errorf("trace: %s", trace)
-	}
 }
 
 // TestClusterRestart takes the cluster away and brings it back: the worker answers

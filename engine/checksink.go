@@ -24,9 +24,9 @@ func (d *definition) checkSink(workerGroup string) {
 	}
 	switch {
 	case workerGroup == "":
-	case o.groupID == workerGroup:
-		d.fail("consumer.override.group.id", fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", o.groupID, workerGroup))
-	case o.groupID == "" && "connect-"+strings.TrimSpace(o.name) == workerGroup:
+	case o.consumer.groupID == workerGroup:
+		d.fail("consumer.override.group.id", fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", o.consumer.groupID, workerGroup))
+	case o.consumer.groupID == "" && "connect-"+strings.TrimSpace(o.name) == workerGroup:
 		d.fail(nameOption, fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", o.name, workerGroup))
 	}
 }

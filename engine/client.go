@@ -26,6 +26,9 @@ const (
 	logError     = "error"
 )
 
+// metadataMinAge is how often a client may ask for the cluster's topics.
+const metadataMinAge = 250 * time.Millisecond
+
 // clientOpts are the options of every client, then those of one of them.
 func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 	var opts []kgo.Opt
@@ -33,9 +36,23 @@ func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
 	}
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
-		kgo.MetadataMinAge(250*time.Millisecond), kgo.DisableClientMetrics())
+		kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
 	return append(opts, more...)
+}
+
+// openAdmin returns the client that a task creates topics with, and what closes
+// it: the worker's, or one of the task's own for admin.override settings.
+func (t *task) openAdmin() (admin *kadm.Client, closeAdmin func(), err error) {
+	o := t.def.options.admin.opts()
+	if len(o) == 0 {
+		return t.stores.admin, func() {}, nil
+	}
+	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the client that creates topics: %w", err)
+	}
+	return kadm.NewClient(client), client.Close, nil
 }
 
 // kgoLogger passes the warnings of a client on at debug level: the engine logs
@@ -68,14 +85,9 @@ func (c *Config) prepareTopics(ctx context.Context, admin *kadm.Client) error {
 }
 
 func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) error {
-	compact := "compact"
-	_, err := admin.CreateTopic(ctx, t.Partitions, t.ReplicationFactor, map[string]*string{"cleanup.policy": &compact}, t.Name)
+	err := t.create(ctx, admin)
 	if err == nil {
 		return nil
-	}
-	if errors.Is(err, kerr.InvalidReplicationFactor) {
-		return fmt.Errorf("%w: %s cannot have %d replicas on this cluster; set its .storage.replication.factor to the number of brokers at most, or to -1 for the cluster's default: %w",
-			errPermanent, t.Name, t.ReplicationFactor, err)
 	}
 	if !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", t.Name, err)

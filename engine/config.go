@@ -48,9 +48,23 @@ type Config struct {
 	KeyConverter    ConverterConfig
 	ValueConverter  ConverterConfig
 	HeaderConverter ConverterConfig
+	// RegistryURL is the schema registry of converters that name none.
+	RegistryURL string
 
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
+
+	// Clients are settings of the Kafka clients of tasks.
+	Clients ClientSettings
+	// OverridePolicy says which of them a connector may have of its own, with
+	// Kafka's names: All by default, None, Principal, or Allowlist with the settings
+	// in OverrideAllowlist.
+	OverridePolicy    string
+	OverrideAllowlist []string
+
+	// TopicCreationDisabled leaves the creation of source connectors' topics to the
+	// cluster, whatever their configs say (topic.creation.enable=false).
+	TopicCreationDisabled bool
 
 	// ConfigProviders resolve references in connector configs.
 	ConfigProviders []ProviderConfig
@@ -99,6 +113,8 @@ type InternalTopic struct {
 	// ReplicationFactor is for creating the topic; -1, the default, leaves it to
 	// the cluster.
 	ReplicationFactor int16
+	// Settings of the topic, such as min.insync.replicas, for creating it.
+	Settings map[string]string
 }
 
 // ConverterConfig is a converter's class and its settings under their full
@@ -125,6 +141,7 @@ func (c Config) withDefaults() Config {
 	c.StatusTopic.setDefaults("connect-status", 5)
 	c.SinkStateTopic.setDefaults("connect-sink-state", 1)
 	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
+	setDefault(&c.OverridePolicy, "All")
 	setDefault(&c.ExactlyOnceSink, ExactlyOnceEnabled)
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
@@ -27,6 +28,9 @@ func newConverters(cfg *Config, o *connectorOptions, settings map[string]string)
 	own(&key, o.keyConverter)
 	own(&value, o.valueConverter)
 	own(&header, o.headConverter)
+	for prefix, conv := range map[string]*ConverterConfig{"key.converter.": &key, "value.converter.": &value} {
+		conv.Settings = cfg.withRegistry(conv.Settings, prefix)
+	}
 	var c converters
 	var err error
 	if c.key, err = convert.New(key.Class, true, key.Settings); err != nil {
@@ -43,6 +47,20 @@ func newConverters(cfg *Config, o *connectorOptions, settings map[string]string)
 	setDefault(&header.Class, convert.SimpleHeaderClass)
 	c.keyClass, c.valueClass, c.headerClass = key.Class, value.Class, header.Class
 	return c, nil
+}
+
+// withRegistry names the worker's own schema registry where a converter's settings name none.
+func (c *Config) withRegistry(settings map[string]string, prefix string) map[string]string {
+	name := prefix + "schema.registry.url"
+	if c.RegistryURL == "" || settings[name] != "" {
+		return settings
+	}
+	own := maps.Clone(settings)
+	if own == nil {
+		own = make(map[string]string)
+	}
+	own[name] = c.RegistryURL
+	return own
 }
 
 // keyError, valueError and headerError say where a conversion went wrong.

@@ -72,13 +72,18 @@ func (t *task) prepareLetters() error {
 	if o.dlqTopic == "" {
 		return nil
 	}
+	admin, closeAdmin, err := t.openAdmin()
+	if err != nil {
+		return err
+	}
+	defer closeAdmin()
 	return t.retryForever(t.stop, "create the dead letter queue topic", func() error {
 		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
 		defer cancel()
-		_, err := t.stores.admin.CreateTopic(ctx, 1, int16(o.dlqReplication), nil, o.dlqTopic)
+		_, err := admin.CreateTopic(ctx, 1, o.dlqReplication, nil, o.dlqTopic)
 		if _, chosen := t.def.settings[dlqReplicationOption]; errors.Is(err, kerr.InvalidReplicationFactor) && !chosen {
 			// Kafka's default of 3 is more than a small cluster has.
-			_, err = t.stores.admin.CreateTopic(ctx, 1, -1, nil, o.dlqTopic)
+			_, err = admin.CreateTopic(ctx, 1, -1, nil, o.dlqTopic)
 		}
 		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
 			return nil
@@ -114,9 +119,11 @@ func (t *task) openLetters() (*deadLetters, error) {
 	if err := t.prepareLetters(); err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task),
-		kgo.RequiredAcks(kgo.AllISRAcks()), // I1
-		kgo.MaxBufferedRecords(deadLetterBuffer), kgo.ProducerBatchMaxBytes(maxLetterBytes))...)
+	opts := append(t.def.options.producer.producerOpts(false), kgo.MaxBufferedRecords(deadLetterBuffer))
+	if _, chosen := t.def.settings["producer.override.max.request.size"]; !chosen {
+		opts = append(opts, kgo.ProducerBatchMaxBytes(maxLetterBytes))
+	}
+	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task), opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make the producer of the dead letter queue: %w", err)
 	}

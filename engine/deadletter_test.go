@@ -93,7 +93,7 @@ func TestSinkDeadLetters(t *testing.T) {
 	w.Create(t, "snk", sinkConf(letterConf("value.converter", "JsonConverter", "value.converter.schemas.enable", "false", "test.password", "hunter2")...))
 	letters := enginetest.Consume(t, c, "dlq", 4)
 	context := " connector.name=snk task.id=0 "
-	put := "stage=TASK_PUT class.name=sluice.TestSinkConnector exception.class.name=org.apache.kafka.connect.errors.ConnectException"
+	put := "stage=TASK_PUT class.name=org.apache.kafka.connect.sink.SinkTask exception.class.name=org.apache.kafka.connect.errors.ConnectException"
 	for i, want := range []string{
 		`"k"="{oops" own=h topic=in partition=0 offset=1` + context + "stage=VALUE_CONVERTER class.name=org.apache.kafka.connect.json.JsonConverter exception.class.name=org.apache.kafka.connect.errors.DataException",
 		`""="3" topic=in partition=0 offset=3` + context + put,

@@ -35,7 +35,9 @@ type definition struct {
 	transforms *transform.Plan
 	values     []connect.OptionValue
 	unknown    []connect.UnknownOption
-	secrets    *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
+	// ineffective are the overrides of client settings that mean nothing here.
+	ineffective []connect.UnknownOption
+	secrets     *strings.Replacer // hides the values of PASSWORD options and of references in texts (I6)
 }
 
 // define reads a config. Its error is one of the connector's code; errors of the
@@ -66,9 +68,13 @@ func (d *definition) read(p *plugins) error {
 		switch d.config.(type) {
 		case connect.SourceConfig:
 			d.options.defineSource(&d.def)
+			if !p.topicCreationDisabled {
+				d.options.defineTopicGroups(&d.def, d.resolved.settings)
+			}
 		case connect.SinkConfig:
 			d.options.defineSink(&d.def)
 		}
+		d.readClients(p)
 		d.config.Define(&d.def)
 	}
 	d.defineConverters()
@@ -80,7 +86,8 @@ func (d *definition) read(p *plugins) error {
 	case spec == nil && class != "":
 		d.fail(classOption, unknownClass.Error())
 	case spec != nil:
-		d.unknown = d.def.Unknown(d.settings)
+		d.unknown = append(d.def.Unknown(d.settings), d.ineffective...)
+		d.checkOverrides(&p.overrides)
 		if _, ok := d.config.(connect.SinkConfig); ok {
 			d.checkSink(p.workerGroup)
 		}

@@ -9,7 +9,9 @@
 // topics of a Connect cluster. One follower reads the three topics from their
 // beginning and keeps their latest state in memory. A change is produced with
 // acks=all and takes effect when the follower has read it back, so a restarted
-// worker stands where the old one stood.
+// worker stands where the old one stood. A source with offsets.storage.topic has
+// its offsets in a topic of its own, which a follower of its task reads; the
+// worker's offset topic gets copies behind it.
 //
 // # Exactly-once sources
 //
@@ -33,6 +35,12 @@
 //
 // Locks: every mutex guards a few fields for the time of a read or a write, and
 // none is taken while another is held.
+//
+// # Metrics
+//
+// The goroutines of a task count into package meters, once for each batch; a scrape
+// of Config.Metrics reads it. The lag of a sink comes from its own fetches, with the
+// markers of transactions kept until they are counted.
 //
 // One worker serves a group.id: the group protocol by which several workers
 // share connectors is not part of this version.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -24,6 +25,10 @@ const (
 	stageProduce   stage = "KAFKA_PRODUCE"
 	stageTransform stage = "TRANSFORMATION"
 )
+
+// putClass is what Kafka Connect names as the class that failed in TASK_PUT,
+// whatever the connector is.
+const putClass = "org.apache.kafka.connect.sink.SinkTask"
 
 const tooLargeClass = "org.apache.kafka.common.errors.RecordTooLargeException"
 
@@ -69,16 +74,18 @@ const toleranceHint = "; set errors.tolerance=all to go on without such records 
 // skipLog tells of records that are skipped by errors.tolerance=all.
 type skipLog struct {
 	logger *slog.Logger
+	id     TaskID
 	hide   func(string) string // of secrets (I6); may be nil
 	each   bool                // errors.log.enable
 	where  bool                // errors.log.include.messages
 	count  atomic.Int64
 }
 
-// skip counts a record. Without errors.log.enable it logs the 1st, 2nd, 4th,
-// 8th... so that neither silence nor a flood hides the trouble. It tells whether
-// it did.
-func (s *skipLog) skip(place string, err error) (logged bool) {
+// skip counts a record and tells whether it logged it. With errors.log.enable each
+// is logged in Kafka Connect's words; detail says where it is and never what is in
+// it. Without, the 1st, 2nd, 4th, 8th... are, so that neither silence nor a flood
+// hides the trouble.
+func (s *skipLog) skip(place, detail string, err error) (logged bool) {
 	count := s.count.Add(1)
 	if !s.each && count&(count-1) != 0 {
 		return false
@@ -87,21 +94,40 @@ func (s *skipLog) skip(place string, err error) (logged bool) {
 	if s.hide != nil {
 		text = s.hide(text)
 	}
-	args := []any{logError, text, "skipped", count}
-	if e := asStageError(err, "", ""); e.stage != "" {
-		args = append(args, "stage", string(e.stage), "class", e.class)
+	e := asStageError(err, "", "")
+	if !s.each {
+		s.logger.Warn("skip a record", logError, text, "skipped", count, "stage", string(e.stage), "class", e.class, "record", place)
+		return true
 	}
-	if s.where || !s.each {
-		args = append(args, "record", place)
+	if !s.where {
+		detail = ""
 	}
-	s.logger.Warn("skip a record", args...)
+	s.logger.Error(fmt.Sprintf("Error encountered in task %s-%d. Executing stage '%s' with class '%s'%s.", s.id.Connector, s.id.Task, e.stage, e.class, detail), logError, text)
 	return true
 }
 
+// consumedDetail is how Kafka Connect says where a record of a sink is.
+func consumedDetail(tp connect.TopicPartition, r *kgo.Record) string {
+	detail := fmt.Sprintf(", where consumed record is {topic='%s', partition=%d, offset=%d", tp.Topic, tp.Partition, r.Offset)
+	switch r.Attrs.TimestampType() {
+	case 0:
+		detail += fmt.Sprintf(", timestamp=%d, timestampType=CreateTime", r.Timestamp.UnixMilli())
+	case 1:
+		detail += fmt.Sprintf(", timestamp=%d, timestampType=LogAppendTime", r.Timestamp.UnixMilli())
+	}
+	return detail + "}"
+}
+
+// sourceDetail says where a record of a source comes from and which topic it is
+// for. Kafka Connect logs the record itself here.
+func sourceDetail(from origin) string {
+	return fmt.Sprintf(", where source record is = SourceRecord{sourcePartition=%s, sourceOffset=%s} ConnectRecord{topic='%s'}", from.partition, from.offset, from.topic)
+}
+
 // skip goes on without a record, which errors.tolerance=all allows.
-func (t *task) skip(place string, err error) {
+func (t *task) skip(place, detail string, err error) {
 	t.meter.Failed()
-	t.meter.Skipped(t.skipped.skip(place, err))
+	t.meter.Skipped(t.skipped.skip(place, detail, err))
 }
 
 // intolerable is the error of a task that one record fails.
@@ -120,11 +146,15 @@ func (t *task) retryRecord(ctx context.Context, err error, f func() error) error
 	}
 	trouble := t.trouble("convert a record")
 	retry := backoff{limit: o.retryDelayMax}
-	deadline := time.Now().Add(o.retryTimeout)
+	start := time.Now()
 	for connect.IsRetriable(err) {
 		delay := retry.next()
-		if o.retryTimeout > 0 && time.Now().Add(delay).After(deadline) {
-			return err
+		if o.retryTimeout > 0 {
+			left := o.retryTimeout - time.Since(start)
+			if left <= 0 {
+				return err
+			}
+			delay = min(delay, left) // the last attempt is when the time is over
 		}
 		trouble.note(err)
 		t.meter.Failed()

@@ -15,7 +15,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -42,10 +41,22 @@ func (w *Worker) Offsets(ctx context.Context, name string) ([]ConnectorOffset, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := w.stores.follower.sync(ctx, w.cfg.OffsetTopic.Name); err != nil {
+	offsets, err := w.sourceOffsets(ctx, name, c.config)
+	if err != nil {
 		return nil, offsetsError(name, "retrieve", err)
 	}
-	return w.stores.offsets.of(name), nil
+	defer offsets.close()
+	all, err := offsets.all(ctx)
+	if err != nil {
+		return nil, offsetsError(name, "retrieve", err)
+	}
+	return all, nil
+}
+
+// sourceOffsets opens the offsets of a source; the caller closes them.
+func (w *Worker) sourceOffsets(ctx context.Context, name string, config map[string]string) (*sourceOffsets, error) {
+	topic := strings.TrimSpace(w.plugins.providers.resolve(config).settings[ownOffsetsOption])
+	return w.stores.sourceOffsets(ctx, w.stores.admin, name, topic)
 }
 
 func offsetsError(name, what string, err error) error {
@@ -55,6 +66,9 @@ func offsetsError(name, what string, err error) error {
 // sinkGroup returns the consumer group of a sink.
 func (p *plugins) sinkGroup(name string, config map[string]string) string {
 	if g := strings.TrimSpace(p.providers.resolve(config).settings["consumer.override.group.id"]); g != "" {
+		return g
+	}
+	if g := p.clients.Consumer["group.id"]; g != "" {
 		return g
 	}
 	return "connect-" + name
@@ -217,20 +231,22 @@ type modification struct {
 func (w *Worker) newModification(ctx context.Context, name string, c connectorState, offsets []ConnectorOffset) (*modification, error) {
 	m := &modification{worker: w, name: name, state: c, reset: offsets == nil}
 	sink := w.plugins.kind(c.config) == typeSink
-	if m.reset {
-		known, err := w.Offsets(ctx, name)
-		if err != nil {
+	var known []ConnectorOffset
+	var err error
+	if m.reset || !sink {
+		if known, err = w.Offsets(ctx, name); err != nil {
 			return nil, err
 		}
+	}
+	if m.reset {
 		for _, o := range known {
 			offsets = append(offsets, ConnectorOffset{Partition: o.Partition})
 		}
 	}
-	var err error
 	if sink {
 		m.partitions, err = parseSinkOffsets(offsets)
 	} else {
-		m.marks, err = w.stores.offsets.match(name, offsets)
+		m.marks, err = matchOffsets(known, offsets)
 	}
 	return m, err
 }
@@ -270,17 +286,18 @@ func (m *modification) write(ctx context.Context) error {
 		}
 		return m.writeSink(ctx)
 	}
-	records := make([]*kgo.Record, len(m.marks))
-	for i, mark := range m.marks {
-		records[i] = &kgo.Record{Topic: m.worker.cfg.OffsetTopic.Name, Key: appendOffsetKey(nil, m.name, mark.Partition), Value: mark.Offset}
-	}
-	if len(records) == 0 {
+	if len(m.marks) == 0 {
 		return nil
 	}
 	if err := m.fence(ctx); err != nil {
 		return err
 	}
-	return stored(m.worker.stores.write(ctx, records...))
+	offsets, err := m.worker.sourceOffsets(ctx, m.name, m.state.config)
+	if err != nil {
+		return stored(err)
+	}
+	defer offsets.close()
+	return stored(offsets.write(ctx, m.worker.stores, m.marks))
 }
 
 // fence ends what tasks that were abandoned may have open, so that none of it is
@@ -360,11 +377,10 @@ func (m *modification) text(external bool) string {
 		"externally, they will need to be manually %s in the system that the connector uses.", done, done)
 }
 
-// match makes marks of offsets. The bytes of a partition are its identity, so
+// matchOffsets makes marks of offsets. The bytes of a partition are its identity, so
 // one that is stored already in another order of fields or with other spaces is
 // taken as it is stored.
-func (s *offsetStore) match(connector string, offsets []ConnectorOffset) ([]connect.Mark, error) {
-	stored := s.of(connector)
+func matchOffsets(stored, offsets []ConnectorOffset) ([]connect.Mark, error) {
 	marks := make([]connect.Mark, len(offsets))
 	for i, o := range offsets {
 		partition, err := jsonObject(o.Partition)

@@ -11,10 +11,11 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// offsetStore keeps how far each source got: the latest state of the offset
-// topic. Source tasks write to the topic themselves, in the order that I2 asks.
+// offsetStore keeps how far sources got: the latest state of an offset topic.
+// Source tasks write to the topic themselves, in the order that I2 asks.
 type offsetStore struct {
-	stores *stores
+	topic    string
+	follower *follower // reads the topic
 
 	mu     sync.Mutex        // guards values
 	values map[string][]byte // by the bytes of the key, which are its identity
@@ -37,7 +38,7 @@ func (s *offsetStore) offset(ctx context.Context, connector string, partition js
 	defer cancel()
 	// To the very end: another connector's open transaction hides what follows it,
 	// and with that perhaps a later offset of this partition.
-	if err := s.stores.follower.syncEnd(ctx, s.stores.cfg.OffsetTopic.Name); err != nil {
+	if err := s.follower.syncEnd(ctx, s.topic); err != nil {
 		return nil, connect.Retriable(err) // the log may come back
 	}
 	s.mu.Lock()

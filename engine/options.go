@@ -47,31 +47,23 @@ type connectorOptions struct {
 	tolerance                                   string
 	logErrors, logRecords                       bool
 	dlqTopic                                    string
-	dlqReplication                              int
+	dlqReplication                              int16
 	dlqContext                                  bool
 
+	// the Kafka clients of the tasks
+	producer, consumer, admin clientSettings
+
 	// sources
-	topicCreation       []string
-	exactlyOnce         string
-	boundary            string
-	boundaryInterval    time.Duration
-	ownOffsetsTopic     string
-	compression         string
-	linger              time.Duration
-	maxRequestSizeBytes int
+	topicCreation    []string
+	topicGroups      []*topicGroup // in order, the default one last
+	exactlyOnce      string
+	boundary         string
+	boundaryInterval time.Duration
+	ownOffsetsTopic  string
 
 	// sinks
 	topics             []string
 	topicsRegex        string
-	offsetReset        string
-	groupID            string
-	isolation          string
-	maxPollRecords     int
-	fetchMaxBytes      int
-	maxPartitionBytes  int
-	sessionTimeout     time.Duration
-	heartbeatInterval  time.Duration
-	rebalanceTimeout   time.Duration
 	topicsRegexPattern *regexp.Regexp
 }
 
@@ -156,7 +148,7 @@ func (o *connectorOptions) defineLetters(d *connect.Def, doc string) {
 // dead letters.
 func (o *connectorOptions) checkLetters() error {
 	if o.dlqTopic != "" && !validTopic(o.dlqTopic) {
-		return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+		return errTopicName
 	}
 	return nil
 }
@@ -174,8 +166,7 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 	o.defineLetters(d, "Topic for records that cannot be converted or that the log refuses, in the same transaction or before the offset. It needs errors.tolerance=all. Kafka Connect has this for sinks only.")
 	d.Add(
 		connect.Option{Name: "topic.creation.groups", Var: &o.topicCreation, Group: groupTopicCreation, Width: connect.WidthLong, Display: "Topic creation groups",
-			Check: notAvailable(func() bool { return len(o.topicCreation) > 0 }, "topic creation groups"),
-			Doc:   "Settings of new topics. Not available in this version: topics get the cluster's defaults."},
+			Check: o.checkTopicGroups, Doc: "Groups of settings for topics that are created: the first that matches a topic is used, topic.creation.default.* for the others. Without topic.creation options topics are created by the cluster."},
 		connect.Option{Name: "exactly.once.support", Var: &o.exactlyOnce, Default: "requested", OneOf: []string{"requested", "required"}, Importance: connect.Medium,
 			Group: groupExactlyOnce, Width: connect.WidthShort, Display: "Exactly once support",
 			Doc: "With requested, records and offsets are written in transactions where the worker and the connector support it. With required, a connector that does not is refused."},
@@ -185,14 +176,8 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 		connect.Option{Name: "transaction.boundary.interval.ms", Var: &o.boundaryInterval, NoDefault: true, Group: groupExactlyOnce, Width: connect.WidthShort,
 			Check: within(&o.boundaryInterval, time.Millisecond, maxTransaction-transactionSlack), Display: "Transaction boundary interval",
 			Doc: "Length of a transaction with transaction.boundary=interval, in milliseconds; the worker's offset.flush.interval.ms when not given."},
-		connect.Option{Name: "offsets.storage.topic", Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
-			Check: notAvailable(func() bool { return o.ownOffsetsTopic != "" }, "offset topics of connectors"), Doc: "Not available in this version: offsets are in the worker's offset topic."},
-		connect.Option{Name: "producer.override.compression.type", Var: &o.compression, Default: "none", OneOf: []string{"none", "gzip", "snappy", "lz4", "zstd"},
-			Group: groupClient, Width: connect.WidthShort, Display: "Compression", Doc: "Compression of the records in the log."},
-		connect.Option{Name: "producer.override.linger.ms", Var: &o.linger, Default: "0", Check: within(&o.linger, 0, time.Minute), Group: groupClient, Width: connect.WidthShort,
-			Display: "Linger", Doc: "How long records wait for others to share a request, in milliseconds."},
-		connect.Option{Name: "producer.override.max.request.size", Var: &o.maxRequestSizeBytes, Default: "1048576", Check: atLeast(&o.maxRequestSizeBytes, 1024), Group: groupClient,
-			Width: connect.WidthShort, Display: "Largest record batch", Doc: "Size of the largest record batch in bytes. The topic's max.message.bytes must allow it."},
+		connect.Option{Name: ownOffsetsOption, Var: &o.ownOffsetsTopic, NoDefault: true, Group: groupOffsetsTopic, Width: connect.WidthLong, Display: "Offsets topic",
+			Check: o.checkOwnOffsets, Doc: "A topic of the connector's own for its offsets, which is created when it is missing. The worker's offset topic gets copies."},
 	)
 }
 
@@ -204,30 +189,6 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
 	)
 	o.defineLetters(d, "Topic for records that cannot be handled, as they are in the log. It needs errors.tolerance=all.")
-	o.defineConsumer(d)
-}
-
-func (o *connectorOptions) defineConsumer(d *connect.Def) {
-	long := func(name, def string, v *time.Duration, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: within(v, 100*time.Millisecond, time.Hour), Group: groupClient, Width: connect.WidthShort, Doc: doc}
-	}
-	number := func(name, def string, v *int, doc string) connect.Option {
-		return connect.Option{Name: "consumer.override." + name, Var: v, Default: def, Check: atLeast(v, 1), Group: groupClient, Width: connect.WidthShort, Doc: doc}
-	}
-	d.Add(
-		connect.Option{Name: "consumer.override.auto.offset.reset", Var: &o.offsetReset, Default: "earliest", OneOf: []string{"earliest", "latest"}, Group: groupClient,
-			Width: connect.WidthShort, Doc: "Where reading starts when nothing was committed."},
-		connect.Option{Name: "consumer.override.group.id", Var: &o.groupID, NoDefault: true, Group: groupClient, Width: connect.WidthShort,
-			Doc: "Consumer group; connect-<name of the connector> when not given."},
-		connect.Option{Name: "consumer.override.isolation.level", Var: &o.isolation, Default: "read_committed", OneOf: []string{"read_committed", "read_uncommitted"},
-			Group: groupClient, Width: connect.WidthShort, Doc: "Whether records of open and aborted transactions are read."},
-		number("max.poll.records", "2048", &o.maxPollRecords, "Largest number of records of one batch."),
-		number("fetch.max.bytes", "8388608", &o.fetchMaxBytes, "Bytes of one fetch."),
-		number("max.partition.fetch.bytes", "1048576", &o.maxPartitionBytes, "Bytes of one partition in one fetch."),
-		long("session.timeout.ms", "45000", &o.sessionTimeout, "How long the group waits for a heartbeat, in milliseconds."),
-		long("heartbeat.interval.ms", "3000", &o.heartbeatInterval, "Time between heartbeats, in milliseconds."),
-		long("max.poll.interval.ms", "300000", &o.rebalanceTimeout, "How long a rebalance waits for this member, in milliseconds."),
-	)
 }
 
 func (o *connectorOptions) checkTopics() error {
@@ -249,6 +210,8 @@ func (o *connectorOptions) checkRegex() error {
 	}
 	return nil
 }
+
+var errTopicName = errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
 
 func validTopic(name string) bool {
 	if name == "" || len(name) > 249 || name == "." || name == ".." {

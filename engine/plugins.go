@@ -39,6 +39,12 @@ type plugins struct {
 	classes []PluginInfo
 	// exactlyOnce: sources write in transactions.
 	exactlyOnce bool
+	// topicCreationDisabled: topics of sources are the cluster's business.
+	topicCreationDisabled bool
+	// clients are the worker's settings of the tasks' Kafka clients, overrides says
+	// which a connector may have of its own.
+	clients   ClientSettings
+	overrides overridePolicy
 	// providers resolve references in configs.
 	providers providers
 }

@@ -12,11 +12,11 @@ import (
 // workerOptions are a worker's properties as they are read.
 type workerOptions struct {
 	cfg                                    Config
-	replication                            [4]int
+	replication                            [4]int16
 	offsetPartitions, statusPartitions     int
 	advertisedHost, advertisedListener     string
 	advertisedPort                         int
-	securityProtocol, pluginPath, override string
+	securityProtocol, pluginPath           string
 	providers, restExtensions              []string
 	topicCreation                          bool
 	topicTracking, topicReset, autoRestart bool
@@ -91,6 +91,12 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "topic.tracking.allow.reset", Var: &o.topicReset, Default: "true", Doc: "Whether users may empty the list of a connector's topics."},
 		connect.Option{Name: "auto.restart.enable", Var: &o.autoRestart, Default: "true", Doc: "Whether what has failed is restarted by itself."},
 	)
+	d.Add(
+		connect.Option{Name: overridePolicyProperty, Var: &c.OverridePolicy, Default: "All", Check: o.checkOverridePolicy,
+			Doc: "Which settings of Kafka clients connectors may override: All, None, Principal, or Allowlist."},
+		connect.Option{Name: overridePolicyAllowlist, Var: &c.OverrideAllowlist, Doc: "Settings, without producer.override. and the like, that Allowlist allows."},
+		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Whether topics of sources are created as their topic.creation.* options say."},
+	)
 	o.defineTopics(d)
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
@@ -110,6 +116,7 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 		d.Add(connect.Option{Name: t.name + ".storage.topic", Var: &t.target.Name, Default: t.def, Check: topicName(&t.target.Name), Doc: "Topic of the " + t.name + "s."},
 			connect.Option{Name: t.name + ".storage.replication.factor", Var: &o.replication[i], Default: "-1", Check: replication(&o.replication[i]), Doc: "Replicas when the topic is created; -1: the cluster's default."})
 	}
+	d.Ignore(storageSettings()...) // takeSettings reads them
 	d.Add(connect.Option{Name: "offset.storage.partitions", Var: &o.offsetPartitions, Default: "25", Check: atLeast(&o.offsetPartitions, 1), Doc: "Partitions when the topic is created."},
 		connect.Option{Name: "status.storage.partitions", Var: &o.statusPartitions, Default: "5", Check: atLeast(&o.statusPartitions, 1), Doc: "Partitions when the topic is created."})
 }
@@ -124,23 +131,21 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 			Doc: "Whether sinks that can (S3) commit their output and their consumer offsets in transactions (KIP-447). It needs the right to write to the transactional ids <group.id>-<connector>-<task>-sink."},
 		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
-		connect.Option{Name: "connector.client.config.override.policy", Var: &o.override, Default: "All", OneOf: []string{"All"}, Doc: "Which client overrides connectors may use. Only a short list is honoured."},
-		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Topics are created by the cluster's auto.create.topics.enable."},
 	)
 }
 
 func topicName(v *string) func() error {
 	return func() error {
 		if !validTopic(*v) {
-			return errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")
+			return errTopicName
 		}
 		return nil
 	}
 }
 
-func replication(v *int) func() error {
+func replication(v *int16) func() error {
 	return func() error {
-		if *v == 0 || *v < -1 || *v > 1<<15-1 {
+		if *v == 0 || *v < -1 {
 			return errors.New("Value must be -1 or at least 1")
 		}
 		return nil
@@ -149,9 +154,11 @@ func replication(v *int) func() error {
 
 func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c := o.cfg
+	c.TopicCreationDisabled = !o.topicCreation
 	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
 	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic, &c.SinkStateTopic} {
-		t.ReplicationFactor = int16(o.replication[i])
+		t.ReplicationFactor = o.replication[i]
+		t.Settings = takeSettings(properties, storageTopics[i])
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
 	c.SinkStateTopic.Partitions = 1

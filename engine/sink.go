@@ -111,7 +111,7 @@ func newSinkTask(t task) *sinkTask {
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
 	for range sinkBatches {
-		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.maxPollRecords, sinkBatchBytes)}
+		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.consumer.maxPollRecords, sinkBatchBytes)}
 	}
 	return s
 }
@@ -220,33 +220,22 @@ func (s *sinkTask) instanceID() string {
 
 func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	o := &s.def.options
-	start := kgo.NewOffset().AtStart()
-	if o.offsetReset == "latest" {
-		start = kgo.NewOffset().AtEnd()
-	}
-	isolation := kgo.ReadCommitted()
-	if o.isolation == "read_uncommitted" {
-		isolation = kgo.ReadUncommitted()
-	}
-	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task),
-		kgo.WithContext(lifetime),
+	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
+	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
-		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start),
-		kgo.SessionTimeout(o.sessionTimeout), kgo.HeartbeatInterval(o.heartbeatInterval), kgo.RebalanceTimeout(o.rebalanceTimeout),
-		kgo.FetchMaxBytes(int32(o.fetchMaxBytes)), kgo.FetchMaxPartitionBytes(int32(o.maxPartitionBytes)), kgo.FetchMaxWait(500*time.Millisecond),
-		// A topic that comes after its sink is seen at once.
-		kgo.MetadataMaxAge(time.Second),
 		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
 	if o.topicsRegexPattern != nil {
 		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(o.topicsRegexPattern.String()), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
 	}
-	return append(opts, kgo.ConsumeTopics(o.topics...), kgo.AllowAutoTopicCreation())
+	if o.consumer.createTopics {
+		opts = append(opts, kgo.AllowAutoTopicCreation())
+	}
+	return append(opts, kgo.ConsumeTopics(o.topics...))
 }
 
 func (s *sinkTask) group() string {
-	if g := s.def.options.groupID; g != "" {
+	if g := s.def.options.consumer.groupID; g != "" {
 		return g
 	}
 	return "connect-" + s.id.Connector

@@ -17,11 +17,11 @@ func (s *sinkTask) recordFailed(tp connect.TopicPartition, r *kgo.Record, err er
 	if !s.def.options.tolerateAll() {
 		return s.intolerable(place, err)
 	}
-	s.skip(place, err)
+	s.skip(place, consumedDetail(tp, r), err)
 	if s.letters == nil {
 		return nil
 	}
-	e := asStageError(err, stagePut, s.def.options.class)
+	e := asStageError(err, stagePut, putClass)
 	s.meter.Letter()
 	// The client must not be handed a record that a fetch owns: it writes to it.
 	s.letters.send(s.kill, &kgo.Record{Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
@@ -51,8 +51,9 @@ func (s *sinkTask) tolerate(b *sinkBatch, failed *connect.BatchError) error {
 	return nil
 }
 
+// putError names the class that Kafka Connect names.
 func (s *sinkTask) putError(what string, err error) *stageError {
-	return &stageError{stagePut, s.def.options.class, what, err}
+	return &stageError{stagePut, putClass, what, err}
 }
 
 // original returns the record of the log with an offset, nil when the batch does

@@ -51,7 +51,7 @@ func (s *sinkTask) fetchAll(ctx context.Context) error {
 func (s *sinkTask) poll(ctx context.Context) (kgo.Fetches, []uint64) {
 	defer s.client.AllowRebalance()
 	s.polled.Store(0)
-	fetches := s.client.PollRecords(ctx, s.def.options.maxPollRecords)
+	fetches := s.client.PollRecords(ctx, s.def.options.consumer.maxPollRecords)
 	s.polled.Store(time.Now().UnixNano())
 	var epochs []uint64
 	s.mu.Lock()

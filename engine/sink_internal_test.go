@@ -42,6 +42,7 @@ func quietSinkTask(t testing.TB, stop context.Context, valueConverter string) *s
 	if valueConverter != "" {
 		settings["value.converter"] = valueConverter
 	}
+	d.options.consumer.read(consumerClient, &d.def, settings, nil)
 	d.def.Parse(settings)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tk := task{cfg: &cfg, id: TaskID{"snk", 0}, logger: logger, def: d, gate: &gate{}, stop: stop, kill: context.Background(), skipped: &skipLog{logger: logger}, meter: new(meters.Task).Begin()}

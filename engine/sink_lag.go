@@ -31,6 +31,17 @@ func (s *sinkTask) fetched(tp connect.TopicPartition, p *kgo.FetchPartition) []*
 	return records
 }
 
+// watchLagOf has the lag of new partitions looked at.
+func (s *sinkTask) watchLagOf(fresh []connect.PartitionOffset) {
+	for _, o := range fresh {
+		s.meter.Assigned(o.TopicPartition, o.Offset)
+	}
+	select {
+	case s.assigned <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
 // watchLag keeps the lag of partitions true that no fetch tells of: new ones, and
 // all while the fetcher waits for the sink or the connector is paused. Otherwise
 // fetches bring the ends of the log, and nothing is asked for.
@@ -64,7 +75,7 @@ func (s *sinkTask) measure(ctx context.Context, tps []connect.TopicPartition, fr
 	const latest, earliest = -1, -2
 	ends := s.listOffsets(ctx, tps, latest)
 	starts := ends
-	if fresh && s.def.options.offsetReset != "latest" {
+	if fresh && s.def.options.consumer.offsetReset != "latest" {
 		starts = s.listOffsets(ctx, tps, earliest)
 	}
 	for _, tp := range tps {

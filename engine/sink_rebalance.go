@@ -100,12 +100,14 @@ func (s *sinkTask) remove(rb rebalance) error {
 			return err
 		}
 	}
+	for _, tp := range rb.removed {
+		s.meter.Removed(tp)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, tp := range rb.removed {
 		delete(s.partitions, tp)
 		delete(s.epochs, tp)
-		s.meter.Removed(tp)
 	}
 	return nil
 }
@@ -140,17 +142,13 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 			return err
 		}
 	}
+	s.watchLagOf(fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range fresh {
 		s.epoch++
 		s.epochs[o.TopicPartition] = s.epoch
-		s.meter.Assigned(o.TopicPartition, o.Offset)
 		s.partitions[o.TopicPartition] = &sinkPartition{written: o.Offset, durable: o.Offset, committed: o.Offset}
-	}
-	select {
-	case s.assigned <- struct{}{}:
-	default: // lags are looked at already
 	}
 	return nil
 }

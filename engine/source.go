@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
@@ -38,6 +39,9 @@ type sourceTask struct {
 	task
 	source   connect.Source
 	producer producer
+	admin    *kadm.Client // creates topics
+	offsets  *sourceOffsets
+	limits   *batchLimits
 
 	free chan *sourceBatch
 	read chan *sourceBatch // closed by the reader
@@ -59,11 +63,8 @@ func runSource(t task) error {
 		return stopped(t.stop, err)
 	}
 	transactional := t.transactional()
-	opts := t.producerOpts()
-	if transactional {
-		opts = append(opts, t.transactionOpts()...)
-	}
-	client, err := kgo.NewClient(opts...)
+	limits := &batchLimits{most: int32(t.def.options.producer.maxRequestBytes)}
+	client, err := kgo.NewClient(append(t.producerOpts(transactional), kgo.ProducerBatchMaxBytesFn(limits.of))...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)
 	}
@@ -72,6 +73,16 @@ func runSource(t task) error {
 	giveUp := context.AfterFunc(t.kill, client.Close)
 	defer giveUp()
 	s := newSourceTask(t, client)
+	s.limits = limits
+	var closeAdmin func()
+	if s.admin, closeAdmin, err = t.openAdmin(); err != nil {
+		return err
+	}
+	defer closeAdmin()
+	if s.offsets, err = t.openOffsets(s.admin); err != nil {
+		return stopped(t.stop, err)
+	}
+	defer s.offsets.close()
 	if transactional {
 		if err := t.fence(client); err != nil {
 			return stopped(t.stop, err)
@@ -90,33 +101,17 @@ func newSourceTask(t task, p producer) *sourceTask {
 	return s
 }
 
-func (t *task) producerOpts() []kgo.Opt {
-	o := &t.def.options
-	return t.cfg.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
-		kgo.RequiredAcks(kgo.AllISRAcks()), // I1
-		kgo.RecordPartitioner(newPartitioner()),
-		// 0 by default: batches are made by Read already, and a source that waits for
-		// the acknowledgement of a window of 20 records got 98,000 records/s without
-		// and 10,000 with 1 ms (BenchmarkEmbedded).
-		kgo.ProducerLinger(o.linger),
-		kgo.ProducerBatchCompression(compression(o.compression)),
-		kgo.ProducerBatchMaxBytes(int32(o.maxRequestSizeBytes)),
-		kgo.MaxBufferedRecords(sourceBatches*sourceBatchRecords*2),
-		kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20))
-}
-
-func compression(name string) kgo.CompressionCodec {
-	switch name {
-	case "gzip":
-		return kgo.GzipCompression()
-	case "snappy":
-		return kgo.SnappyCompression()
-	case "lz4":
-		return kgo.Lz4Compression()
-	case "zstd":
-		return kgo.ZstdCompression()
+func (t *task) producerOpts(transactional bool) []kgo.Opt {
+	// linger.ms is 0 by default: batches are made by Read already, and a source that
+	// waits for the acknowledgement of a window of 20 records got 98,000 records/s
+	// without and 10,000 with 1 ms (BenchmarkEmbedded).
+	opts := []kgo.Opt{kgo.RecordPartitioner(newPartitioner()), kgo.MaxBufferedRecords(sourceBatches * sourceBatchRecords * 2),
+		kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20)}
+	if transactional {
+		opts = append(opts, t.transactionOpts()...)
 	}
-	return kgo.NoCompression()
+	return t.cfg.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
+		append(opts, t.def.options.producer.producerOpts(transactional)...)...)
 }
 
 // run is the reader's goroutine and starts the other two.
@@ -194,7 +189,7 @@ func (t *task) closed(err error) error {
 func (s *sourceTask) context() connect.SourceContext {
 	return connect.SourceContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger,
 		Offset: func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error) {
-			return s.stores.offsets.offset(ctx, s.id.Connector, partition)
+			return s.offsets.offset(ctx, partition)
 		}}
 }
 

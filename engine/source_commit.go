@@ -48,6 +48,7 @@ func (s *sourceTask) commitAll() error {
 		if err != nil {
 			return err
 		}
+		s.copyOffsets()
 		if committer != nil {
 			s.commit(committer)
 		}
@@ -140,7 +141,7 @@ func (s *sourceTask) explain(f produceFailure) error {
 	err := fmt.Errorf("produce a record of %d bytes (key %d, value %d) to topic %s: %w", recordBytes(r), len(r.Key), len(r.Value), r.Topic, f.err)
 	switch {
 	case errors.Is(f.err, kerr.MessageTooLarge):
-		return fmt.Errorf("%w; raise producer.override.max.request.size (%d bytes now) and the topic's max.message.bytes", err, s.def.options.maxRequestSizeBytes)
+		return fmt.Errorf("%w; raise producer.override.max.request.size (%d bytes now) and the topic's max.message.bytes%s", err, s.def.options.producer.maxRequestBytes, s.limits.hint(r.Topic))
 	case errors.Is(f.err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("%w; create the topic, or let the cluster create topics (auto.create.topics.enable)", err)
 	}
@@ -156,6 +157,9 @@ func recordIsAtFault(err error) bool {
 // The records that they cover are durable already: their acknowledgements with
 // acks=all were awaited (I1, I2).
 func (s *sourceTask) storeOffsets() error {
+	if err := s.dropCopies(s.commits.marks); err != nil {
+		return err
+	}
 	o := &s.commits.offsets
 	o.records, o.data, o.failures = o.records[:0], o.data[:0], o.failures[:0]
 	for _, m := range s.commits.marks {
@@ -164,7 +168,7 @@ func (s *sourceTask) storeOffsets() error {
 		}
 		start := len(o.data)
 		o.data = appendOffsetKey(o.data, s.id.Connector, m.Partition)
-		o.records = append(o.records, kgo.Record{Topic: s.cfg.OffsetTopic.Name, Partition: connect.AnyPartition,
+		o.records = append(o.records, kgo.Record{Topic: s.offsets.primary, Partition: connect.AnyPartition,
 			Key: o.data[start:len(o.data):len(o.data)], Value: m.Offset})
 	}
 	if len(o.records) == 0 {

@@ -24,13 +24,13 @@ func (s *sourceTask) recordFailed(b *sourceBatch, index int, err error) error {
 	if !s.def.options.tolerateAll() {
 		return s.intolerable(place, err)
 	}
-	s.skip(place, err)
+	from := origin{topic: strings.Clone(r.Topic)}
+	from.partition, from.offset = markAfter(b.batch.Marks(), index)
+	s.skip(place, sourceDetail(from), err)
 	if s.def.options.dlqTopic == "" {
 		return nil
 	}
 	e := asStageError(err, stageValue, s.def.options.class)
-	from := origin{topic: strings.Clone(r.Topic)}
-	from.partition, from.offset = markAfter(b.batch.Marks(), index)
 	out := kgo.Record{Topic: s.def.options.dlqTopic, Partition: connect.AnyPartition, Key: plain(true, r.KeySchema, r.Key), Value: plain(false, r.ValueSchema, r.Value)}
 	if r.Timestamp != connect.NoTimestamp {
 		out.Timestamp = timeOf(r.Timestamp)
@@ -93,17 +93,17 @@ func (s *sourceTask) refused(b *sourceBatch, f produceFailure, err error) error 
 		s.meter.LettersFailed(1)
 		return s.shorten(f, err)
 	}
-	s.skip("a record for topic "+f.record.Topic, &stageError{stageProduce, s.def.options.class, "produce", err})
+	from := origin{topic: f.record.Topic}
+	from.partition, from.offset = markAfter(b.batch.Marks(), b.batch.Len()-1)
+	e := &stageError{stageProduce, s.def.options.class, "produce", err}
+	s.skip("a record for topic "+f.record.Topic, sourceDetail(from), e)
 	if dlq == "" {
 		return nil
 	}
-	e := &stageError{stageProduce, s.def.options.class, "produce", err}
 	letter := kgo.Record{Topic: dlq, Partition: connect.AnyPartition, Key: f.record.Key, Timestamp: f.record.Timestamp}
 	if e.exceptionClass() != tooLargeClass {
 		letter.Value = f.record.Value
 	}
-	from := origin{topic: f.record.Topic}
-	from.partition, from.offset = markAfter(b.batch.Marks(), b.batch.Len()-1)
 	letter.Headers = s.letterHeaders(f.record.Headers, from, e)
 	s.commits.letters.records = append(s.commits.letters.records, letter)
 	s.meter.Letter()

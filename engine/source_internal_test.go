@@ -78,6 +78,7 @@ func startScripted(t testing.TB, src *scriptedSource, p producer, settings map[s
 	d := &definition{settings: settings, config: &scriptedConfig{src}, secrets: strings.NewReplacer()}
 	d.options.defineCommon(&d.def)
 	d.options.defineSource(&d.def)
+	d.options.producer.read(producerClient, &d.def, settings, nil)
 	d.def.Parse(settings)
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -89,6 +90,7 @@ func startScripted(t testing.TB, src *scriptedSource, p producer, settings map[s
 	}
 	done = make(chan error, 1)
 	s := newSourceTask(tk, p)
+	s.offsets = &sourceOffsets{primary: cfg.OffsetTopic.Name}
 	go func() { done <- s.run() }()
 	t.Cleanup(cancel)
 	return cancel, done

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func (s *sourceTask) convertAll(b *sourceBatch) error {
 		if connect.IsRetriable(err) {
 			err = s.retryConvert(b, i, err)
 		}
-		if err != nil {
+		if _, fatal := errors.AsType[*fatalError](err); err != nil && !fatal {
 			err = s.recordFailed(b, i, err)
 		}
 		if err != nil {
@@ -173,10 +174,11 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 		if r.Topic == "" {
 			return fmt.Errorf("the connector gave it no topic")
 		}
-		if s.txn != nil && r.Topic == s.cfg.OffsetTopic.Name { // its partition would wait for the transaction that waits for it
-			return fmt.Errorf("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")
+		topic, err := s.lasting(r.Topic)
+		if err != nil {
+			return err
 		}
-		s.topic = s.lasting(r.Topic)
+		s.topic = topic
 	}
 	out := kgo.Record{Topic: s.topic, Partition: r.Partition}
 	if r.Timestamp != connect.NoTimestamp {
@@ -234,14 +236,22 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 
 // lasting returns a topic's name in memory of its own, since the client keeps it
 // and the batch's memory is written over. There are as many as topics in the log.
-func (s *sourceTask) lasting(topic string) string {
-	s.tracker.use(topic)
-	if kept, ok := s.topics[topic]; ok {
-		return kept
+// The topic is created before its first record where the config says how.
+func (s *sourceTask) lasting(topic string) (string, error) {
+	kept, known := s.topics[topic]
+	if !known {
+		kept = strings.Clone(topic)
+		if err := s.refuseOffsetTopic(kept); err != nil {
+			return "", err
+		}
+		if err := s.createTopic(kept); err != nil {
+			return "", err
+		}
+		s.learnLimit(kept)
+		s.topics[kept] = kept
 	}
-	topic = strings.Clone(topic)
-	s.topics[topic] = topic
-	return topic
+	s.tracker.use(kept)
+	return kept, nil
 }
 
 // partitioner takes a record's partition as it is, or chooses as Kafka does: by

@@ -308,6 +308,7 @@ func (t *transaction) commit() error {
 	}
 	t.open = false
 	t.delivered()
+	t.s.copyOffsets()
 	if t.committer != nil {
 		t.s.commit(t.committer)
 	}

@@ -40,6 +40,12 @@ func (c armedConfig) Source() connect.Source {
 	return c.SourceConfig.Source()
 }
 
+func armedPlugin(plugin connect.Spec, m *mortal) connect.Spec {
+	plain := plugin.New
+	plugin.New = func() connect.Config { return armedConfig{plain().(connect.SourceConfig), m} }
+	return plugin
+}
+
 // TestExactlyOnceSourceSurvivesKill kills a worker after every possible number of
 // requests from the opening of its source on and wants every record once, in order, from it and the next (I7).
 func TestExactlyOnceSourceSurvivesKill(t *testing.T) {
@@ -50,10 +56,7 @@ func TestExactlyOnceSourceSurvivesKill(t *testing.T) {
 			if !t.Run(fmt.Sprint(boundary, "/", after), func(t *testing.T) {
 				c, way, m := killable(t, after)
 				var first, second enginetest.Log
-				plugin := counting("out", n, &first)
-				plain := plugin.New
-				plugin.New = func() connect.Config { return armedConfig{plain().(connect.SourceConfig), m} }
-				w := enginetest.Start(t, way, exactlyOnce, plugin)
+				w := enginetest.Start(t, way, exactlyOnce, armedPlugin(counting("out", n, &first), m))
 				w.Create(t, "src", sourceConf("transaction.boundary", boundary, "transaction.boundary.interval.ms", "1"))
 				enginetest.Eventually(t, func() bool { return m.killed() || caughtUp(&first, n)() }, func() string { return fmt.Sprint(first.Events()) })
 				survived = !m.killed()

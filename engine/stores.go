@@ -30,7 +30,7 @@ type stores struct {
 func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s := &stores{cfg: cfg, fencing: make(chan struct{}, 1)}
 	s.configs = newConfigStore(s, onChange)
-	s.offsets = &offsetStore{stores: s, values: make(map[string][]byte)}
+	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
 	s.states = newSinkStates(s)
 	return s
@@ -61,7 +61,7 @@ func (s *stores) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.follower = f
+	s.follower, s.offsets.follower = f, f
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (r *reconciler) runTask(i *instance) error {
 	}
 	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
 	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
-		skipped: &skipLog{logger: logger, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
+		skipped: &skipLog{logger: logger, id: i.id, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err

@@ -48,7 +48,11 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
-	w.plugins.workerGroup = cfg.GroupID
+	w.plugins.topicCreationDisabled = cfg.TopicCreationDisabled
+	w.plugins.workerGroup, w.plugins.clients = cfg.GroupID, cfg.Clients
+	if w.plugins.overrides, err = newOverridePolicy(cfg.OverridePolicy, cfg.OverrideAllowlist); err != nil {
+		return nil, fmt.Errorf("%s: %w", overridePolicyProperty, err)
+	}
 	if w.plugins.providers, err = newProviders(cfg.ConfigProviders); err != nil {
 		return nil, err
 	}

@@ -11,9 +11,9 @@ import (
 // Addresses are what a server listens on, as it is written to addresses.json.
 type Addresses struct {
 	REST     string `json:"rest"`
-	Kafka    string `json:"kafka,omitempty"` // empty on an external cluster
-	Registry string `json:"registry"`
-	Admin    string `json:"admin,omitempty"` // of admin.listeners
+	Kafka    string `json:"kafka,omitempty"`    // empty on an external cluster
+	Registry string `json:"registry,omitempty"` // empty when it is elsewhere
+	Admin    string `json:"admin,omitempty"`    // of admin.listeners
 	PID      int    `json:"pid"`
 }
 

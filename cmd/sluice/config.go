@@ -37,8 +37,9 @@ type Config struct {
 	// Properties are the worker's other properties, under Kafka Connect's names.
 	Properties map[string]string
 	// broker is how Kafka clients reach the embedded log. Without listeners there is one, Kafka, for everybody.
-	broker brokerConfig
-	rest   restConfig
+	broker   brokerConfig
+	rest     restConfig
+	registry registryConfig
 	// Connectors are created or updated once the worker is ready.
 	Connectors []connectorFile
 }
@@ -50,6 +51,7 @@ type serverFlags struct {
 	rest      string
 	kafka     string
 	registry  string
+	url       string // of a registry elsewhere
 	bootstrap string
 	logs      logFlags
 }
@@ -70,7 +72,8 @@ func (f *serverFlags) define(p *program) *flag.FlagSet {
 	fs.StringVar(&f.dataDir, "data-dir", defaultDataDir, "`directory` of the log; made when missing")
 	fs.StringVar(&f.rest, "rest", defaultREST, "`address` of the REST API; port 0 picks a free one")
 	fs.StringVar(&f.kafka, "kafka", defaultKafka, "`address` of the embedded log's Kafka listener, in plaintext; the property listeners has more")
-	fs.StringVar(&f.registry, "registry", defaultRegistry, "`address` reserved for the schema registry, which is not part of this version")
+	fs.StringVar(&f.registry, "registry", defaultRegistry, "`address` of the schema registry; port 0 picks a free one")
+	fs.StringVar(&f.url, "registry-url", "", "`URL` of a schema registry to use instead of the one of this process")
 	fs.StringVar(&f.bootstrap, "bootstrap-servers", "", "`host:port,...` of a Kafka cluster to use instead of the embedded log")
 	f.logs.define(fs)
 	return fs
@@ -96,6 +99,12 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 		return Config{}, err
 	}
 	if err := c.takeREST(); err != nil {
+		return Config{}, err
+	}
+	if given["registry-url"] {
+		props[registryPrefix+"url"] = f.url
+	}
+	if err := c.takeRegistry(); err != nil {
 		return Config{}, err
 	}
 	if given["kafka"] {

@@ -56,8 +56,13 @@ func openListeners(c *Config) (l listeners, err error) {
 			return l, fmt.Errorf("%s: %w; choose another address", adminProperty, err)
 		}
 	}
-	if l.registry, err = listen("registry", c.Registry); err != nil || c.external() {
-		return l, err
+	if c.registry.url == "" {
+		if l.registry, err = listen("registry", c.Registry); err != nil {
+			return l, err
+		}
+	}
+	if c.external() {
+		return l, nil
 	}
 	for _, k := range c.kafkaListeners() {
 		ln, err := listen("kafka", k.addr)
@@ -79,7 +84,10 @@ func (l listeners) close() {
 }
 
 func (l listeners) addresses() Addresses {
-	a := Addresses{REST: l.rest.Addr().String(), Registry: l.registry.Addr().String(), PID: os.Getpid()}
+	a := Addresses{REST: l.rest.Addr().String(), PID: os.Getpid()}
+	if l.registry != nil {
+		a.Registry = l.registry.Addr().String()
+	}
 	if l.admin != nil {
 		a.Admin = l.admin.Addr().String()
 	}
@@ -137,12 +145,4 @@ func (s *httpServer) shutdown() {
 		s.server.Close()
 	}
 	<-s.done
-}
-
-// reserved answers on the port of the schema registry, which a later version
-// serves, so that a client learns why it gets nothing.
-func reserved(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
-	w.WriteHeader(http.StatusNotImplemented)
-	fmt.Fprintln(w, `{"error_code":50101,"message":"The schema registry is not part of this version of Sluice. Point clients to another registry."}`)
 }

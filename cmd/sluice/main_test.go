@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,18 +114,5 @@ func TestDataDirErrors(t *testing.T) {
 	err := makeDataDir(filepath.Join(file, "dir"))
 	if err == nil || !strings.Contains(err.Error(), "--data-dir "+file) || !strings.Contains(err.Error(), "cannot be written (not a directory)") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestReservedRegistry(t *testing.T) {
-	w := httptest.NewRecorder()
-	reserved(w, httptest.NewRequest("GET", "/subjects", nil))
-	var answer struct {
-		Code    int    `json:"error_code"`
-		Message string `json:"message"`
-	}
-	err := json.Unmarshal(w.Body.Bytes(), &answer)
-	if w.Code != 501 || err != nil || answer.Code != 50101 || !strings.Contains(answer.Message, "not part of this version") {
-		t.Errorf("status %d, %+v, %v", w.Code, answer, err)
 	}
 }

@@ -80,6 +80,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	defer l.close()
 	workerConfig.WorkerID = l.rest.Addr().String()
 	workerConfig.Plugins = connectors.Plugins()
+	workerConfig.RegistryURL = m.cfg.registry.url
+	if l.registry != nil {
+		workerConfig.RegistryURL = "http://" + l.registry.Addr().String()
+	}
 	workerConfig.Logger = m.logger
 	workerConfig.Metrics = m.metrics
 	if m.cfg.external() {
@@ -120,7 +124,7 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	}
 	api := rest.New(w)
 	r := &running{embedded: e, workerDone: make(chan struct{})}
-	r.registry = serveHTTP(l.registry, http.HandlerFunc(reserved), m.logger)
+	r.registry = m.startRegistry(cfg, l.registry)
 	defer r.registry.shutdown()
 	if r.rest, r.admin, err = m.serveREST(api, l); err != nil {
 		return err
@@ -179,11 +183,12 @@ func (m *Main) start(ctx context.Context, api http.Handler, a Addresses) error {
 
 // running is what may end by itself, and end the server with it.
 type running struct {
-	embedded       *embedded // nil: the log is elsewhere
-	rest, registry *httpServer
-	admin          *httpServer // nil: there is none
-	workerDone     chan struct{}
-	workerErr      error // read it after workerDone
+	embedded   *embedded // nil: the log is elsewhere
+	rest       *httpServer
+	registry   *registryServer // nil: it is elsewhere
+	admin      *httpServer     // nil: there is none
+	workerDone chan struct{}
+	workerErr  error // read it after workerDone
 }
 
 // wait returns nil when ctx ends or ready is closed, and an error when a part
@@ -210,8 +215,8 @@ func (r *running) wait(ctx context.Context, ready <-chan struct{}) error {
 		return r.rest.err
 	case <-r.admin.ended():
 		return r.admin.err
-	case <-r.registry.done:
-		return r.registry.err
+	case <-r.registry.ended():
+		return cmp.Or(r.registry.err, errors.New("the schema registry ended"))
 	}
 }
 

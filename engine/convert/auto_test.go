@@ -90,7 +90,7 @@ func TestAutoFromConnect(t *testing.T) {
 
 func TestNullStaysNull(t *testing.T) {
 	for _, class := range Classes() {
-		c := newConverter(t, class, settings("schemas.enable", "false"))
+		c := newConverter(t, class, settings("schemas.enable", "false", "schema.registry.url", "http://127.0.0.1:1"))
 		s, v, err := c.ToConnect(connect.NewBatch(1, 1), "t", nil)
 		if err != nil || !v.IsNull() {
 			t.Errorf("%s reads null as %v, %v", class, v, err)

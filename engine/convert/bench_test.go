@@ -13,6 +13,16 @@ const enveloped = `{"schema":{"type":"struct","fields":[{"type":"int64","optiona
 	`{"type":"string","optional":true,"field":"name"},{"type":"double","optional":true,"field":"value"}],"optional":false},` +
 	`"payload":{"id":1234567,"name":"thermo-0042","value":21.53}}`
 
+// row is an envelope of ten columns.
+const row = `{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":false,"field":"customer"},` +
+	`{"type":"string","optional":true,"field":"city"},{"type":"double","optional":false,"field":"price"},{"type":"int32","optional":false,"field":"quantity"},` +
+	`{"type":"boolean","optional":false,"field":"paid"},{"type":"string","optional":true,"field":"comment"},` +
+	`{"type":"bytes","optional":false,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"},"field":"total"},` +
+	`{"type":"int64","optional":false,"name":"org.apache.kafka.connect.data.Timestamp","version":1,"field":"created"},` +
+	`{"type":"array","items":{"type":"string","optional":false},"optional":false,"field":"tags"}],"optional":false},` +
+	`"payload":{"id":1234567,"customer":"Müller & Söhne GmbH","city":"Friedrichshafen","price":1299.95,"quantity":3,"paid":true,` +
+	`"comment":null,"total":"BfXh","created":1763769600123,"tags":["express","fragile"]}}`
+
 // perRecord are conversions that must not allocate once the batch, the buffer and
 // the caches have grown.
 func perRecord(t testing.TB) map[string]func() {
@@ -31,6 +41,7 @@ func perRecord(t testing.TB) map[string]func() {
 		{"ByteArray", newConverter(t, ByteArrayClass, nil), payload},
 		{"Json/plain", newConverter(t, JSONClass, plain), payload},
 		{"Json/envelope", newConverter(t, JSONClass, nil), enveloped},
+		{"Json/row", newConverter(t, JSONClass, nil), row},
 		{"Long", newConverter(t, LongClass, nil), "12345678"},
 		{"SimpleHeader/text", simpleHeader{}, "sensor/temperature"},
 		{"SimpleHeader/int", simpleHeader{}, "12345"},
@@ -69,12 +80,15 @@ func TestConvertersDoNotAllocate(t *testing.T) {
 func BenchmarkConvert(b *testing.B) {
 	runs := perRecord(b)
 	for _, name := range []string{"Auto/json/read", "Auto/json/write", "Auto/text/read", "Json/plain/read",
-		"Json/plain/write", "Json/envelope/read", "Json/envelope/write"} {
+		"Json/plain/write", "Json/envelope/read", "Json/envelope/write", "Json/row/read", "Json/row/write"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			size := len(payload)
-			if name[:6] == "Json/e" {
+			switch name[:6] {
+			case "Json/e":
 				size = len(enveloped)
+			case "Json/r":
+				size = len(row)
 			}
 			b.SetBytes(int64(size))
 			for b.Loop() {

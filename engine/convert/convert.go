@@ -8,6 +8,7 @@ const (
 	StringClass       = "org.apache.kafka.connect.storage.StringConverter"
 	ByteArrayClass    = "org.apache.kafka.connect.converters.ByteArrayConverter"
 	JSONClass         = "org.apache.kafka.connect.json.JsonConverter"
+	AvroClass         = "io.confluent.connect.avro.AvroConverter"
 	BooleanClass      = "org.apache.kafka.connect.converters.BooleanConverter"
 	ShortClass        = "org.apache.kafka.connect.converters.ShortConverter"
 	IntegerClass      = "org.apache.kafka.connect.converters.IntegerConverter"

@@ -113,7 +113,7 @@ func TestWriteErrorsLeaveDst(t *testing.T) {
 		deep = connect.ArrayValue([]connect.Value{deep})
 	}
 	for _, class := range append(Classes(), SimpleHeaderClass) {
-		got, _, err := newConverter(t, class, nil).FromConnect([]byte("x"), "t", nil, deep)
+		got, _, err := newConverter(t, class, settings("schema.registry.url", "http://127.0.0.1:1")).FromConnect([]byte("x"), "t", nil, deep)
 		if err == nil || string(got) != "x" {
 			t.Errorf("%s: got %d bytes, %v; want the one there was and an error", class, len(got), err)
 		}

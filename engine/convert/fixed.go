@@ -41,6 +41,8 @@ var errBoolean = errors.New("a BOOLEAN is the byte 0 or 1")
 
 func (f fixed) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
 	switch t := f.schema.Type(); {
+	case t == connect.Boolean && s != nil && s.Type() != t: // the others go by the value alone, in Kafka too
+		return dst, false, fmt.Errorf("BooleanConverter takes BOOLEAN, the schema says %s", s.Type())
 	case v.IsNull():
 		return dst, true, nil
 	case v.Type() != t:

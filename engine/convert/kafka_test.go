@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bytes"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"os"
@@ -28,6 +29,11 @@ const differencesHeader = `# Where Sluice's converters answer otherwise than Kaf
 #  7. A header is a number, list or map only as a whole, and FLOAT32 only when that has all of its digits; a date
 #     exists. Quoted text in a list loses the backslashes that it was written with. Lists and maps of different
 #     types or of none are schemaless.
+#  8. Text that is not in the encoding of a StringConverter is an error, not a question mark.
+#  9. Converters of numbers and bytes write logical types as the type that carries them.
+# 10. A float has the digits that it needs, as in Java 19 and later; Kafka's answers are of Java 17.
+# 11. A Decimal keeps the bytes that it came with, when there are more than it needs.
+# 12. The default of a struct, or of what contains one, is read.
 #
 # The line that begins a paragraph is the input.
 
@@ -65,7 +71,7 @@ func TestKafka(t *testing.T) {
 
 // differences returns the answers that are not the same, under the input.
 func differences(t *testing.T, input string, kafka []string) string {
-	ours := answers(t, input)
+	ours := answers(t, input, false)
 	var out strings.Builder
 	for i := range max(len(kafka), len(ours)) {
 		label, theirs := answer(kafka, i)
@@ -94,40 +100,105 @@ func answer(lines []string, i int) (label, text string) {
 	return label, text
 }
 
-// answers does what Record.java does.
-func answers(t *testing.T, input string) []string {
+// primitives are the kinds of inputs that are data of a converter, in Record.java's
+// order.
+var primitives = []struct {
+	kind, class string
+	settings    map[string]string
+}{
+	{"boolean", BooleanClass, nil}, {"short", ShortClass, nil}, {"integer", IntegerClass, nil}, {"long", LongClass, nil},
+	{"float", FloatClass, nil}, {"double", DoubleClass, nil}, {"bytes", ByteArrayClass, nil},
+	{"utf8", StringClass, settings("converter.encoding", "UTF-8")},
+	{"latin1", StringClass, settings("converter.encoding", "ISO-8859-1")},
+	{"ascii", StringClass, settings("converter.encoding", "US-ASCII")},
+}
+
+// reader returns the converter that reads an input of a kind, and the data.
+func reader(t *testing.T, kind, text string) (Converter, []byte, error) {
+	switch kind {
+	case "env":
+		return newConverter(t, JSONClass, nil), []byte(text), nil
+	case "plain":
+		return newConverter(t, JSONClass, settings("schemas.enable", "false")), []byte(text), nil
+	case "header":
+		return newConverter(t, SimpleHeaderClass, nil), []byte(text), nil
+	case "content":
+		schema, text, _ := strings.Cut(text, "\t")
+		c, err := New(JSONClass, false, settings("schema.content", schema))
+		return c, []byte(text), err
+	}
+	for _, p := range primitives {
+		if p.kind == kind {
+			data, err := base64.StdEncoding.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return newConverter(t, p.class, p.settings), data, nil
+		}
+	}
+	t.Fatalf("unknown kind %q", kind)
+	return nil, nil, nil
+}
+
+// answerer collects what the converters make of a value.
+type answerer struct {
+	lines  []string
+	schema *connect.Schema
+	value  connect.Value
+}
+
+func (a *answerer) show(label string, c Converter) { a.add(label, c, "%s") }
+
+func (a *answerer) add(label string, c Converter, format string) {
+	out, null, err := c.FromConnect(nil, "t", a.schema, a.value)
+	switch {
+	case err != nil:
+		a.lines = append(a.lines, label+"\terror")
+	case null:
+		a.lines = append(a.lines, label+"\tnull")
+	default:
+		a.lines = append(a.lines, strings.Split(fmt.Sprintf(label+"\t= "+format, out), "\n")...)
+	}
+}
+
+// answers does what Record.java does; more is its second argument.
+func answers(t *testing.T, input string, more bool) []string {
 	kind, text, _ := strings.Cut(input, "\t")
-	b := connect.NewBatch(1, 1<<20)
-	header := newConverter(t, SimpleHeaderClass, nil)
-	envelope := newConverter(t, JSONClass, nil)
-	plain := newConverter(t, JSONClass, settings("schemas.enable", "false"))
-	reader := map[string]Converter{"env": envelope, "plain": plain, "header": header}[kind]
-	s, v, err := reader.ToConnect(b, "t", []byte(text))
+	kind = strings.TrimSuffix(kind, "?") // something may be wrong with the text
+	c, data, err := reader(t, kind, text)
 	if err != nil {
 		return []string{"read\terror"}
 	}
-	lines := []string{"read\t" + kindOf(s)}
-	show := func(label string, c Converter) {
-		out, null, err := c.FromConnect(nil, "t", s, v)
-		switch {
-		case err != nil:
-			lines = append(lines, label+"\terror")
-		case null:
-			lines = append(lines, label+"\tnull")
-		default:
-			lines = append(lines, strings.Split(label+"\t= "+string(out), "\n")...)
+	s, v, err := c.ToConnect(connect.NewBatch(1, 1<<20), "t", data)
+	if err != nil {
+		return []string{"read\terror"}
+	}
+	a := &answerer{[]string{"read\t" + kindOf(s)}, s, v}
+	plain := newConverter(t, JSONClass, settings("schemas.enable", "false"))
+	switch kind {
+	case "header":
+		a.show("header", c)
+		return a.lines
+	case "env", "plain":
+	case "content":
+		a.show("content", c)
+	default:
+		a.show("plain", plain)
+		a.add("back", c, "%x")
+		return a.lines
+	}
+	a.show("header", newConverter(t, SimpleHeaderClass, nil))
+	a.show("envelope", newConverter(t, JSONClass, nil))
+	a.show("plain", plain)
+	a.show("numeric", newConverter(t, JSONClass, settings("schemas.enable", "false", "decimal.format", "numeric")))
+	a.show("keepnull", newConverter(t, JSONClass, settings("schemas.enable", "false", "replace.null.with.default", "false")))
+	a.show("string", newConverter(t, StringClass, nil))
+	if more && s != nil && s.Type() < connect.Array {
+		for _, p := range primitives {
+			a.add(p.kind, newConverter(t, p.class, p.settings), "%x")
 		}
 	}
-	show("header", header)
-	if kind == "header" {
-		return lines
-	}
-	show("envelope", envelope)
-	show("plain", plain)
-	show("numeric", newConverter(t, JSONClass, settings("schemas.enable", "false", "decimal.format", "numeric")))
-	show("keepnull", newConverter(t, JSONClass, settings("schemas.enable", "false", "replace.null.with.default", "false")))
-	show("string", newConverter(t, StringClass, nil))
-	return lines
+	return a.lines
 }
 
 func kindOf(s *connect.Schema) string {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
@@ -89,13 +90,15 @@ func resolve(class, option string, allowed []string) (string, error) {
 // Classes returns the classes that New takes, for a config's list of allowed
 // values.
 func Classes() []string {
-	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, BooleanClass, ShortClass,
+	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, AvroClass, BooleanClass, ShortClass,
 		IntegerClass, LongClass, FloatClass, DoubleClass}
 }
 
 // HeaderClasses returns the classes that NewHeader takes.
 func HeaderClasses() []string {
-	return append([]string{SimpleHeaderClass}, Classes()[1:]...)
+	classes := append([]string{SimpleHeaderClass}, Classes()[1:]...)
+	// Headers have no subject in a schema registry.
+	return slices.DeleteFunc(classes, func(c string) bool { return c == AvroClass })
 }
 
 // config holds a converter's options.
@@ -112,6 +115,8 @@ func newConfig(class string, isKey bool) config {
 		return &stringConfig{}
 	case JSONClass:
 		return &jsonConfig{}
+	case AvroClass:
+		return &avroConfig{isKey: isKey}
 	case AutoClass:
 		return noOptions{Auto{Key: isKey}}
 	case ByteArrayClass:

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -88,6 +89,10 @@ func limit(next http.Handler) http.Handler {
 		if len(r.URL.Path) > 1 {
 			r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
 			r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
+		}
+		if p := r.URL.EscapedPath(); path.Clean(p) != p { // clients would follow the mux to another resource
+			writeError(w, statusError(http.StatusNotFound))
+			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)

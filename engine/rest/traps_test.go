@@ -201,6 +201,22 @@ func TestUnknownParametersAreIgnored(t *testing.T) {
 	}
 }
 
+// TestPathsAreNotCleaned wants an empty name to be a wrong path rather than a redirect
+// to another resource.
+func TestPathsAreNotCleaned(t *testing.T) {
+	_, h := trapped(t)
+	for _, request := range []string{`PUT /connectors//config {"connector.class":"TestSource"}`, "GET /connectors/../connectors", "GET //connectors", "DELETE /connectors//", "GET /./"} {
+		if got := answer(h, request); !strings.HasPrefix(got, "404") || !strings.Contains(got, "HTTP 404 Not Found") {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	for _, path := range []string{"/connectors/", "/connectors/src/", "/connectors/src/status/"} {
+		if got := answer(h, "GET "+path); !strings.HasPrefix(got, "200") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
 // TestVersionTurnsFeaturesOn wants a version that clients can compare and that is
 // new enough for all that they ask for.
 func TestVersionTurnsFeaturesOn(t *testing.T) {

@@ -1,6 +1,7 @@
 // Command docgen writes the reference of the built-in connectors from their
-// definitions, or with the argument transforms that of transforms and predicates:
-// `make docs` puts them into docs/connectors.md and docs/transforms.md.
+// definitions, with the argument transforms that of transforms and predicates, with
+// options that of the options that every connector has: `make docs` puts them into
+// docs/connectors.md, docs/transforms.md and docs/options.md.
 package main
 
 import (
@@ -16,8 +17,11 @@ import (
 
 func main() {
 	page := func(w io.Writer) error { return write(w, connectors.Plugins()) }
-	if len(os.Args) > 1 && os.Args[1] == "transforms" {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "transforms":
 		page = writeTransforms
+	case len(os.Args) > 1 && os.Args[1] == "options":
+		page = writeOptions
 	}
 	if err := page(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)

@@ -37,3 +37,18 @@ func TestTransformsUpToDate(t *testing.T) {
 		t.Error("docs/transforms.md is not what the definitions say: run make docs")
 	}
 }
+
+// TestOptionsUpToDate wants docs/options.md to be what the definitions say.
+func TestOptionsUpToDate(t *testing.T) {
+	var got bytes.Buffer
+	if err := writeOptions(&got); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("../../docs/options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/options.md is not what the definitions say: run make docs")
+	}
+}

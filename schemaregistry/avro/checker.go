@@ -7,10 +7,9 @@ import "slices"
 // of types that comes again gives the differences of the first time, with the
 // pointers of that time.
 type checker struct {
-	direction Direction
-	budget    budget
-	depth     int
-	memo      map[pair]*result
+	budget budget
+	depth  int
+	memo   map[pair]*result
 }
 
 // A result is what has been found for a pair of types. Results share their parts,
@@ -59,11 +58,10 @@ type location struct {
 func (l *location) named(key string) *location { return &location{before: l, key: key} }
 func (l *location) item(i int) *location       { return &location{before: l, index: i} }
 
-func newChecker(d Direction) *checker {
+func newChecker() *checker {
 	return &checker{
-		direction: d,
-		budget:    budget{limit: LimitCompare, max: maxCompareSteps},
-		memo:      map[pair]*result{},
+		budget: budget{limit: LimitCompare, max: maxCompareSteps},
+		memo:   map[pair]*result{},
 	}
 }
 

@@ -61,7 +61,7 @@ func differences(d Direction, newer, older *Schema) ([]Difference, error) {
 	if d == OldReadsNew {
 		reader, writer = older, newer
 	}
-	c := newChecker(d)
+	c := newChecker()
 	r, err := c.compare(nil, reader.root, writer.root)
 	if e, ok := errors.AsType[*ambiguousError](err); ok {
 		return []Difference{e.difference(d)}, nil

@@ -15,20 +15,37 @@ func TestHostile(t *testing.T) {
 		text string
 		want Limit
 	}{
-		"brackets":                          {strings.Repeat("[", 1<<20), LimitDepth},
-		"objects":                           {strings.Repeat(`{"type":`, 1<<17), LimitDepth},
-		"arrays of arrays":                  {nest(1200, `{"type":"array","items":`, `"int"`, "}"), LimitDepth},
-		"default in default":                {defaultChain(40), LimitDefaults},
-		"use before definition, one by one": {forwardChain(3000), LimitDepth},
-		"a union of everything":             {"[" + records(3000) + "]", LimitBranches},
-		"symbols":                           {`{"type":"enum","name":"E","symbols":[` + list(60_000, `"S%d"`) + `]}`, LimitSymbols},
-		"fields":                            {`{"type":"record","name":"R","fields":[` + list(25_000, `{"name":"f%d","type":"int"}`) + `]}`, LimitFields},
-		"bytes":                             {strings.Repeat(" ", 1<<20) + `"int"`, LimitBytes},
+		"brackets":                               {strings.Repeat("[", 1<<20), LimitDepth},
+		"objects":                                {strings.Repeat(`{"type":`, 1<<17), LimitDepth},
+		"arrays of arrays":                       {nest(1200, `{"type":"array","items":`, `"int"`, "}"), LimitDepth},
+		"default in default":                     {defaultChain(40), LimitDefaults},
+		"use before definition, one by one":      {forwardChain(3000), LimitDepth},
+		"a canonical text deeper than its types": {forwardChain(500), LimitDepth},
+		"a union of everything":                  {"[" + records(3000) + "]", LimitBranches},
+		"symbols":                                {`{"type":"enum","name":"E","symbols":[` + list(60_000, `"S%d"`) + `]}`, LimitSymbols},
+		"fields":                                 {`{"type":"record","name":"R","fields":[` + list(25_000, `{"name":"f%d","type":"int"}`) + `]}`, LimitFields},
+		"bytes":                                  {strings.Repeat(" ", 1<<20) + `"int"`, LimitBytes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := measured(t, func() (*Schema, error) { return Parse(test.text, Options{}) })
 			wantLimit(t, err, test.want)
 		})
+	}
+}
+
+// TestDeepReferences: references that each refer to the one before are short in the
+// canonical text, but not where they stand in place.
+func TestDeepReferences(t *testing.T) {
+	var refs []Reference
+	last := `"int"`
+	for i := range 1100 {
+		refs = append(refs, Reference{Text: fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"f","type":%s}]}`, i, last)})
+		last = fmt.Sprintf(`"R%d"`, i)
+	}
+	_, err := Parse(last, Options{References: refs})
+	wantLimit(t, err, LimitDepth)
+	if _, err := Parse(`"R300"`, Options{References: refs[:301]}); err != nil {
+		t.Error(err)
 	}
 }
 

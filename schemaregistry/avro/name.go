@@ -56,7 +56,7 @@ func (n Name) asAlias(space string) string {
 	return n.Full()
 }
 
-// names says which names are allowed.
+// A nameRule says which names are allowed.
 type nameRule struct {
 	what string
 	// start and part report whether a character may begin a name, or be in it.

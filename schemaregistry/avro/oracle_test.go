@@ -309,9 +309,9 @@ func answerCase(t *testing.T, parts []string) string {
 	if err != nil {
 		return answer
 	}
-	form := s.ParsingForm()
-	return answer + "\nform " + form + "\nresolved " + s.Resolved() +
-		fmt.Sprintf("\nprints %016x %x %s\ndetails %s", s.Fingerprint64(), s.FingerprintMD5(), hash(form), details(s.Root()))
+	sha := s.FingerprintSHA256()
+	return answer + "\nform " + s.ParsingForm() + "\nresolved " + s.Resolved() +
+		fmt.Sprintf("\nprints %016x %x %x\ndetails %s", s.Fingerprint64(), s.FingerprintMD5(), sha[:5], details(s.Root()))
 }
 
 func canonicalOr(s *Schema, err error) string {

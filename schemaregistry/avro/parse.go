@@ -205,7 +205,8 @@ func (p *parser) object(v Value, space string) (*Type, error) {
 	}
 	if k, ok := primitiveKind(name); ok {
 		t := &Type{Kind: k}
-		return t, setProps(t, v)
+		setProps(t, v)
+		return t, nil
 	}
 	switch name {
 	case "record", "error":
@@ -239,7 +240,8 @@ func (p *parser) container(v Value, space string, k Kind, key string) (*Type, er
 		return nil, at(err, key)
 	}
 	t := &Type{Kind: k, Items: items}
-	return t, setProps(t, v)
+	setProps(t, v)
+	return t, nil
 }
 
 // begin makes a named type of what all of them have.
@@ -279,9 +281,7 @@ func (p *parser) end(t *Type, v Value) error {
 		t.Aliases = append(t.Aliases, alias)
 	}
 	t.Aliases = unique(t.Aliases)
-	if err := setProps(t, v); err != nil {
-		return err
-	}
+	setProps(t, v)
 	return p.define(t)
 }
 

@@ -160,13 +160,12 @@ func readAliases(v Value) ([]string, error) {
 }
 
 // setProps keeps the attributes that Avro does not know.
-func setProps(t *Type, v Value) error {
+func setProps(t *Type, v Value) {
 	own := typeKey
 	if t.Kind == Enum {
 		own = func(key string) bool { return key == "default" || typeKey(key) }
 	}
 	t.Props = otherMembers(v, own)
-	return nil
 }
 
 // typeKey reports whether a key of any type is Avro's own, one without a meaning

@@ -1,8 +1,6 @@
 package avro
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // Canonical is the schema's text as Java's Schema.toString writes it, and
 // Confluent's registry stores and hashes it: one line, attributes in Java's order,
@@ -209,7 +207,7 @@ func (w *textWriter) field(f *Field, space string) {
 		w.key("default")
 		w.b = f.Default.append(w.b)
 	}
-	if f.Order != Ascending && f.Order != "" {
+	if f.Order != Ascending {
 		w.member("order", string(f.Order))
 	}
 	if len(f.Aliases) > 0 {

@@ -210,10 +210,10 @@ func changed(t *testing.T, text string, changes map[string]string) string {
 
 // records reads a topic from its beginning, until it has been quiet for a
 // moment, and returns the values.
-func (s *sluice) records(t *testing.T, topic string) []*kgo.Record {
+func (s *sluice) records(t *testing.T, topic string, opts ...kgo.Opt) []*kgo.Record {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.Kafka), kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.Kafka), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,9 +162,10 @@ func TestFileThatIsRenamedAndReplaced(t *testing.T) {
 	r.wantNothing()
 	appendTo(t, path+".1", "two\nthree without an end")
 	r.want("two")
-	appendTo(t, path, "four\n")
-	r.want("three without an end", "four")
-	if string(r.offset) != `{"position":5}` {
+	longer := strings.Repeat("four ", 20) // than the position in the old file
+	appendTo(t, path, longer+"\n")
+	r.want("three without an end", longer)
+	if string(r.offset) != `{"position":101}` {
 		t.Errorf("got offset %s, want that of the new file", r.offset)
 	}
 	r.restart()

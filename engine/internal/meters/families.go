@@ -44,11 +44,19 @@ func (f *of) gauge(name, help string, value func(*counts, time.Time) float64) {
 	f.add(metrics.GaugeType, name, help, value)
 }
 
-// window adds the average and the maximum of what was observed lately, under
-// names that a verb makes of "avg" and "max".
+// window adds the average and the maximum of what was observed lately.
 func (f *of) window(avg, maximum, what string, w func(*counts) *window) {
-	f.gauge(avg, what+", average of the last minute.", func(c *counts, now time.Time) float64 { return w(c).avg(now) })
-	f.gauge(maximum, what+", largest of the last minute.", func(c *counts, now time.Time) float64 { return w(c).max(now) })
+	f.scaled(1, avg, maximum, what, w)
+}
+
+// times is window for durations, which it shows in milliseconds.
+func (f *of) times(avg, maximum, what string, w func(*counts) *window) {
+	f.scaled(float64(time.Millisecond), avg, maximum, what, w)
+}
+
+func (f *of) scaled(unit float64, avg, maximum, what string, w func(*counts) *window) {
+	f.gauge(avg, what+", average of the last minute.", func(c *counts, now time.Time) float64 { return w(c).avg(now) / unit })
+	f.gauge(maximum, what+", largest of the last minute.", func(c *counts, now time.Time) float64 { return w(c).max(now) / unit })
 }
 
 func (f *of) rate(name, what string, w func(*counts) *window) {
@@ -66,7 +74,7 @@ func anyTask() []taskFamily {
 	f := &of{prefix: "kafka_connect_connector_task_"}
 	f.gauge("running_ratio", "Share of the task's life in which it was running.", func(c *counts, now time.Time) float64 { return ratio(c.running, now.Sub(c.began)) })
 	f.gauge("pause_ratio", "Share of the task's life in which it was paused.", func(c *counts, now time.Time) float64 { return ratio(c.paused, now.Sub(c.began)) })
-	f.window("offset_commit_avg_time_ms", "offset_commit_max_time_ms", "Milliseconds of a commit of offsets", func(c *counts) *window { return &c.commits })
+	f.times("offset_commit_avg_time_ms", "offset_commit_max_time_ms", "Milliseconds of a commit of offsets", func(c *counts) *window { return &c.commits })
 	f.gauge("offset_commit_success_percentage", "Share, from 0 to 1, of the last minute's commits of offsets that worked.", func(c *counts, now time.Time) float64 { return c.commitsOK.avg(now) })
 	f.gauge("offset_commit_failure_percentage", "Share, from 0 to 1, of the last minute's commits of offsets that did not work.", func(c *counts, now time.Time) float64 { return 1 - c.commitsOK.avg(now) })
 	f.window("batch_size_avg", "batch_size_max", "Records of a batch as the task got it", func(c *counts) *window { return &c.batches })
@@ -79,7 +87,7 @@ func sourceTask() []taskFamily {
 	f.rate("source_record_poll_rate", "Records that the source gave", func(c *counts) *window { return &c.source.pollRate })
 	f.count("source_record_write_total", "Records in the log, after transforms, whose offsets are durable too; without dead letters.", func(c *counts) int64 { return c.source.written })
 	f.rate("source_record_write_rate", "Records written", func(c *counts) *window { return &c.source.writeRate })
-	f.window("poll_batch_avg_time_ms", "poll_batch_max_time_ms", "Milliseconds until the source gave a batch, waiting for data included", func(c *counts) *window { return &c.source.pollTimes })
+	f.times("poll_batch_avg_time_ms", "poll_batch_max_time_ms", "Milliseconds until the source gave a batch, waiting for data included", func(c *counts) *window { return &c.source.pollTimes })
 	f.gauge("source_record_active_count", "Records that the source gave and that are not durable yet.", func(c *counts, _ time.Time) float64 { return float64(c.active) })
 	f.window("source_record_active_count_avg", "source_record_active_count_max", "Records that are not durable yet, when a batch came", func(c *counts) *window { return &c.actives })
 	f.window("transaction_size_avg", "transaction_size_max", "Records of a transaction, dead letters included", func(c *counts) *window { return &c.source.transactions })
@@ -100,7 +108,7 @@ func sinkTask() []taskFamily {
 	f.rate("offset_commit_completion_rate", "Commits of offsets that worked", func(c *counts) *window { return &c.sink.commitRate })
 	f.count("offset_commit_skip_total", "0: no commit is overtaken by another, since they wait for each other.", func(*counts) int64 { return 0 })
 	f.gauge("offset_commit_skip_rate", "0, as offset_commit_skip_total.", func(*counts, time.Time) float64 { return 0 })
-	f.window("put_batch_avg_time_ms", "put_batch_max_time_ms", "Milliseconds in which the sink took a batch", func(c *counts) *window { return &c.sink.putTimes })
+	f.times("put_batch_avg_time_ms", "put_batch_max_time_ms", "Milliseconds in which the sink took a batch", func(c *counts) *window { return &c.sink.putTimes })
 	f.gauge("sink_record_active_count", "Records that were fetched and whose offsets are not committed.", func(c *counts, _ time.Time) float64 { return float64(c.active) })
 	f.window("sink_record_active_count_avg", "sink_record_active_count_max", "Records that are not committed, when others came", func(c *counts) *window { return &c.actives })
 	return f.all

@@ -234,8 +234,8 @@ func TestPage(t *testing.T) {
 		pass(30 * time.Second)
 		w.SetTaskState("c", 2, "PAUSED")
 		pass(10 * time.Second)
-		run.Committed(100*time.Millisecond, nil)
-		run.Committed(300*time.Millisecond, nil)
+		run.Committed(100*time.Microsecond, nil)
+		run.Committed(300*time.Microsecond, nil)
 		run.Committed(time.Second, errors.New("no"))
 		w.TaskRestarted("c", 2)
 		page := metricstest.Scrape(t, r)
@@ -250,8 +250,8 @@ func TestPage(t *testing.T) {
 			`kafka_connect_worker_connector_startup_failure_percentage 1`, `kafka_connect_worker_connector_startup_success_percentage 0`,
 			`kafka_connect_worker_connector_total_task_count{connector="c"} 2`, `kafka_connect_worker_connector_paused_task_count{connector="c"} 2`,
 			`kafka_connect_connector_task_running_ratio{connector="c",task="2"} 0.75`, `kafka_connect_connector_task_pause_ratio{connector="c",task="2"} 0.25`,
-			`kafka_connect_connector_task_offset_commit_avg_time_ms{connector="c",task="2"} 200`,
-			`kafka_connect_connector_task_offset_commit_max_time_ms{connector="c",task="2"} 300`,
+			`kafka_connect_connector_task_offset_commit_avg_time_ms{connector="c",task="2"} 0.2`,
+			`kafka_connect_connector_task_offset_commit_max_time_ms{connector="c",task="2"} 0.3`,
 			fmt.Sprintf(`kafka_connect_connector_task_offset_commit_success_percentage{connector="c",task="2"} %v`, 2./3),
 			`kafka_connect_sink_task_offset_commit_completion_total{connector="c",task="2"} 2`,
 			`kafka_connect_sink_task_offset_commit_seq_no{connector="c",task="2"} 3`,

@@ -10,7 +10,7 @@ import (
 type sinkCounts struct {
 	read, sent         int64
 	readRate, sendRate window
-	putTimes           window
+	putTimes           window // in nanoseconds
 	commits            int64
 	commitSequence     int64
 	commitRate         window
@@ -182,7 +182,7 @@ func (r *Run) Put(records int, took time.Duration) {
 	now, n := time.Now(), int64(records)
 	c.sink.sent += n
 	c.sink.sendRate.observe(now, n)
-	c.sink.putTimes.observe(now, took.Milliseconds())
+	c.sink.putTimes.observe(now, took.Nanoseconds())
 }
 
 // CommittedTo notes the committed offset of a partition.

@@ -7,9 +7,10 @@ import (
 )
 
 type sourceCounts struct {
-	polled, written         int64
-	pollRate, writeRate     window
-	pollTimes, transactions window
+	polled, written     int64
+	pollRate, writeRate window
+	pollTimes           window // in nanoseconds
+	transactions        window // records of each
 	// lag is how old the last durable record was when it became durable, in
 	// milliseconds.
 	lag       int64
@@ -33,7 +34,7 @@ func (r *Run) Polled(records int, took time.Duration, newest int64) {
 	s := &c.source
 	s.polled += n
 	s.pollRate.observe(now, n)
-	s.pollTimes.observe(now, took.Milliseconds())
+	s.pollTimes.observe(now, took.Nanoseconds())
 	c.batches.observe(now, n)
 	if c.active == 0 {
 		s.waiting = newest

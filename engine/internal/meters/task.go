@@ -43,7 +43,7 @@ type counts struct {
 	paused   time.Duration
 	restarts int64
 
-	commits   window // how long they took
+	commits   window // how long they took, in nanoseconds
 	commitsOK window // 1 for each that worked, 0 for each that did not
 	batches   window // records of a batch
 	active    int64  // records on their way
@@ -185,7 +185,7 @@ func (r *Run) Committed(took time.Duration, err error) {
 		c.commitsOK.observe(now, 0)
 		return
 	}
-	c.commits.observe(now, took.Milliseconds())
+	c.commits.observe(now, took.Nanoseconds())
 	c.commitsOK.observe(now, 1)
 	c.sink.commits++
 	c.sink.commitRate.observe(now, 1)

@@ -145,4 +145,3 @@ func wantAPIError(t *testing.T, err error, code int, message string) {
 		t.Errorf("got %v, want %d %s", err, code, message)
 	}
 }
-

@@ -1,99 +1,107 @@
 package restapi
 
 import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/ricardo-ch/go-kafka-connect/v3/lib/connectors"
 )
 
-// TestGoKafkaConnect uses the client of the Terraform provider, whose calls wait
-// until the server shows what they asked for.
+// kccliVersion is of github.com/ricardo-ch/go-kafka-connect/v3.
+const kccliVersion = "v3.0.0-20221117134721-e033f95963cb"
+
+// TestGoKafkaConnect uses the command line of go-kafka-connect, whose library the
+// Terraform provider has. With --sync a command waits until the server shows what
+// it asked for.
 func TestGoKafkaConnect(t *testing.T) {
 	t.Parallel() // the client sleeps
+	kccli := buildKccli(t)
 	s := startServer(t)
-	c := connectors.NewClient(s.url)
-	src, snk := connectors.ConnectorRequest{Name: "src"}, connectors.ConnectorRequest{Name: "snk"}
-	created, err := c.CreateConnector(connectors.CreateConnectorRequest{ConnectorRequest: src, Config: s.source()}, true)
-	must(t, err)
-	if created.Code != 201 || created.Name != "src" || created.Config["topic"] != "lines" {
-		t.Errorf("created: %+v", created)
+	call := func(args ...string) map[string]any {
+		t.Helper()
+		var answer map[string]any
+		out := run(t, kccli, append([]string{"--url", s.url}, args...)...)
+		if start := strings.IndexByte(out, '{'); start >= 0 {
+			if err := json.Unmarshal([]byte(out[start:]), &answer); err != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out)
+			}
+		}
+		return answer
 	}
-	must(t, c.DeployMultipleConnector([]connectors.CreateConnectorRequest{
-		{ConnectorRequest: src, Config: s.source()}, {ConnectorRequest: snk, Config: s.sink()}}))
+	request := func(name string, config map[string]any) string {
+		text, err := json.Marshal(map[string]any{"name": name, "config": config})
+		must(t, err)
+		return string(text)
+	}
+	created := call("create", "--sync", "--string", request("src", s.source()))
+	if created["Code"] != 201.0 || created["name"] != "src" {
+		t.Errorf("created: %v", created)
+	}
+	call("deploy", "--string", request("src", s.source())) // changes nothing
+	call("deploy", "--string", request("snk", s.sink()))   // returns once the config comes back as it was sent
 	s.awaitOutput(t)
-	if same, err := c.IsUpToDate("snk", s.sink()); err != nil || !same {
-		t.Errorf("the config does not come back as it was sent: %v, %v", same, err)
+	if got := run(t, kccli, "--url", s.url, "list"); !strings.Contains(got, "src") || !strings.Contains(got, "snk") {
+		t.Errorf("connectors: %s", got)
 	}
 	changed := s.source()
 	changed["batch.size"] = 7
-	if same, err := c.IsUpToDate("src", changed); err != nil || same {
-		t.Errorf("a changed config counts as the same: %v, %v", same, err)
-	}
-	updated, err := c.UpdateConnector(connectors.CreateConnectorRequest{ConnectorRequest: src, Config: changed}, true)
+	text, err := json.Marshal(changed)
 	must(t, err)
-	if updated.Code != 200 || updated.Config["batch.size"] != "7" {
-		t.Errorf("updated: %+v", updated)
+	updated := call("update", "--sync", "--connector", "src", "--string", string(text))
+	if updated["Code"] != 200.0 {
+		t.Errorf("updated: %v", updated)
 	}
-	all, err := c.GetAll()
-	must(t, err)
-	if got := strings.Join(all.Connectors, " "); got != "snk src" {
-		t.Errorf("connectors: %s", got)
+	config := call("get", "--config", "--connector", "src")["Config"].(map[string]any)
+	if config["batch.size"] != "7" || config["name"] != "src" || len(config) != 6 {
+		t.Errorf("config: %v", config)
 	}
-	checkTasks(t, c, src)
-	checkLife(t, c, src)
-	for _, r := range []connectors.ConnectorRequest{src, snk} {
-		deleted, err := c.DeleteConnector(r, true)
-		must(t, err)
-		if deleted.Code != 204 {
-			t.Errorf("deleted: %+v", deleted)
+	await := func(state string) {
+		t.Helper()
+		eventually(t, "src to be "+state, func() bool {
+			status, _ := call("get", "--status", "--connector", "src")["connector"].(map[string]any)
+			return status["state"] == state
+		})
+	}
+	call("pause", "--sync", "--connector", "src")
+	await("PAUSED")
+	call("resume", "--sync", "--connector", "src")
+	await("RUNNING")
+	eventually(t, "a task", func() bool {
+		tasks, _ := call("get", "--tasks", "--connector", "src")["Tasks"].([]any)
+		return len(tasks) == 1
+	})
+	for _, name := range []string{"src", "snk"} {
+		if deleted := call("delete", "--sync", "--connector", name); deleted["Code"] != 204.0 {
+			t.Errorf("deleted: %v", deleted)
 		}
 	}
-	gone, err := c.GetConnector(src)
-	must(t, err)
-	if gone.Code != 404 {
-		t.Errorf("a deleted connector: %+v", gone)
-	}
-	_, err = c.CreateConnector(connectors.CreateConnectorRequest{ConnectorRequest: src, Config: map[string]any{"connector.class": "None"}}, false)
-	if err == nil || !strings.Contains(err.Error(), "Failed to find any class that implements Connector") {
-		t.Errorf("an unknown class: %v", err)
+	if gone := call("get", "--connector", "src"); gone["Code"] != 404.0 {
+		t.Errorf("a deleted connector: %v", gone)
 	}
 }
 
-func checkTasks(t *testing.T, c connectors.HighLevelClient, r connectors.ConnectorRequest) {
+// buildKccli builds the command in the user's cache directory, as a program of its
+// own: it is under another licence than this project.
+func buildKccli(t *testing.T) string {
 	t.Helper()
-	eventually(t, "the tasks", func() bool {
-		tasks, err := c.GetAllTasks(r)
-		must(t, err)
-		return len(tasks.Tasks) == 1 && tasks.Tasks[0].ID == connectors.TaskID{Connector: r.Name} && tasks.Tasks[0].Config["task.class"] != nil
-	})
-	task := connectors.TaskRequest{Connector: r.Name}
-	restarted, err := c.RestartTask(task)
-	must(t, err)
-	if restarted.Code != 204 {
-		t.Errorf("restarted a task: %+v", restarted)
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
 	}
-	status, err := c.GetTaskStatus(task)
-	must(t, err)
-	if status.Code != 200 {
-		t.Errorf("status of a task: %+v", status)
+	dir := filepath.Join(cache, "sluice-test", "kccli-"+kccliVersion)
+	path := filepath.Join(dir, "kccli")
+	if _, err := os.Stat(path); err == nil {
+		return path
 	}
-}
-
-func checkLife(t *testing.T, c connectors.HighLevelClient, r connectors.ConnectorRequest) {
-	t.Helper()
-	paused, err := c.PauseConnector(r, true)
-	must(t, err)
-	resumed, err := c.ResumeConnector(r, true)
-	must(t, err)
-	restarted, err := c.RestartConnector(r)
-	must(t, err)
-	if paused.Code != 202 || resumed.Code != 202 || restarted.Code != 204 {
-		t.Errorf("paused %d, resumed %d, restarted %d", paused.Code, resumed.Code, restarted.Code)
+	must(t, os.MkdirAll(dir, 0o755))
+	mod := "module kccli\n\ngo 1.26.0\n\nrequire github.com/ricardo-ch/go-kafka-connect/v3 " + kccliVersion + "\n"
+	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644))
+	cmd := exec.Command("go", "build", "-mod=mod", "-o", path, "github.com/ricardo-ch/go-kafka-connect/v3/cli")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build kccli: %v\n%s", err, out)
 	}
-	eventually(t, "the connector to run again", func() bool {
-		status, err := c.GetConnectorStatus(r)
-		must(t, err)
-		return status.Code == 200 && status.ConnectorStatus["state"] == "RUNNING" && len(status.TasksStatus) == 1 && status.TasksStatus[0].State == "RUNNING"
-	})
+	return path
 }

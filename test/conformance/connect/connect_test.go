@@ -26,13 +26,18 @@ import (
 
 var update = flag.Bool("update", false, "write the differences that came into testdata")
 
-// TestAnswersAsKafkaConnectDoes plays the script against the worker and compares
+// TestAnswersAsKafkaConnectDoes plays the scripts against the worker and compares
 // the answers with those that Kafka's gave. What differs has to be in
-// testdata/differences.txt, where "-" is Kafka's and "+" ours.
+// differences.txt beside the script, where "-" is Kafka's and "+" ours.
 func TestAnswersAsKafkaConnectDoes(t *testing.T) {
-	requests := read(t, "script.txt")
-	recorded := blocks(read(t, "kafka.txt"))
-	answers, err := worker(t).Play(requests)
+	t.Run("testdata", func(t *testing.T) { compare(t, "testdata", fileStream()...) })
+	t.Run("topics", func(t *testing.T) { compare(t, "testdata/topics", append(fileStream(), reporting())...) })
+}
+
+func compare(t *testing.T, dir string, plugins ...connect.Spec) {
+	requests := read(t, dir, "script.txt")
+	recorded := blocks(read(t, dir, "kafka.txt"))
+	answers, err := worker(t, plugins).Play(requests)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +53,12 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 	got := strings.Join(different, "\n\n") + "\n"
 	if *update {
-		if err := os.WriteFile(filepath.Join("testdata", "differences.txt"), []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "differences.txt"), []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want := blocks(read(t, "differences.txt"))
+	want := blocks(read(t, dir, "differences.txt"))
 	for _, d := range different {
 		if !slices.Contains(want, d) {
 			t.Errorf("an answer differs from Kafka's:\n%s", d)
@@ -66,9 +71,9 @@ func TestAnswersAsKafkaConnectDoes(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, name string) string {
+func read(t *testing.T, dir, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +127,7 @@ func fileStream() []connect.Spec {
 }
 
 // worker starts a worker with an in-memory cluster that has the seed's records.
-func worker(t *testing.T) *script.Player {
+func worker(t *testing.T, plugins []connect.Spec) *script.Player {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
 	if err != nil {
@@ -138,7 +143,7 @@ func worker(t *testing.T) *script.Player {
 		t.Fatal(err)
 	}
 	text := engine.ConverterConfig{Class: convert.StringClass}
-	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: fileStream(), KeyConverter: text, ValueConverter: text,
+	w, err := engine.New(engine.Config{ClientOpts: opts, GroupID: "connect-cluster", WorkerID: "worker:8083", Plugins: plugins, KeyConverter: text, ValueConverter: text,
 		OffsetFlushInterval: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -155,5 +160,5 @@ func worker(t *testing.T) *script.Player {
 	<-w.Ready()
 	srv := httptest.NewServer(rest.New(w))
 	t.Cleanup(srv.Close)
-	return &script.Player{Client: srv.Client(), URL: srv.URL, Files: files}
+	return &script.Player{Client: srv.Client(), URL: srv.URL, Files: files, Kafka: opts}
 }

@@ -1,13 +1,14 @@
 #!/bin/bash
-# Records what an Apache Kafka Connect worker answers to testdata/script.txt into
-# testdata/kafka.txt beside it:
+# Records what an Apache Kafka Connect worker answers to the scripts under testdata
+# into kafka.txt beside each, or to those of the directories that are named:
 #
-#     test/conformance/connect/record.sh
+#     test/conformance/connect/record.sh [testdata/topics]
 #
 # The worker is Kafka's own, in distributed mode, on the log of the binary that is
 # built here. Needs Java 17 and Maven; the tests need neither.
 set -eu
 cd "$(dirname "$0")"
+[ $# -gt 0 ] || set -- testdata testdata/topics
 . ../connectjars.sh
 work=$(mktemp -d)
 pids=()
@@ -39,13 +40,16 @@ offset.flush.interval.ms=1000
 listeners=http://127.0.0.1:$rest
 plugin.discovery=service_load
 PROPERTIES
-mkdir "$work/files"
+mkdir "$work/files" "$work/classes"
+javac -nowarn -cp "$classpath" -d "$work/classes" ReportingSink.java
+mkdir -p "$work/classes/META-INF/services"
+echo ReportingSink > "$work/classes/META-INF/services/org.apache.kafka.connect.sink.SinkConnector"
 printf 'one\ntwo\nthree\n' > "$work/files/in.txt"
-java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$classpath" \
+java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$work/classes:$classpath" \
     org.apache.kafka.connect.cli.ConnectDistributed "$work/worker.properties" > "$work/connect.log" 2>&1 &
 pids+=($!)
 
-if ! go run ./record -url "http://127.0.0.1:$rest" -kafka "127.0.0.1:$port" -files "$work/files" -version "$version" testdata; then
+if ! go run ./record -url "http://127.0.0.1:$rest" -kafka "127.0.0.1:$port" -files "$work/files" -version "$version" "$@"; then
     tail -40 "$work/connect.log" "$work/sluice.log" >&2
     exit 1
 fi

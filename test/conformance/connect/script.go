@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Patience is how long Play waits for an answer that has to come.
@@ -20,6 +22,8 @@ type Player struct {
 	URL    string
 	// Files is the directory that $FILES in a script stands for.
 	Files string
+	// Kafka leads to the worker's cluster.
+	Kafka []kgo.Opt
 }
 
 // An Answer is a request of a script and what came back.
@@ -34,6 +38,8 @@ type Answer struct {
 //
 //	METHOD PATH [BODY]           a request
 //	until METHOD PATH => TEXT    a request, repeated until its answer has the text in it
+//	records TOPIC N              the first records of a topic, once they are there
+//	topic TOPIC                  a topic's partitions and settings, once it is there
 //	# ...                        a comment
 func (p *Player) Play(script string) ([]Answer, error) {
 	var answers []Answer
@@ -52,6 +58,10 @@ func (p *Player) Play(script string) ([]Answer, error) {
 }
 
 func (p *Player) step(line string) (Answer, error) {
+	if words := strings.Fields(line); words[0] == "records" || words[0] == "topic" {
+		body, err := p.look(words)
+		return Answer{Request: line, Status: http.StatusOK, Body: body}, err
+	}
 	request, repeat := strings.CutPrefix(line, "until ")
 	request, want, _ := strings.Cut(request, " => ")
 	for deadline := time.Now().Add(Patience); ; {

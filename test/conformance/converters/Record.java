@@ -2,16 +2,26 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Base64;
 import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TimeZone;
+import org.apache.kafka.connect.converters.BooleanConverter;
+import org.apache.kafka.connect.converters.ByteArrayConverter;
+import org.apache.kafka.connect.converters.DoubleConverter;
+import org.apache.kafka.connect.converters.FloatConverter;
+import org.apache.kafka.connect.converters.IntegerConverter;
+import org.apache.kafka.connect.converters.LongConverter;
+import org.apache.kafka.connect.converters.ShortConverter;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.storage.Converter;
 import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 import org.apache.kafka.connect.storage.StringConverter;
 
-/** Reads inputs.txt and prints what Kafka's own converters make of each line. */
+/** Reads a file of inputs and prints what Kafka's own converters make of each line; a second argument asks for more of it. */
 public class Record {
     static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
@@ -25,6 +35,36 @@ public class Record {
         JsonConverter c = new JsonConverter();
         c.configure(config, false);
         return c;
+    }
+
+    static StringConverter text(String encoding) {
+        StringConverter c = new StringConverter();
+        c.configure(Map.of("converter.encoding", encoding), false);
+        return c;
+    }
+
+    /** The converters of primitive values by the kind of their inputs. */
+    static Map<String, Converter> primitives() {
+        Map<String, Converter> m = new LinkedHashMap<>();
+        m.put("boolean", new BooleanConverter());
+        m.put("short", new ShortConverter());
+        m.put("integer", new IntegerConverter());
+        m.put("long", new LongConverter());
+        m.put("float", new FloatConverter());
+        m.put("double", new DoubleConverter());
+        m.put("bytes", new ByteArrayConverter());
+        for (Converter c : m.values()) c.configure(Map.of(), false);
+        m.put("utf8", text("UTF-8"));
+        m.put("latin1", text("ISO-8859-1"));
+        m.put("ascii", text("US-ASCII"));
+        return m;
+    }
+
+    static void showHex(String label, Step step) {
+        show(label, () -> {
+            byte[] out = step.run();
+            return out == null ? null : HexFormat.of().formatHex(out).getBytes(StandardCharsets.UTF_8);
+        });
     }
 
     static void show(String label, Step step) {
@@ -52,15 +92,23 @@ public class Record {
         StringConverter string = new StringConverter();
         string.configure(Map.of(), false);
         SimpleHeaderConverter header = new SimpleHeaderConverter();
+        Map<String, Converter> primitive = primitives();
         for (String line : Files.readAllLines(Path.of(args[0]))) {
             if (line.startsWith("#") || line.isEmpty()) continue;
             int tab = line.indexOf('\t');
-            String kind = line.substring(0, tab);
-            byte[] data = line.substring(tab + 1).getBytes(StandardCharsets.UTF_8);
+            String kind = line.substring(0, tab).replace("?", "");
             OUT.println(line);
             SchemaAndValue v;
+            Converter content = null;
             try {
-                v = switch (kind) {
+                String text = line.substring(tab + 1);
+                if (kind.equals("content")) {
+                    content = json("schemas.enable", "true", "schema.content", text.substring(0, text.indexOf('\t')));
+                    text = text.substring(text.indexOf('\t') + 1);
+                }
+                byte[] data = primitive.containsKey(kind) ? Base64.getDecoder().decode(text) : text.getBytes(StandardCharsets.UTF_8);
+                final Converter reader = content != null ? content : primitive.get(kind);
+                v = reader != null ? reader.toConnectData("t", data) : switch (kind) {
                     case "env" -> envelope.toConnectData("t", data);
                     case "plain" -> plain.toConnectData("t", data);
                     default -> header.toConnectHeader("t", "h", data);
@@ -70,8 +118,16 @@ public class Record {
                 OUT.println();
                 continue;
             }
+            final Converter writer = content;
             final SchemaAndValue value = v == null ? SchemaAndValue.NULL : v;
             OUT.println("read\t" + type(value));
+            if (primitive.containsKey(kind)) {
+                show("plain", () -> plain.fromConnectData("t", value.schema(), value.value()));
+                showHex("back", () -> primitive.get(kind).fromConnectData("t", value.schema(), value.value()));
+                OUT.println();
+                continue;
+            }
+            if (content != null) show("content", () -> writer.fromConnectData("t", value.schema(), value.value()));
             show("header", () -> header.fromConnectHeader("t", "h", value.schema(), value.value()));
             if (!kind.equals("header")) {
                 show("envelope", () -> envelope.fromConnectData("t", value.schema(), value.value()));
@@ -79,6 +135,9 @@ public class Record {
                 show("numeric", () -> numeric.fromConnectData("t", value.schema(), value.value()));
                 show("keepnull", () -> keepNull.fromConnectData("t", value.schema(), value.value()));
                 show("string", () -> string.fromConnectData("t", value.schema(), value.value()));
+                if (args.length > 1 && value.schema() != null && value.schema().type().isPrimitive())
+                    for (Map.Entry<String, Converter> p : primitive.entrySet())
+                        showHex(p.getKey(), () -> p.getValue().fromConnectData("t", value.schema(), value.value()));
             }
             OUT.println();
         }

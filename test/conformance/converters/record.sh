@@ -1,17 +1,18 @@
-#!/bin/sh
-# Records what Kafka's own converters answer to engine/convert/testdata/inputs.txt
-# into kafka.txt beside it. Needs a JDK 17 and Maven; the tests need neither.
-set -eu
+#!/bin/bash
+# Records what Kafka's own converters answer: to engine/convert/testdata/inputs.txt
+# into kafka.txt beside it, and to the inputs that ./generate makes into
+# generated.txt.gz. Needs Java 17 and Maven; the tests need neither.
+set -eu -o pipefail
 cd "$(dirname "$0")"
-version=4.1.0
+. ../connectjars.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cat >"$work/pom.xml" <<POM
-<project><modelVersion>4.0.0</modelVersion><groupId>x</groupId><artifactId>x</artifactId><version>1</version>
-<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>connect-json</artifactId>
-<version>$version</version></dependency></dependencies></project>
-POM
-mvn -q -B -f "$work/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
 testdata=../../../engine/convert/testdata
-java -cp "$work/lib/*" Record.java "$testdata/inputs.txt" >"$work/out" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-{ echo "# Answers of Kafka Connect $version, recorded by test/conformance/converters/record.sh."; cat "$work/out"; } >"$testdata/kafka.txt"
+record() { # INPUTS [more]
+    echo "# Answers of Kafka Connect $version, recorded by test/conformance/converters/record.sh."
+    java -cp "$classpath" Record.java "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+}
+record "$testdata/inputs.txt" >"$work/kafka.txt"
+go run ./generate >"$work/inputs.txt"
+record "$work/inputs.txt" more | gzip -n9 >"$work/generated.txt.gz"
+mv "$work/kafka.txt" "$work/generated.txt.gz" "$testdata"

@@ -1,5 +1,5 @@
-// Command record plays the script of a directory against a Kafka Connect worker
-// and writes its answers beside it.
+// Command record plays the scripts of directories against a Kafka Connect worker
+// and writes its answers beside them.
 package main
 
 import (
@@ -29,20 +29,31 @@ func run() error {
 	files := flag.String("files", "", "`directory` of the files that its connectors read and write")
 	version := flag.String("version", "", "`version` of the worker")
 	flag.Parse()
-	dir := flag.Arg(0)
+	opts := []kgo.Opt{kgo.SeedBrokers(*kafka)}
+	if err := connect.Seed(context.Background(), opts...); err != nil {
+		return err
+	}
+	p := &connect.Player{Client: &http.Client{Timeout: 2 * time.Minute}, URL: *url, Files: *files, Kafka: opts}
+	if _, err := p.Play("until GET /connectors => []"); err != nil {
+		return err
+	}
+	for _, dir := range flag.Args() {
+		if err := record(p, dir, *version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record plays the script of one directory. What came is written even after an
+// error.
+func record(p *connect.Player, dir, version string) error {
 	script, err := os.ReadFile(filepath.Join(dir, "script.txt"))
 	if err != nil {
 		return err
 	}
-	if err := connect.Seed(context.Background(), kgo.SeedBrokers(*kafka)); err != nil {
-		return err
-	}
-	p := &connect.Player{Client: &http.Client{Timeout: 2 * time.Minute}, URL: *url, Files: *files}
-	if _, err := p.Play("until GET /connectors => []"); err != nil {
-		return err
-	}
 	answers, err := p.Play(string(script))
-	head := fmt.Sprintf("# Answers of Apache Kafka Connect %s, recorded by test/conformance/connect/record.sh.\n\n", *version)
+	head := fmt.Sprintf("# Answers of Apache Kafka Connect %s, recorded by test/conformance/connect/record.sh.\n\n", version)
 	if werr := os.WriteFile(filepath.Join(dir, "kafka.txt"), []byte(head+connect.Text(answers)), 0o644); werr != nil {
 		return werr
 	}

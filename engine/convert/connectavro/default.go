@@ -1,0 +1,122 @@
+package connectavro
+
+import (
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/schemaregistry/avro"
+)
+
+// defaultValue reads the JSON of a default. ok is false for one that is no value of the schema.
+func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.Value, ok bool) {
+	if v.Kind() == avro.NullValue {
+		return connect.Value{}, s.Optional()
+	}
+	if i, isOptional := optionalBranch(t); isOptional {
+		return defaultValue(t.Branches[i], s, v)
+	}
+	switch t.Kind {
+	case avro.Boolean:
+		return connect.BooleanValue(v.Bool()), v.Kind() == avro.BooleanValue
+	case avro.Int, avro.Long:
+		n, fits := v.Int()
+		return intValue(s.Type(), n), fits
+	case avro.Float, avro.Double:
+		return floatValue(t.Kind, v)
+	case avro.String, avro.Enum:
+		return connect.StringValue(v.Text()), v.Kind() == avro.StringValue
+	case avro.Bytes, avro.Fixed:
+		p, fits := latin1(v.Text())
+		return connect.BytesValue(p), fits && v.Kind() == avro.StringValue
+	case avro.Array:
+		return defaultArray(t, s, v)
+	case avro.Map:
+		return defaultMap(t, s, v)
+	case avro.Record:
+		return defaultStruct(t, s, v)
+	}
+	return connect.Value{}, false
+}
+
+func intValue(t connect.Type, n int64) connect.Value {
+	switch t {
+	case connect.Int8:
+		return connect.Int8Value(int8(n))
+	case connect.Int16:
+		return connect.Int16Value(int16(n))
+	case connect.Int32:
+		return connect.Int32Value(int32(n))
+	}
+	return connect.Int64Value(n)
+}
+
+func floatValue(k avro.Kind, v avro.Value) (connect.Value, bool) {
+	number := v.Kind() == avro.IntegerValue || v.Kind() == avro.DecimalValue
+	if k == avro.Float {
+		return connect.Float32Value(float32(v.Float())), number
+	}
+	return connect.Float64Value(v.Float()), number
+}
+
+// latin1 is the bytes that the characters of a default stand for.
+func latin1(text string) ([]byte, bool) {
+	p := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c > 0xff {
+			return nil, false
+		}
+		p = append(p, byte(c))
+	}
+	return p, true
+}
+
+// defaultArray reads an array, and a map that has the form of one: its entries are arrays of key and value.
+func defaultArray(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	if v.Kind() != avro.ArrayValue || s.Type() != connect.Array {
+		return connect.Value{}, false
+	}
+	cells := make([]connect.Value, len(v.Items()))
+	for i, item := range v.Items() {
+		var ok bool
+		if cells[i], ok = defaultValue(t.Items, s.Value(), item); !ok {
+			return connect.Value{}, false
+		}
+	}
+	return connect.ArrayValue(cells), true
+}
+
+func defaultMap(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	if v.Kind() != avro.ObjectValue {
+		return connect.Value{}, false
+	}
+	var cells []connect.Value
+	for _, m := range v.Members() {
+		value, ok := defaultValue(t.Items, s.Value(), m.Value)
+		if !ok {
+			return connect.Value{}, false
+		}
+		cells = append(cells, connect.StringValue(m.Key), value)
+	}
+	return connect.MapValue(cells), true
+}
+
+func defaultStruct(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	if v.Kind() != avro.ObjectValue {
+		return connect.Value{}, false
+	}
+	cells := make([]connect.Value, len(t.Fields))
+	for i, f := range t.Fields {
+		field := s.Fields()[i].Schema
+		member, given := v.Get(f.Name)
+		if !given {
+			var ok bool
+			if cells[i], ok = field.Default(); !ok && !field.Optional() {
+				return connect.Value{}, false
+			}
+			continue
+		}
+		var ok bool
+		if cells[i], ok = defaultValue(f.Type, field, member); !ok {
+			return connect.Value{}, false
+		}
+	}
+	return connect.StructValue(cells), true
+}

@@ -1,0 +1,104 @@
+package schemaregistry
+
+import "maps"
+
+// holders are the names under which settings for a subject are looked up, the nearest first.
+func (n Name) holders() []string {
+	holders := []string{n.holder(), Name{Context: globalContext}.holder()}
+	if n.Subject == "" {
+		return holders
+	}
+	return append([]string{n.String()}, holders...)
+}
+
+// effective returns the nearest setting that is made.
+func effective[T any](r *Registry, n Name, get func(Config) *T) *T {
+	for _, h := range n.holders() {
+		if c, ok := r.state.config(h); ok {
+			if v := get(c); v != nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// level is the compatibility that a subject's new versions are held to.
+func (r *Registry) level(n Name) Compatibility {
+	if l := effective(r, n, func(c Config) *Compatibility { return c.Level }); l != nil {
+		return *l
+	}
+	return r.cfg.Level
+}
+
+func (r *Registry) normalizes(n Name) bool {
+	v := effective(r, n, func(c Config) *bool { return c.Normalize })
+	return v != nil && *v
+}
+
+// validatesNew tells whether new schemas are held to the stricter rules.
+func (r *Registry) validatesNew(n Name) bool {
+	v := effective(r, n, func(c Config) *bool { return c.ValidateNewSchemas })
+	return v == nil || *v
+}
+
+// group is the metadata property whose value has to be the same in versions that are compared, "" for none.
+func (r *Registry) group(n Name) string {
+	if g := effective(r, n, func(c Config) *string { return c.Group }); g != nil {
+		return *g
+	}
+	return ""
+}
+
+// mode is what may be done to a subject.
+func (r *Registry) mode(n Name) Mode {
+	for _, h := range n.holders()[len(n.holders())-2:] {
+		if m, ok := r.state.mode(h); ok && m == ReadOnlyOverride {
+			return ReadOnly
+		}
+	}
+	for _, h := range n.holders() {
+		if m, ok := r.state.mode(h); ok {
+			return m
+		}
+	}
+	return ReadWrite
+}
+
+// writable refuses changes of a subject that is read-only.
+func (r *Registry) writable(n Name) error {
+	if m := r.mode(n); m == ReadOnly || m == ReadOnlyOverride || m == Forwarding {
+		return errorf(CodeNotPermitted, "Subject %s in context %s is in read-only mode", n.Subject, n.Context)
+	}
+	return nil
+}
+
+// metadata is what a schema's metadata becomes with the subject's defaults below it and its overrides above it.
+func (r *Registry) metadata(n Name, m *Metadata) *Metadata {
+	low := effective(r, n, func(c Config) *Metadata { return c.DefaultMetadata })
+	high := effective(r, n, func(c Config) *Metadata { return c.OverrideMetadata })
+	return mergeMetadata(mergeMetadata(low, m), high)
+}
+
+// mergeMetadata returns low with what high says above it.
+func mergeMetadata(low, high *Metadata) *Metadata {
+	switch {
+	case low.empty() && high.empty():
+		return nil
+	case low.empty():
+		return high
+	case high.empty():
+		return low
+	}
+	return &Metadata{Tags: mergeMaps(low.Tags, high.Tags), Properties: mergeMaps(low.Properties, high.Properties),
+		Sensitive: sorted(append(append([]string(nil), low.Sensitive...), high.Sensitive...))}
+}
+
+func mergeMaps[V any](low, high map[string]V) map[string]V {
+	m := maps.Clone(low)
+	if m == nil {
+		m = make(map[string]V)
+	}
+	maps.Copy(m, high)
+	return m
+}

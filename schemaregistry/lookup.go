@@ -1,0 +1,223 @@
+package schemaregistry
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// Deleted says what of the soft deleted is wanted.
+type Deleted int
+
+// What is listed.
+const (
+	WithoutDeleted Deleted = iota
+	WithDeleted
+	OnlyDeleted
+)
+
+// of picks versions.
+func (d Deleted) of(versions []version) []version {
+	return slices.DeleteFunc(slices.Clone(versions), func(v version) bool {
+		return d == WithoutDeleted && v.deleted || d == OnlyDeleted && !v.deleted
+	})
+}
+
+// Subjects returns the names of the subjects that match a prefix, in order. A subject counts as deleted when all its versions are.
+func (r *Registry) Subjects(ctx context.Context, prefix string, d Deleted) ([]string, error) {
+	if err := r.await(ctx); err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, versions := range r.state.matching(prefix) {
+		gone := latest(versions) == nil
+		if d == WithDeleted || gone == (d == OnlyDeleted) {
+			names = append(names, versions[0].name.String())
+		}
+	}
+	return names, nil
+}
+
+// Versions returns the numbers of a subject's versions.
+//
+// Errors: 40401.
+func (r *Registry) Versions(ctx context.Context, n Name, d Deleted) ([]int, error) {
+	if err := r.await(ctx); err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, v := range d.of(r.state.versionsOf(n)) {
+		numbers = append(numbers, v.number)
+	}
+	if len(numbers) == 0 {
+		return nil, subjectNotFound(n.String())
+	}
+	return numbers, nil
+}
+
+// Version returns a version of a subject; -1 is the latest. A subject that names no context and is not in the default one is looked for in
+// the others.
+//
+// Errors: 40401, 40402.
+func (r *Registry) Version(ctx context.Context, n Name, number int, deleted bool) (Version, error) {
+	if err := r.await(ctx); err != nil {
+		return Version{}, err
+	}
+	v, err := r.version(n, number, deleted)
+	if err != nil && n.Context == DefaultContext {
+		for _, other := range r.state.contextNames() {
+			if v, err := r.version(Name{other, n.Subject}, number, deleted); err == nil {
+				return v.view(), nil
+			}
+		}
+	}
+	if err != nil {
+		return Version{}, err
+	}
+	return v.view(), nil
+}
+
+func (r *Registry) version(n Name, number int, deleted bool) (*version, error) {
+	versions := r.state.versionsOf(n)
+	if !deleted {
+		versions = live(versions)
+	}
+	switch {
+	case len(versions) == 0:
+		return nil, subjectNotFound(n.String())
+	case number == latestVersion:
+		return &versions[len(versions)-1], nil
+	}
+	if v := find(versions, number); v != nil {
+		return v, nil
+	}
+	return nil, versionNotFound(number)
+}
+
+// ReferencedBy returns the ids of the schemas that refer to a version.
+//
+// Errors: 40401, 40402.
+func (r *Registry) ReferencedBy(ctx context.Context, n Name, number int, deleted bool) ([]int, error) {
+	v, err := r.Version(ctx, n, number, deleted)
+	if err != nil {
+		return nil, err
+	}
+	ids := []int{}
+	for _, user := range r.state.users(v.Name, v.Number) {
+		if deleted || !user.deleted {
+			ids = append(ids, user.id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// Schemas returns the versions of the subjects that match a prefix, or the latest of each.
+func (r *Registry) Schemas(ctx context.Context, prefix string, d Deleted, latestOnly bool) ([]Version, error) {
+	if err := r.await(ctx); err != nil {
+		return nil, err
+	}
+	var all []Version
+	for _, versions := range r.state.matching(prefix) {
+		versions = d.of(versions)
+		if latestOnly && len(versions) > 1 {
+			versions = versions[len(versions)-1:]
+		}
+		for i := range versions {
+			all = append(all, versions[i].view())
+		}
+	}
+	return all, nil
+}
+
+// ByID returns the schema of an id, and every version that has it. The context is that of n; a subject in n that has the id in another context
+// decides for that one.
+//
+// Errors: 40403.
+func (r *Registry) ByID(ctx context.Context, n Name, id int) (Version, []Version, error) {
+	if err := r.await(ctx); err != nil {
+		return Version{}, nil, err
+	}
+	co, versions := r.state.byID(n.Context, id)
+	if co == nil && n.Context == DefaultContext && n.Subject != "" {
+		for _, other := range r.state.contextNames() {
+			if c, vs := r.state.byID(other, id); c != nil && slices.ContainsFunc(vs, func(v version) bool { return v.name.Subject == n.Subject }) {
+				co, versions = c, vs
+				break
+			}
+		}
+	}
+	if co == nil {
+		return Version{}, nil, errorf(CodeSchemaNotFound, "Schema %d not found", id)
+	}
+	slices.SortFunc(versions, func(a, b version) int {
+		return cmp.Or(cmp.Compare(a.name.String(), b.name.String()), a.number-b.number)
+	})
+	views := make([]Version, len(versions))
+	for i := range versions {
+		views[i] = versions[i].view()
+	}
+	return views[0], views, nil
+}
+
+// ByGUID returns the schema of a GUID, and its id in each context that has it.
+//
+// Errors: 40403.
+func (r *Registry) ByGUID(ctx context.Context, guid string) (Version, map[string]int, error) {
+	if err := r.await(ctx); err != nil {
+		return Version{}, nil, err
+	}
+	if s, ok := parseGUID(guid); ok {
+		if co, ids := r.state.bySum(s); co != nil {
+			return Version{GUID: s.GUID(), Type: co.typ, References: co.references, Metadata: co.metadata, Schema: co.text}, ids, nil
+		}
+	}
+	return Version{}, nil, errorf(CodeSchemaNotFound, "Schema %s not found", guid)
+}
+
+// ByMetadata returns the newest version of a subject whose metadata has all the properties.
+//
+// Errors: 40401, 40403.
+func (r *Registry) ByMetadata(ctx context.Context, n Name, properties map[string]string, deleted bool) (Version, error) {
+	if _, err := r.Version(ctx, n, latestVersion, deleted); err != nil {
+		return Version{}, err
+	}
+	versions := r.state.versionsOf(n)
+	for i := len(versions) - 1; i >= 0; i-- {
+		v := &versions[i]
+		if v.deleted && !deleted || !hasAll(v.entry.metadata, properties) {
+			continue
+		}
+		return v.view(), nil
+	}
+	return Version{}, errorf(CodeSchemaNotFound, "Schema not found")
+}
+
+func hasAll(m *Metadata, properties map[string]string) bool {
+	for name, value := range properties {
+		if m == nil || m.Properties[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// Contexts returns the names of the contexts, in order.
+func (r *Registry) Contexts(ctx context.Context) ([]string, error) {
+	if err := r.await(ctx); err != nil {
+		return nil, err
+	}
+	return r.state.contextNames(), nil
+}
+
+// Types returns the types of schemas that can be registered.
+func (r *Registry) Types() []string {
+	var types []string
+	for _, p := range r.cfg.Providers {
+		types = append(types, p.Type())
+	}
+	return types
+}
+
+// MaxID is the highest id that was ever given in a context.
+func (r *Registry) MaxID(context string) int { return r.state.lastIDs()[context] }

@@ -1,0 +1,48 @@
+package schemaregistry
+
+// The types of schemas, as requests name them.
+const (
+	Avro     = "AVRO"
+	JSON     = "JSON"
+	Protobuf = "PROTOBUF"
+)
+
+// Provider knows one type of schemas. Its methods may be called from any number of goroutines.
+type Provider interface {
+	// Type is one of the constants above.
+	Type() string
+	// Parse reads a schema. references are the texts of all schemas that it refers to, direct or through others, each before those
+	// that use it, by the name under which it is referred to. A new schema is held to stricter rules than one that is stored
+	// already. An error says what is wrong and where; it never depends on anything but the arguments, and hostile text costs no more
+	// than the provider's limits (I5).
+	Parse(text string, references []Referenced, isNew bool) (Schema, error)
+	// CanRead lists what keeps reader from reading data written with writer, nil when nothing does. newReads says that the reader is the
+	// new schema, else it is the old one. An error means that they are too large to compare (I5).
+	CanRead(reader, writer Schema, newReads bool) ([]Difference, error)
+}
+
+// Referenced is the text of a schema under the name by which another refers to it.
+type Referenced struct {
+	Name, Text string
+}
+
+// Schema is a parsed schema. It is immutable.
+type Schema interface {
+	// Canonical is the text that is stored and compared: white space and the order of keys do not matter in it, all else does.
+	Canonical() string
+	// Normalized is Canonical in the form that normalize=true asks for.
+	Normalized() string
+	// Inlined is Canonical with the references in it: two schemas with the same one say the same.
+	Inlined() string
+	// Name is the full name of the type that it defines, "" when it has none.
+	Name() string
+}
+
+// Difference is a reason why one schema cannot read what another wrote.
+type Difference struct {
+	Type string // such as READER_FIELD_MISSING_DEFAULT_VALUE
+	Path string // a JSON pointer into the reader
+	// Message is in Confluent's form, which clients take apart.
+	Message string
+	Fix     string // what to do about it, in plain words
+}

@@ -1,0 +1,238 @@
+package schemaregistry
+
+import (
+	"context"
+	"slices"
+)
+
+// Version is a version of a subject as clients see it.
+type Version struct {
+	Name       Name
+	Number     int
+	ID         int
+	GUID       string
+	Type       string
+	References []Reference
+	Metadata   *Metadata
+	Schema     string
+	TimeMs     int64 // when it was written last
+	Deleted    bool
+}
+
+func (v *version) view() Version {
+	e := v.entry
+	return Version{v.name, v.number, v.id, e.sum.GUID(), e.typ, e.references, e.metadata, e.text, v.timeMs, v.deleted}
+}
+
+// RegisterOptions go with a schema that is to be registered.
+type RegisterOptions struct {
+	Normalize bool
+	ID        int // -1: the registry chooses; else only in mode IMPORT
+	Version   int // 0: the next one
+	Force     bool
+}
+
+// Register makes a schema the next version of a subject and returns it; a schema that the subject has already is returned as it is.
+//
+// Errors: 409 incompatible, 42201 no schema or no such reference, 42205 the mode does not allow it, 42208 no subject, 42209 too large.
+func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOptions) (Version, error) {
+	if err := checkSubject(n); err != nil {
+		return Version{}, err
+	}
+	var target target
+	err := r.change(ctx, func() (records []record, err error) {
+		if r.mode(n) == Import {
+			target, records, err = r.importVersion(n, in, o)
+		} else {
+			target, records, err = r.nextVersion(n, in, o)
+		}
+		return records, err
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	v := find(r.state.versionsOf(n), target.number)
+	if v == nil || v.id != target.id {
+		return Version{}, errorf(CodeStore, "Version %d of subject %s was changed by another registry meanwhile; try again", target.number, n)
+	}
+	return v.view(), nil
+}
+
+// target is where a registered schema is to be found.
+type target struct{ number, id int }
+
+// nextVersion decides what a new version of a subject writes.
+func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []record, error) {
+	if err := r.writable(n); err != nil {
+		return target{}, nil, err
+	}
+	if o.ID >= 0 {
+		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is not in import mode", n.Subject, n.Context)
+	}
+	versions := r.state.versionsOf(n)
+	in, err := reuse(in, versions)
+	if err != nil {
+		return target{}, nil, err
+	}
+	parsed, references, err := r.parse(n.Context, in, r.validatesNew(n))
+	if err != nil {
+		return target{}, nil, err
+	}
+	co := r.contentOf(n, in, parsed, references, o.Normalize)
+	if v := r.same(versions, co, parsed, false); v != nil {
+		return target{v.number, v.id}, nil, nil
+	}
+	number := 1
+	if len(versions) > 0 {
+		number = versions[len(versions)-1].number + 1
+	}
+	if o.Version > 0 && o.Version != number {
+		return target{}, nil, errorf(CodeInvalidSchema, "Invalid schema: version %d is not one more than previous version %d", o.Version, number-1)
+	}
+	if !o.Force {
+		verdict, err := r.check(n, r.level(n), co.typ, parsed, co.metadata, versions)
+		if err != nil {
+			return target{}, nil, err
+		}
+		if !verdict.Compatible {
+			return target{}, nil, incompatible(n, verdict)
+		}
+	}
+	id, ok := r.state.idOf(n.Context, co.sum)
+	if !ok {
+		id = r.state.lastIDs()[n.Context] + 1
+	}
+	records := r.twins(versions, co)
+	return target{number, id}, append(records, r.schemaRecords(n, number, id, co)...), nil
+}
+
+// reuse fills in the text of the latest version when a client sends none, to change the metadata alone.
+func reuse(in Input, versions []version) (Input, error) {
+	if in.Text != "" {
+		return in, nil
+	}
+	v := latest(versions)
+	if v == nil {
+		return in, errorf(CodeInvalidSchema, "Empty schema")
+	}
+	in.Type, in.Text, in.References = v.entry.typ, v.entry.text, v.entry.references
+	return in, nil
+}
+
+func incompatible(n Name, v Verdict) *Error {
+	return errorf(CodeIncompatible, "Schema being registered is incompatible with an earlier schema for subject \"%s\", details: %s", n, javaList(v.Messages))
+}
+
+// javaList is a list as Java prints it, which clients search.
+func javaList(items []string) string {
+	text := "["
+	for i, item := range items {
+		if i > 0 {
+			text += ", "
+		}
+		text += item
+	}
+	return text + "]"
+}
+
+// twins takes away soft deleted versions with the same content, which the new one stands in for, unless others refer to them.
+func (r *Registry) twins(versions []version, co *content) []record {
+	var records []record
+	for _, v := range versions {
+		if v.deleted && v.entry.sum == co.sum && len(r.state.users(v.name, v.number)) == 0 {
+			records = append(records, r.state.forget(key{kind: keySchema, subject: v.name.String(), version: v.number})...)
+		}
+	}
+	return records
+}
+
+// schemaRecords are the records of a new version, and of its context when that is new.
+func (r *Registry) schemaRecords(n Name, number, id int, co *content) []record {
+	var records []record
+	if n.Context != DefaultContext && !slices.Contains(r.state.contextNames(), n.Context) {
+		records = append(records, newRecord(key{kind: keyContext, context: n.Context}, contextValue{defaultTenant, n.Context}))
+	}
+	k := key{kind: keySchema, subject: n.String(), version: number}
+	// Forms of the key that compaction takes for others would bring an older version back.
+	records = append(records, r.state.forget(k)[1:]...)
+	return append(records, newRecord(k, schemaValue{Subject: n.String(), Version: number, ID: id, Type: co.typ,
+		References: co.references, Metadata: co.metadata, Schema: co.text}))
+}
+
+// importVersion decides what a version with a given id and number writes (mode IMPORT): nothing is checked but the id.
+func (r *Registry) importVersion(n Name, in Input, o RegisterOptions) (target, []record, error) {
+	if o.ID < 0 {
+		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is in import mode", n.Subject, n.Context)
+	}
+	parsed, references, err := r.parse(n.Context, in, false)
+	if err != nil {
+		return target{}, nil, err
+	}
+	co := newContent(in.Type, parsed.Canonical(), references, in.Metadata)
+	if other, _ := r.state.byID(n.Context, o.ID); other != nil && other.sum != co.sum {
+		return target{}, nil, errorf(CodeNotPermitted, "Overwrite new schema with id %d is not permitted.", o.ID)
+	}
+	versions := r.state.versionsOf(n)
+	number := o.Version
+	if number <= 0 {
+		number = 1
+		if len(versions) > 0 {
+			number = versions[len(versions)-1].number + 1
+		}
+		if v := r.same(versions, co, parsed, false); v != nil && v.id == o.ID {
+			return target{v.number, v.id}, nil, nil
+		}
+	}
+	if v := find(versions, number); v != nil && !v.deleted && v.id == o.ID && v.entry.sum == co.sum {
+		return target{number, o.ID}, nil, nil
+	}
+	return target{number, o.ID}, r.schemaRecords(n, number, o.ID, co), nil
+}
+
+// same returns the newest version with the same content, else the newest that says the same with its references in it.
+func (r *Registry) same(versions []version, co *content, parsed Schema, deleted bool) *version {
+	for i := len(versions) - 1; i >= 0; i-- {
+		if v := &versions[i]; (deleted || !v.deleted) && v.entry.sum == co.sum {
+			return v
+		}
+	}
+	if len(co.references) > 0 {
+		return nil
+	}
+	inlined := parsed.Inlined()
+	for i := len(versions) - 1; i >= 0; i-- {
+		v := &versions[i]
+		if v.deleted && !deleted || v.entry.typ != co.typ || len(v.entry.references) == 0 || !co.metadata.empty() || !v.entry.metadata.empty() {
+			continue
+		}
+		if old, err := r.stored(v); err == nil && old.Inlined() == inlined {
+			return v
+		}
+	}
+	return nil
+}
+
+// Lookup returns the version of a subject that has a schema.
+//
+// Errors: 40401 no such subject, 40403 it has no such schema, 42201 no schema.
+func (r *Registry) Lookup(ctx context.Context, n Name, in Input, normalize, deleted bool) (Version, error) {
+	if err := r.await(ctx); err != nil {
+		return Version{}, err
+	}
+	versions := r.state.versionsOf(n)
+	if len(versions) == 0 || !deleted && latest(versions) == nil {
+		return Version{}, subjectNotFound(n.String())
+	}
+	parsed, references, err := r.parse(n.Context, in, false)
+	if err != nil {
+		return Version{}, err
+	}
+	v := r.same(versions, r.contentOf(n, in, parsed, references, normalize), parsed, deleted)
+	if v == nil && in.Metadata.empty() { // the content without what the subject's settings add
+		v = r.same(versions, newContent(in.Type, parsed.Canonical(), references, nil), parsed, deleted)
+	}
+	if v == nil {
+		return Version{}, errorf(CodeSchemaNotFound, "Schema not found")
+	}
+	return v.view(), nil
+}

@@ -1,0 +1,163 @@
+package schemaregistry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Settings are what a registry is made with.
+type Settings struct {
+	// ClientOpts reach the cluster: seed brokers, or a dialer into this process.
+	ClientOpts []kgo.Opt
+	// Topic has the schemas. Default _schemas.
+	Topic string
+	// ReplicationFactor is for the topic when it does not exist yet; -1, the default, leaves it to the cluster.
+	ReplicationFactor int16
+	// Providers are the types of schemas that are served, in the order in which GET /schemas/types lists them.
+	Providers []Provider
+	// Level is the compatibility where none is configured. Default BACKWARD.
+	Level Compatibility
+	// FixedModes refuses changes of modes (mode.mutability=false).
+	FixedModes bool
+	Logger     *slog.Logger
+}
+
+func (s Settings) withDefaults() Settings {
+	if s.Topic == "" {
+		s.Topic = "_schemas"
+	}
+	if s.ReplicationFactor == 0 {
+		s.ReplicationFactor = -1
+	}
+	if s.Level == "" {
+		s.Level = Backward
+	}
+	return s
+}
+
+// Registry serves schemas. Its methods may be called from any number of goroutines; those that read wait until Run has read the
+// topic, those that write return when what they wrote is durable (I1). Errors for clients are *Error.
+type Registry struct {
+	cfg       Settings
+	providers map[string]Provider
+	state     *state
+	store     *store
+	parsed    parsedCache
+
+	ready   chan struct{} // closed once the topic has been read
+	writing chan struct{} // has a token for whoever writes
+}
+
+// New returns a registry that Run has to be called on.
+func New(s Settings) *Registry {
+	r := &Registry{cfg: s.withDefaults(), providers: make(map[string]Provider), state: newState(), ready: make(chan struct{}),
+		writing: make(chan struct{}, 1)}
+	for _, p := range s.Providers {
+		r.providers[p.Type()] = p
+	}
+	r.store = newStore(&r.cfg, r.state)
+	return r
+}
+
+// Run works until ctx ends. An error is one that no retry can help; it matches ErrPermanent.
+func (r *Registry) Run(ctx context.Context) error {
+	defer r.store.close()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	var follower sync.WaitGroup
+	follower.Go(func() { r.store.follow(ctx) })
+	defer follower.Wait()
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, writeTimeout)
+		err := r.store.readAll(attempt)
+		cancel()
+		if err == nil {
+			close(r.ready)
+			<-ctx.Done()
+			return nil
+		}
+		r.cfg.Logger.Warn("read the schemas: it is tried again until it works", slog.Any("error", err))
+		_ = sleep(ctx, time.Second)
+	}
+	return nil
+}
+
+// open tries until the cluster answers.
+func (r *Registry) open(ctx context.Context) error {
+	last := ""
+	for {
+		attempt, cancel := context.WithTimeout(ctx, writeTimeout)
+		err := r.store.open(attempt)
+		cancel()
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrPermanent):
+			return err
+		case err.Error() != last:
+			last = err.Error()
+			r.cfg.Logger.Warn("open the schemas: it is tried again until it works", slog.String("error", last))
+		}
+		if sleep(ctx, time.Second) != nil {
+			return nil
+		}
+	}
+}
+
+// Ready returns a channel that is closed once the schemas have been read.
+func (r *Registry) Ready() <-chan struct{} { return r.ready }
+
+func (r *Registry) await(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	case <-ctx.Done():
+		return errorf(CodeTimeout, "The schemas have not been read from topic %s yet", r.cfg.Topic)
+	}
+}
+
+// change runs one change at a time: decide looks at the state, which nobody changes meanwhile, and returns the
+// records to write, none when there is nothing to do. It is called again when another registry has written.
+func (r *Registry) change(ctx context.Context, decide func() ([]record, error)) error {
+	if err := r.await(ctx); err != nil {
+		return err
+	}
+	select {
+	case r.writing <- struct{}{}:
+		defer func() { <-r.writing }()
+	case <-ctx.Done():
+		return errorf(CodeTimeout, "Write operation timed out: another change is under way")
+	}
+	// Half a change is worse than a late one: the caller's end does not cancel it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	for {
+		if err := r.store.own(ctx); err != nil {
+			return storeError(err)
+		}
+		records, err := decide()
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		if err := r.store.write(ctx, records); !errors.Is(err, errFenced) {
+			return storeError(err)
+		}
+	}
+}
+
+// storeError says to a client what the log said.
+func storeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return errorf(CodeTimeout, "Write operation timed out: %v; it may still take effect", err)
+	}
+	return errorf(CodeStore, "Error in the backend data store: %v", err)
+}

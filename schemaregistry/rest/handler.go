@@ -1,0 +1,196 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sluice-data/sluice/schemaregistry"
+)
+
+// Limits of a request (I5).
+const (
+	maxBody        = 16 << 20 // bytes
+	requestTimeout = 60 * time.Second
+)
+
+// Options are what clients see differently from release to release.
+type Options struct {
+	// Legacy answers in the shapes of the releases before 8.0: no guid, time and deletion mark, no type for Avro, and the id alone
+	// after a registration.
+	Legacy bool
+	// IncompatibleCode is the error code of a schema that is not compatible: 409, the default, or 40901 as from 8.2 on.
+	IncompatibleCode int
+	// ClusterID and Version are told in /v1/metadata.
+	ClusterID string
+	Version   string
+}
+
+// api serves one registry.
+type api struct {
+	registry *schemaregistry.Registry
+	o        Options
+}
+
+// handler answers a request with a value, nil for no body. An error is answered as one.
+type handler func(r *http.Request) (any, error)
+
+// New returns the handler of a registry's REST API. Requests wait until the registry has read its schemas.
+func New(reg *schemaregistry.Registry, o Options) http.Handler {
+	if o.IncompatibleCode == 0 {
+		o.IncompatibleCode = schemaregistry.CodeIncompatible
+	}
+	a := &api{registry: reg, o: o}
+	mux := http.NewServeMux()
+	for path, methods := range a.routes() {
+		for method, h := range methods {
+			mux.Handle(method+" "+path, a.answer(h))
+		}
+		mux.Handle(path, a.answer(status(http.StatusMethodNotAllowed)))
+	}
+	mux.Handle("/", a.answer(status(http.StatusNotFound)))
+	return limit(inContext(mux))
+}
+
+func (a *api) routes() map[string]map[string]handler {
+	return map[string]map[string]handler{
+		"/{$}":                                                 {"GET": a.root, "POST": a.root},
+		"/subjects":                                            {"GET": a.subjects},
+		"/subjects/{subject}":                                  {"POST": a.lookup, "DELETE": a.deleteSubject},
+		"/subjects/{subject}/metadata":                         {"GET": a.byMetadata},
+		"/subjects/{subject}/versions":                         {"GET": a.versions, "POST": a.register},
+		"/subjects/{subject}/versions/{version}":               {"GET": a.version, "DELETE": a.deleteVersion},
+		"/subjects/{subject}/versions/{version}/schema":        {"GET": a.versionText},
+		"/subjects/{subject}/versions/{version}/referencedby":  {"GET": a.referencedBy},
+		"/schemas":                                             {"GET": a.schemas},
+		"/schemas/types":                                       {"GET": a.types},
+		"/schemas/ids/{id}":                                    {"GET": a.byID},
+		"/schemas/ids/{id}/schema":                             {"GET": a.textByID},
+		"/schemas/ids/{id}/subjects":                           {"GET": a.subjectsByID},
+		"/schemas/ids/{id}/versions":                           {"GET": a.versionsByID},
+		"/schemas/guids/{guid}":                                {"GET": a.byGUID},
+		"/schemas/guids/{guid}/ids":                            {"GET": a.idsByGUID},
+		"/compatibility/subjects/{subject}/versions":           {"POST": a.compatible},
+		"/compatibility/subjects/{subject}/versions/{version}": {"POST": a.compatible},
+		"/config":              {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
+		"/config/{subject}":    {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
+		"/mode":                {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
+		"/mode/{subject}":      {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
+		"/contexts":            {"GET": a.contexts},
+		"/contexts/{context}":  {"DELETE": a.deleteContext},
+		"/v1/metadata/id":      {"GET": a.clusterID},
+		"/v1/metadata/version": {"GET": a.releaseVersion},
+	}
+}
+
+// answer writes what a handler returns.
+func (a *api) answer(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Cache-Control", "no-cache, no-store, must-revalidate")
+		id := r.Header.Get("X-Request-ID")
+		if id == "" {
+			id = rand.Text()
+		}
+		header.Set("X-Request-ID", id)
+		value, err := h(r)
+		switch {
+		case err != nil:
+			a.writeError(w, r, err)
+		case value == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			writeJSON(w, r, http.StatusOK, value)
+		}
+	})
+}
+
+// writeError answers with Confluent's shape of errors.
+func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	var e *schemaregistry.Error
+	if !errors.As(err, &e) {
+		e = &schemaregistry.Error{Code: http.StatusInternalServerError, Message: err.Error()}
+	}
+	code := e.Code
+	if code == schemaregistry.CodeIncompatible {
+		code = a.o.IncompatibleCode
+	}
+	writeJSON(w, r, e.Status(), struct {
+		Code    int    `json:"error_code"`
+		Message string `json:"message"`
+	}{code, e.Message})
+}
+
+// status answers always the same error.
+func status(code int) handler {
+	return func(*http.Request) (any, error) {
+		return nil, &schemaregistry.Error{Code: code, Message: "HTTP " + http.StatusText(code)}
+	}
+}
+
+// limit bounds requests in size and time (I5), and takes the slash off that some clients put at the end of a path.
+func limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		r = r.Clone(ctx)
+		if len(r.URL.Path) > 1 {
+			r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
+			r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+type contextKey struct{}
+
+// inContext serves /contexts/NAME/… as the path behind it, for the subjects of that context.
+func inContext(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/contexts/"); ok {
+			name, path, found := strings.Cut(rest, "/")
+			if found {
+				r = inner(r, name, "/"+path)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func inner(r *http.Request, name, path string) *http.Request {
+	u, err := r.URL.Parse(path)
+	if err != nil {
+		return r
+	}
+	if text, err := unescape(name); err == nil {
+		name = text
+	}
+	name = strings.Trim(name, ":")
+	if !strings.HasPrefix(name, ".") {
+		name = "." + name
+	}
+	r = r.Clone(context.WithValue(r.Context(), contextKey{}, name))
+	r.URL.Path, r.URL.RawPath = u.Path, u.RawPath
+	return r
+}
+
+// contextOf is the context of a request's path.
+func contextOf(r *http.Request) string {
+	if name, ok := r.Context().Value(contextKey{}).(string); ok {
+		return name
+	}
+	return schemaregistry.DefaultContext
+}
+
+// subject is the subject in a request's path, in the context of the path unless it names its own.
+func subject(r *http.Request) schemaregistry.Name {
+	n := schemaregistry.ParseName(r.PathValue("subject"))
+	if n.Context == schemaregistry.DefaultContext {
+		n.Context = contextOf(r)
+	}
+	return n
+}

@@ -1,0 +1,141 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/sluice-data/sluice/schemaregistry"
+)
+
+// maxSchemas is the longest list of GET /schemas.
+const maxSchemas = 1000
+
+func (a *api) schemas(r *http.Request) (any, error) {
+	versions, err := a.registry.Schemas(r.Context(), prefix(r), deleted(r), flag(r, "latestOnly"))
+	list := []schemaJSON{}
+	for _, v := range page(r, versions, maxSchemas) {
+		list = append(list, a.schema(v))
+	}
+	return list, err
+}
+
+func (a *api) types(*http.Request) (any, error) { return a.registry.Types(), nil }
+
+// idOf reads an id of the path, and the name whose context it is in.
+func idOf(r *http.Request) (schemaregistry.Name, int, error) {
+	n := schemaregistry.ParseName(r.URL.Query().Get("subject"))
+	if n.Context == schemaregistry.DefaultContext {
+		n.Context = contextOf(r)
+	}
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil {
+		err = &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
+	}
+	return n, id, err
+}
+
+// withID returns the schema of an id and the versions that have it, those of the query's subject when it names one.
+func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.Version, error) {
+	n, id, err := idOf(r)
+	if err != nil {
+		return schemaregistry.Version{}, nil, err
+	}
+	v, versions, err := a.registry.ByID(r.Context(), n, id)
+	if err != nil {
+		return v, nil, err
+	}
+	var kept []schemaregistry.Version
+	for _, v := range versions {
+		if n.Subject == "" || v.Name.Subject == n.Subject {
+			kept = append(kept, v)
+		}
+	}
+	return v, kept, nil
+}
+
+func (a *api) byID(r *http.Request) (any, error) {
+	v, versions, err := a.withID(r)
+	if err != nil {
+		return nil, err
+	}
+	j := a.schema(v)
+	j.Subject, j.Version, j.ID = "", 0, 0
+	if r.URL.Query().Get("subject") != "" && len(versions) > 0 && !a.o.Legacy {
+		j.Subject, j.Version = versions[0].Name.String(), versions[0].Number
+	}
+	if flag(r, "fetchMaxId") {
+		j.MaxID = a.registry.MaxID(v.Name.Context)
+	}
+	return j, nil
+}
+
+func (a *api) textByID(r *http.Request) (any, error) {
+	v, _, err := a.withID(r)
+	return text(v.Schema), err
+}
+
+func (a *api) subjectsByID(r *http.Request) (any, error) {
+	_, versions, err := a.withID(r)
+	names := []string{}
+	for _, v := range versions {
+		if name := v.Name.String(); (!v.Deleted || flag(r, "deleted")) && (len(names) == 0 || names[len(names)-1] != name) {
+			names = append(names, name)
+		}
+	}
+	return page(r, names, 0), err
+}
+
+func (a *api) versionsByID(r *http.Request) (any, error) {
+	_, versions, err := a.withID(r)
+	list := []schemaJSON{}
+	for _, v := range versions {
+		if !v.Deleted || flag(r, "deleted") {
+			list = append(list, schemaJSON{Subject: v.Name.String(), Version: v.Number})
+		}
+	}
+	return page(r, list, 0), err
+}
+
+func (a *api) byGUID(r *http.Request) (any, error) {
+	v, _, err := a.registry.ByGUID(r.Context(), r.PathValue("guid"))
+	j := a.schema(v)
+	j.Subject, j.Deleted = "", nil
+	return j, err
+}
+
+func (a *api) idsByGUID(r *http.Request) (any, error) {
+	_, ids, err := a.registry.ByGUID(r.Context(), r.PathValue("guid"))
+	type contextID struct {
+		Context string `json:"context"`
+		ID      int    `json:"id"`
+	}
+	list := []contextID{}
+	for name, id := range ids {
+		list = append(list, contextID{name, id})
+	}
+	return list, err
+}
+
+func (a *api) contexts(r *http.Request) (any, error) {
+	names, err := a.registry.Contexts(r.Context())
+	return page(r, names, 0), err
+}
+
+func (a *api) deleteContext(r *http.Request) (any, error) {
+	return nil, a.registry.DeleteContext(r.Context(), r.PathValue("context"))
+}
+
+func (a *api) clusterID(*http.Request) (any, error) {
+	type scope struct {
+		Path     []string          `json:"path"`
+		Clusters map[string]string `json:"clusters"`
+	}
+	return struct {
+		ID    string `json:"id"`
+		Scope scope  `json:"scope"`
+	}{"", scope{[]string{}, map[string]string{"kafka-cluster": a.o.ClusterID, "schema-registry-cluster": "schema-registry"}}}, nil
+}
+
+func (a *api) releaseVersion(*http.Request) (any, error) {
+	return map[string]string{"version": a.o.Version, "commitId": ""}, nil
+}

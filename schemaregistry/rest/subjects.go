@@ -1,0 +1,148 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/sluice-data/sluice/schemaregistry"
+)
+
+func (a *api) root(*http.Request) (any, error) { return struct{}{}, nil }
+
+// target is the subject in a request's path, or the one that it is an alias of.
+func (a *api) target(r *http.Request) schemaregistry.Name { return a.registry.Aliased(subject(r)) }
+
+// prefix is the subjectPrefix of a query, in the context of the path.
+func prefix(r *http.Request) string {
+	text := r.URL.Query().Get("subjectPrefix")
+	if c := contextOf(r); c != schemaregistry.DefaultContext && schemaregistry.ParseName(text).Context == schemaregistry.DefaultContext {
+		return ":" + c + ":" + text
+	}
+	if !r.URL.Query().Has("subjectPrefix") {
+		return ":*:"
+	}
+	return text
+}
+
+func (a *api) subjects(r *http.Request) (any, error) {
+	names, err := a.registry.Subjects(r.Context(), prefix(r), deleted(r))
+	return page(r, names, 0), err
+}
+
+func (a *api) versions(r *http.Request) (any, error) {
+	numbers, err := a.registry.Versions(r.Context(), a.target(r), deleted(r))
+	return page(r, numbers, 0), err
+}
+
+func (a *api) version(r *http.Request) (any, error) {
+	v, err := a.versionOf(r)
+	return a.schema(v), err
+}
+
+func (a *api) versionOf(r *http.Request) (schemaregistry.Version, error) {
+	number, err := versionNumber(r)
+	if err != nil {
+		return schemaregistry.Version{}, err
+	}
+	return a.registry.Version(r.Context(), a.target(r), number, flag(r, "deleted"))
+}
+
+func (a *api) versionText(r *http.Request) (any, error) {
+	v, err := a.versionOf(r)
+	return text(v.Schema), err
+}
+
+func (a *api) referencedBy(r *http.Request) (any, error) {
+	number, err := versionNumber(r)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := a.registry.ReferencedBy(r.Context(), a.target(r), number, flag(r, "deleted"))
+	return page(r, ids, 0), err
+}
+
+func (a *api) byMetadata(r *http.Request) (any, error) {
+	keys, values := r.URL.Query()["key"], r.URL.Query()["value"]
+	properties := make(map[string]string)
+	for i := range min(len(keys), len(values)) {
+		properties[keys[i]] = values[i]
+	}
+	v, err := a.registry.ByMetadata(r.Context(), a.target(r), properties, flag(r, "deleted"))
+	return a.schema(v), err
+}
+
+func (a *api) lookup(r *http.Request) (any, error) {
+	var body requestJSON
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	v, err := a.registry.Lookup(r.Context(), a.target(r), body.input(), flag(r, "normalize"), flag(r, "deleted"))
+	return a.schema(v), err
+}
+
+func (a *api) register(r *http.Request) (any, error) {
+	var body requestJSON
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	o := schemaregistry.RegisterOptions{Normalize: flag(r, "normalize"), ID: -1, Force: flag(r, "force")}
+	if body.ID != nil {
+		o.ID = *body.ID
+	}
+	if body.Version != nil {
+		o.Version = *body.Version
+	}
+	v, err := a.registry.Register(r.Context(), a.target(r), body.input(), o)
+	if err != nil {
+		return nil, err
+	}
+	if a.o.Legacy {
+		return schemaJSON{ID: v.ID}, nil
+	}
+	j := a.schema(v)
+	j.Subject = ""
+	return j, nil
+}
+
+func (a *api) deleteVersion(r *http.Request) (any, error) {
+	number, err := versionNumber(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.registry.DeleteVersion(r.Context(), a.target(r), number, flag(r, "permanent"))
+}
+
+func (a *api) deleteSubject(r *http.Request) (any, error) {
+	return a.registry.DeleteSubject(r.Context(), a.target(r), flag(r, "permanent"))
+}
+
+// compatible compares a schema with one version, or with all that the subject's level asks for.
+func (a *api) compatible(r *http.Request) (any, error) {
+	number := 0
+	if r.PathValue("version") != "" {
+		var err error
+		if number, err = versionNumber(r); err != nil {
+			return nil, err
+		}
+	}
+	var body requestJSON
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	verdict, err := a.registry.Compatible(r.Context(), a.target(r), number, body.input(), flag(r, "normalize"))
+	verbose := flag(r, "verbose")
+	if e, ok := err.(*schemaregistry.Error); ok && verbose && e.Code == schemaregistry.CodeInvalidSchema {
+		verdict, err = schemaregistry.Verdict{Messages: []string{e.Message}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !verbose {
+		return struct {
+			Compatible bool `json:"is_compatible"`
+		}{verdict.Compatible}, nil
+	}
+	return struct {
+		Compatible bool     `json:"is_compatible"`
+		Messages   []string `json:"messages"`
+	}{verdict.Compatible, append([]string{}, verdict.Messages...)}, nil
+}

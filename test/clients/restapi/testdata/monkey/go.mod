@@ -1,3 +1,0 @@
-module bou.ke/monkey
-
-go 1.17
