@@ -10,8 +10,8 @@ func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.
 	if v.Kind() == avro.NullValue {
 		return connect.Value{}, s.Optional()
 	}
-	if i, isOptional := optionalBranch(t); isOptional {
-		return defaultValue(t.Branches[i], s, v)
+	if t.Kind == avro.Union {
+		return defaultUnion(t, s, v)
 	}
 	switch t.Kind {
 	case avro.Boolean:
@@ -32,6 +32,31 @@ func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.
 		return defaultMap(t, s, v)
 	case avro.Record:
 		return defaultStruct(t, s, v)
+	}
+	return connect.Value{}, false
+}
+
+// defaultUnion reads the value of an optional type, or of a union: then it is of the first type that it is a value of, though never a
+// record.
+func defaultUnion(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	if i, ok := optionalBranch(t); ok {
+		return defaultValue(t.Branches[i], s, v)
+	}
+	if !isUnion(s) {
+		return defaultValue(t.Branches[0], s, v)
+	}
+	cells := make([]connect.Value, len(s.Fields()))
+	field := 0
+	for _, b := range t.Branches {
+		if b.Kind == avro.Null {
+			continue
+		}
+		value, ok := defaultValue(b, s.Fields()[field].Schema, v)
+		if ok && b.Kind != avro.Record {
+			cells[field] = value
+			return connect.StructValue(cells), true
+		}
+		field++
 	}
 	return connect.Value{}, false
 }
