@@ -93,10 +93,12 @@ func latin1(text string) ([]byte, bool) {
 	return p, true
 }
 
-// defaultArray reads an array, and a map that has the form of one: its entries are arrays of key and value.
 func defaultArray(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
-	if v.Kind() != avro.ArrayValue || s.Type() != connect.Array {
+	switch {
+	case v.Kind() != avro.ArrayValue:
 		return connect.Value{}, false
+	case s.Type() == connect.Map:
+		return defaultEntries(t.Items, s, v)
 	}
 	cells := make([]connect.Value, len(v.Items()))
 	for i, item := range v.Items() {
@@ -106,6 +108,27 @@ func defaultArray(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value,
 		}
 	}
 	return connect.ArrayValue(cells), true
+}
+
+// defaultEntries reads a map whose keys are not strings: in connect.default each entry is an array of key and value. Confluent's converter
+// writes this form too, but does not read it.
+func defaultEntries(entry *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	key, _ := entry.Field("key")
+	value, _ := entry.Field("value")
+	var cells []connect.Value
+	for _, item := range v.Items() {
+		pair := item.Items()
+		if len(pair) != 2 {
+			return connect.Value{}, false
+		}
+		k, keyOK := defaultValue(key.Type, s.Key(), pair[0])
+		v, valueOK := defaultValue(value.Type, s.Value(), pair[1])
+		if !keyOK || !valueOK {
+			return connect.Value{}, false
+		}
+		cells = append(cells, k, v)
+	}
+	return connect.MapValue(cells), true
 }
 
 func defaultMap(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {

@@ -282,6 +282,7 @@ func (m *fromMapper) record(s *connect.Schema) (string, *part, error) {
 		if err != nil {
 			return "", nil, in(f.Name, err)
 		}
+		m.replaceNull(part, f.Schema)
 		fields = append(fields, text)
 		p.parts, p.names = append(p.parts, part), append(p.names, f.Name)
 	}
@@ -365,7 +366,6 @@ func (m *fromMapper) field(name string, s *connect.Schema, doc string) (string, 
 	if err != nil {
 		return "", nil, err
 	}
-	m.replaceNull(p, s)
 	text := `{"name":` + quote(name) + `,"type":` + schema
 	if s == nil {
 		return text + "}", p, nil
@@ -390,7 +390,7 @@ func (m *fromMapper) field(name string, s *connect.Schema, doc string) (string, 
 	return text + "}", p, nil
 }
 
-// replaceNull lets a field's default stand for null in it.
+// replaceNull lets the default of a struct's field stand for null in it. In elements of arrays and maps null is null.
 func (m *fromMapper) replaceNull(p *part, s *connect.Schema) {
 	if s == nil || m.o.KeepNull {
 		return

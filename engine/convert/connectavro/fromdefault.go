@@ -115,10 +115,12 @@ func (m *fromMapper) structAllowed(s *connect.Schema, cells []connect.Value) boo
 	if len(cells) != len(s.Fields()) {
 		return false
 	}
+	if isUnion(s) { // the first field is all that the JSON has
+		return len(cells) > 0 && (s.Optional() || !cells[0].IsNull()) && m.defaultAllowed(s.Fields()[0].Schema, cells[0])
+	}
 	for i, f := range s.Fields() {
-		allowed := m.defaultAllowed(f.Schema, cells[i])
-		if isUnion(s) || !allowed { // of a union the first field is all that the JSON has
-			return allowed
+		if !m.defaultAllowed(f.Schema, cells[i]) {
+			return false
 		}
 	}
 	return true

@@ -78,6 +78,9 @@ func TestDefaultForNull(t *testing.T) {
 	list, err := connect.NewArray(number, connect.Attrs{})
 	list = schema(t, list, err)
 	record := connect.MustStruct("R", connect.Field{Name: "f", Schema: number})
+	optional := primitive(t, connect.Int32, connect.Attrs{Optional: true, Default: &seven})
+	entries, err := connect.NewMap(connect.Int32Schema, optional, connect.Attrs{})
+	entries = schema(t, entries, err)
 	for name, c := range map[string]struct {
 		schema *connect.Schema
 		value  connect.Value
@@ -87,6 +90,7 @@ func TestDefaultForNull(t *testing.T) {
 		"field":                    {record, connect.StructValue([]connect.Value{{}}), Options{}, "\x0e"},
 		"field, nulls are kept":    {record, connect.StructValue([]connect.Value{{}}), Options{KeepNull: true}, ""},
 		"element":                  {list, connect.ArrayValue([]connect.Value{{}}), Options{}, ""},
+		"value of an entry":        {entries, connect.MapValue([]connect.Value{seven, {}}), Options{}, "\x02\x0e\x02\x00"},
 		"the whole":                {number, connect.Value{}, Options{}, ""},
 		"a struct without schema":  {nil, connect.StructValue([]connect.Value{seven}), Options{}, ""},
 		"a list of structs so too": {nil, connect.ArrayValue([]connect.Value{connect.StructValue(nil)}), Options{}, ""},
