@@ -226,16 +226,22 @@ func (r *reader) boolean() connect.Value {
 
 func (r *reader) int(t connect.Type) connect.Value {
 	n := r.long()
-	if n < math.MinInt32 || n > math.MaxInt32 {
-		r.fail(errRange)
-	}
 	switch t {
 	case connect.Int8:
+		r.within(n == int64(int8(n)))
 		return connect.Int8Value(int8(n))
 	case connect.Int16:
+		r.within(n == int64(int16(n)))
 		return connect.Int16Value(int16(n))
 	}
+	r.within(n == int64(int32(n)))
 	return connect.Int32Value(int32(n))
+}
+
+func (r *reader) within(fits bool) {
+	if !fits {
+		r.fail(errRange)
+	}
 }
 
 // union reads a struct in which only the field of the branch is set.
