@@ -194,6 +194,8 @@ const (
 	writeTimeout = 30 * time.Second
 	// maxRecordBytes is what brokers take by default (message.max.bytes).
 	maxRecordBytes = 1 << 20
+	// recordOverhead is what a batch of one record has besides key and value, and the mark of a soft delete.
+	recordOverhead = 256
 )
 
 // write stores records, all or none, and returns when they are durable (I1) and have been applied. It is called after own. After
