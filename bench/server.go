@@ -28,6 +28,7 @@ type server struct {
 	configs map[string]*string // of the topics that it is given
 	Rest    string             `json:"rest"`
 	Kafka   string             `json:"kafka"`
+	Schemas string             `json:"registry"`
 }
 
 // start runs the binary with a data directory of its own.
