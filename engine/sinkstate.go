@@ -162,7 +162,7 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 // record of its own behind it. The end offset does not do: where compaction has
 // emptied the last batch, no record tells that its offset is passed.
 func (s *sinkStates) sync(ctx context.Context, f *follower) error {
-	targets, err := s.stores.produce(ctx, []*kgo.Record{{Topic: s.stores.cfg.SinkStateTopic.Name,
+	targets, err := produce(ctx, s.stores.client, []*kgo.Record{{Topic: s.stores.cfg.SinkStateTopic.Name,
 		Key: jsonValue([]string{"", s.stores.cfg.WorkerID})}})
 	if err != nil {
 		return err

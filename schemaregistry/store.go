@@ -207,10 +207,21 @@ func (s *store) write(ctx context.Context, records []record) error {
 	}
 	s.writer.Close() // the next own ends what it left open
 	s.writer = nil
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+	if lostTransaction(err) {
 		return errFenced
 	}
 	return fmt.Errorf("write %s: %w", s.cfg.Topic, err)
+}
+
+// lostTransaction tells whether another registry may have ended this one's transaction: it is aborted, or it was committed before that and
+// only the answer is missing.
+func lostTransaction(err error) bool {
+	for _, e := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, kerr.InvalidProducerIDMapping, kerr.TransactionAbortable} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // transact returns the offset of the last record.

@@ -19,36 +19,40 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/loglevel", "internal/metrics", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
-	{path: "engine/rest", imports: []string{"engine", "connect"}},
+	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
+	{path: "engine/cluster"},
+	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "engine/transform/javaregex", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
+	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "engine/transform/javaregex", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
-	{path: "schemaregistry/rest", imports: []string{"schemaregistry"}},
+	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
-	{path: "log/security", imports: []string{"internal/vfs"}},
+	{path: "log/security", imports: []string{"internal/jaas", "internal/vfs"}},
 	{path: "log/batch"},
 	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect/connecttext", imports: []string{"connect", "connect/connectjson"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
+	{path: "internal/httpauth", stdOnly: true},
 	{path: "internal/loglevel", stdOnly: true},
 	{path: "internal/metrics", stdOnly: true},
+	{path: "internal/jaas", stdOnly: true},
 	{path: "internal/javaprops", stdOnly: true},
 	{path: "internal/vfs"},
 	{path: "internal/demo"},

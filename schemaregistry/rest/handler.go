@@ -120,10 +120,13 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if code == schemaregistry.CodeIncompatible {
 		code = a.o.IncompatibleCode
 	}
-	writeJSON(w, r, e.Status(), struct {
-		Code    int    `json:"error_code"`
-		Message string `json:"message"`
-	}{code, e.Message})
+	writeJSON(w, r, e.Status(), errorJSON{code, e.Message})
+}
+
+// errorJSON is the body of an answer that is an error.
+type errorJSON struct {
+	Code    int    `json:"error_code"`
+	Message string `json:"message"`
 }
 
 // status answers always the same error.
@@ -196,9 +199,14 @@ func contextOf(r *http.Request) string {
 	return schemaregistry.DefaultContext
 }
 
-// subject is the subject in a request's path, in the context of the path unless it names its own.
-func subject(r *http.Request) (schemaregistry.Name, error) {
-	return within(r, r.PathValue("subject"))
+// subject is the subject in a request's path, in the context of the path unless it names its own. The user has to have the role
+// for it.
+func subject(r *http.Request, role string) (schemaregistry.Name, error) {
+	n, err := within(r, r.PathValue("subject"))
+	if err != nil {
+		return n, err
+	}
+	return n, allow(r.Context(), role, n)
 }
 
 // within puts a name that names no context into that of the path.
