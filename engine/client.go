@@ -91,7 +91,7 @@ func (c *Config) prepareTopics(ctx context.Context, admin *kadm.Client) error {
 			return err
 		}
 	}
-	return c.checkOnePartition(ctx, admin, c.ConfigTopic.Name)
+	return c.checkConfigTopic(ctx, admin)
 }
 
 func prepareTopic(ctx context.Context, admin *kadm.Client, t InternalTopic) error {
@@ -122,18 +122,13 @@ func checkCompacted(ctx context.Context, admin *kadm.Client, topic string) error
 	return nil
 }
 
-// checkOnePartition refuses a topic whose records have to be in one order.
-func (c *Config) checkOnePartition(ctx context.Context, admin *kadm.Client, topic string) error {
-	topics, err := admin.ListTopics(ctx, topic)
+func (c *Config) checkConfigTopic(ctx context.Context, admin *kadm.Client) error {
+	topics, err := admin.ListTopics(ctx, c.ConfigTopic.Name)
 	if err != nil {
-		return fmt.Errorf("look up topic %s: %w", topic, err)
+		return fmt.Errorf("look up topic %s: %w", c.ConfigTopic.Name, err)
 	}
-	if n := len(topics[topic].Partitions); n > 1 {
-		what := "config topic"
-		if topic == c.SinkStateTopic.Name {
-			what = "sink state topic"
-		}
-		return fmt.Errorf("%w: the %s %s has %d partitions and must have 1", errPermanent, what, topic, n)
+	if n := len(topics[c.ConfigTopic.Name].Partitions); n > 1 {
+		return fmt.Errorf("%w: the config topic %s has %d partitions and must have 1", errPermanent, c.ConfigTopic.Name, n)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (s *sinkStates) drop(ctx context.Context, connector string, chosen func(key
 	if err != nil {
 		return nil, err
 	}
-	if err := s.sync(ctx, f); err != nil {
+	if err := f.syncEnd(ctx, s.stores.cfg.SinkStateTopic.Name); err != nil {
 		return nil, err
 	}
 	var records []*kgo.Record

@@ -18,7 +18,7 @@ import (
 // topic. Tasks write to the topic themselves, in the transactions that move their
 // consumer offsets (I3). The topic is made and followed with the first such sink.
 //
-//	key    ["<connector>",{"kafka_partition":0,"kafka_topic":"orders"}]    or, without a value, ["","<worker id>"], see sync
+//	key    ["<connector>",{"kafka_partition":0,"kafka_topic":"orders"}]
 //	value  {"offset":120,"state":{…}}
 //
 // The offset is the one that was committed together with the state, which is not
@@ -78,9 +78,6 @@ func (s *sinkStates) open(ctx context.Context) (*follower, error) {
 	if err := prepareTopic(ctx, s.stores.admin, cfg.SinkStateTopic); err != nil {
 		return nil, err
 	}
-	if err := cfg.checkOnePartition(ctx, s.stores.admin, cfg.SinkStateTopic.Name); err != nil {
-		return nil, err
-	}
 	f, err := newFollower(ctx, cfg, s.stores.admin, map[string]func(*kgo.Record){cfg.SinkStateTopic.Name: s.apply})
 	if err != nil {
 		return nil, err
@@ -133,7 +130,7 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.sync(ctx, f); err != nil {
+	if err := f.syncEnd(ctx, s.stores.cfg.SinkStateTopic.Name); err != nil {
 		return nil, connect.Retriable(err) // the log may come back, a transaction ends
 	}
 	s.mu.Lock()
@@ -156,18 +153,6 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 		}
 	}
 	return states, nil
-}
-
-// sync waits until everything that the topic holds has been read, by way of a
-// record of its own behind it. The end offset does not do: where compaction has
-// emptied the last batch, no record tells that its offset is passed.
-func (s *sinkStates) sync(ctx context.Context, f *follower) error {
-	targets, err := produce(ctx, s.stores.client, []*kgo.Record{{Topic: s.stores.cfg.SinkStateTopic.Name,
-		Key: jsonValue([]string{"", s.stores.cfg.WorkerID})}})
-	if err != nil {
-		return err
-	}
-	return f.wait(ctx, targets)
 }
 
 // all returns the states of a connector by their keys, once the topic has been

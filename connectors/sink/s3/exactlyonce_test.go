@@ -276,7 +276,7 @@ func TestApplyDuringOutage(t *testing.T) {
 
 // TestStatesAreBounded commits a backlog of files a part at a time.
 func TestStatesAreBounded(t *testing.T) {
-	const files = 3000
+	const files = 1500
 	srv, l := newServer(t), ledger{}
 	h := mustOpen(t, srv, l, map[string]string{"flush.size": "1"})
 	h.sink.stall = time.Minute
@@ -308,6 +308,7 @@ func FuzzRestore(f *testing.F) {
 	srv := newServer(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := newSink(newConfig(t, srv, nil))
+		s.stall = 20 * time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := s.Open(ctx, connect.SinkContext{Logger: slog.New(slog.DiscardHandler), ExactlyOnce: true}); err != nil {
