@@ -52,6 +52,7 @@ type bench struct {
 	dir     string // for data, removed at the end
 	seconds time.Duration
 	gib     int          // of data in the restart rows
+	env     []string     // of the binary, beside this process's
 	kafka   *apacheKafka // starts this in place of the binary; nil: the binary
 }
 
@@ -62,6 +63,7 @@ type options struct {
 	gib                  int
 	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
 	soak                 time.Duration // 0: no soak
+	bare                 string        // address to answer HTTP on instead of measuring
 }
 
 func main() {
@@ -73,6 +75,7 @@ func main() {
 	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
 	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
 	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
+	flag.StringVar(&o.bare, "bare-http", "", "only answer HTTP requests on this address: the limit that a row starts for itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -83,6 +86,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.bare != "" {
+		return serveBare(ctx, o.bare)
+	}
 	match, err := regexp.Compile(o.pattern)
 	if err != nil {
 		return fmt.Errorf("parse -run: %w", err)

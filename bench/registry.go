@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,14 +76,33 @@ func registryList(ctx context.Context, b *bench) (result, error) {
 		limit: "1 s", ratio: times(took.Seconds())}, nil
 }
 
-// registryByID asks for schemas by id over connections that stay open.
+// registryByID asks a server on one core for schemas by id, and in its place a handler that
+// answers as much and does nothing else.
 func registryByID(ctx context.Context, b *bench) (result, error) {
-	s, err := b.startWithSchemas(ctx)
+	one := *b
+	one.env = []string{"GOMAXPROCS=1"}
+	s, err := one.startWithSchemas(ctx)
 	if err != nil {
 		return result{}, err
 	}
-	defer s.stop()
-	ctx, cancel := context.WithTimeout(ctx, b.seconds)
+	rate, perCore, err := s.rateByID(ctx, b.seconds)
+	s.stop()
+	if err != nil {
+		return result{}, err
+	}
+	bare, err := startBare(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer bare.kill()
+	_, limit, err := bare.rateByID(ctx, b.seconds)
+	return result{figure: fmt.Sprintf("%.0f/s, %.0f per second of the server's CPU (%.1f µs each)", rate, perCore, 1e6/perCore),
+		limit: fmt.Sprintf("net/http with an empty handler: %.0f per second of CPU (%.1f µs each)", limit, 1e6/limit), ratio: times(perCore / limit)}, err
+}
+
+// rateByID returns the answers in a second, and in a second of the server's CPU.
+func (s *server) rateByID(ctx context.Context, d time.Duration) (rate, perCore float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var answers atomic.Int64
 	var clients sync.WaitGroup
@@ -91,13 +112,46 @@ func registryByID(ctx context.Context, b *bench) (result, error) {
 		clients.Go(func() { errs[i] = s.askByID(ctx, i, &answers) })
 	}
 	clients.Wait()
-	n, took, used := float64(answers.Load()), time.Since(begin), s.cpu()-cpu
-	if err := errors.Join(errs...); err != nil {
-		return result{}, err
+	n := float64(answers.Load())
+	return n / time.Since(begin).Seconds(), n / (s.cpu() - cpu).Seconds(), errors.Join(errs...)
+}
+
+// startBare starts this program as a server with nothing but net/http.
+func startBare(ctx context.Context) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	perCore := n / used.Seconds()
-	return result{figure: fmt.Sprintf("%.0f/s, %.0f per second of the server's CPU (%.1f µs each)", n/took.Seconds(), perCore, 1e6/perCore),
-		limit: "50,000", ratio: times(perCore / 50_000)}, nil
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Schemas: ln.Addr().String()}
+	ln.Close() // for the other process
+	s.cmd = exec.CommandContext(ctx, self, "-bare-http", s.Schemas)
+	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	return s, poll(ctx, 10*time.Second, func(ctx context.Context) (bool, error) {
+		_, err := s.getSchemas(ctx, "/")
+		return err == nil, nil
+	})
+}
+
+// serveBare answers every request with a schema.
+func serveBare(ctx context.Context, addr string) error {
+	text := schemaText(1)
+	s := &http.Server{Addr: addr, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, text)
+	})}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // askByID sends one request after the other, with a client that does as little as it can.

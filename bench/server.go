@@ -57,6 +57,7 @@ func (b *bench) startSluice(ctx context.Context, dataDir string) (*server, error
 	s := &server{dataDir: dataDir}
 	s.cmd = exec.CommandContext(ctx, b.binary, "server", "--data-dir", dataDir,
 		"--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0")
+	s.cmd.Env = append(os.Environ(), b.env...)
 	logs, err := os.Create(dataDir + ".log")
 	if err != nil {
 		return nil, err
