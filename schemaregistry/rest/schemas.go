@@ -30,7 +30,7 @@ func idOf(r *http.Request) (schemaregistry.Name, int, error) {
 	if err != nil {
 		return schemaregistry.Name{}, 0, &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
 	}
-	n, err := within(r, r.URL.Query().Get("subject"))
+	n, err := within(r, param(r, "subject"))
 	return n, id, err
 }
 
@@ -68,7 +68,7 @@ func (a *api) byID(r *http.Request) (any, error) {
 	}
 	j := a.schema(v)
 	j.Subject, j.Version, j.ID = "", 0, 0
-	if r.URL.Query().Get("subject") != "" && len(versions) > 0 && !a.o.Legacy {
+	if param(r, "subject") != "" && len(versions) > 0 && !a.o.Legacy {
 		j.Subject, j.Version = versions[0].Name.String(), versions[0].Number
 	}
 	if flag(r, "fetchMaxId") {
@@ -151,7 +151,7 @@ func (a *api) idsByGUID(r *http.Request) (any, error) {
 
 func (a *api) contexts(r *http.Request) (any, error) {
 	names, err := a.registry.Contexts(r.Context())
-	start := r.URL.Query().Get("contextPrefix")
+	start := param(r, "contextPrefix")
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) })
 	return page(r, names, 0), err
 }

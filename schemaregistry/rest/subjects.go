@@ -34,7 +34,7 @@ func (a *api) targetVersion(r *http.Request, role string) (schemaregistry.Name, 
 
 // prefix is the subjectPrefix of a query, in the context of the path.
 func prefix(r *http.Request) string {
-	text := r.URL.Query().Get("subjectPrefix")
+	text := param(r, "subjectPrefix")
 	if c := contextOf(r); c != schemaregistry.DefaultContext && schemaregistry.ParseName(text).Context == schemaregistry.DefaultContext {
 		return ":" + c + ":" + text
 	}
@@ -81,10 +81,10 @@ func (a *api) formatted(r *http.Request, v schemaregistry.Version) (schemaregist
 	if err := allow(r.Context(), read, v.Name); err != nil {
 		return schemaregistry.Version{}, err
 	}
-	if r.URL.Query().Get("referenceFormat") == "qualified" {
+	if param(r, "referenceFormat") == "qualified" {
 		v.References = v.QualifiedReferences()
 	}
-	if r.URL.Query().Get("format") != "resolved" {
+	if param(r, "format") != "resolved" {
 		return v, nil
 	}
 	text, err := a.registry.Inlined(v)
