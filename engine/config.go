@@ -44,6 +44,10 @@ type Config struct {
 	ConfigTopic InternalTopic // connect-configs, 1 partition always
 	OffsetTopic InternalTopic // connect-offsets, 25 partitions
 	StatusTopic InternalTopic // connect-status, 5 partitions
+	// SinkStateTopic is made with the first two-phase sink: connect-sink-state, 1
+	// partition, since every commit of such a sink ends a transaction in all that
+	// it wrote to.
+	SinkStateTopic InternalTopic
 
 	KeyConverter    ConverterConfig
 	ValueConverter  ConverterConfig
@@ -84,6 +88,9 @@ type Config struct {
 
 	// ExactlyOnceSource is exactly.once.source.support: Disabled by default.
 	ExactlyOnceSource string
+	// ExactlyOnceSink is exactly.once.sink.support: Enabled by default. It is about
+	// sinks that are a connect.TwoPhase.
+	ExactlyOnceSink string
 
 	// OffsetFlushInterval is how often the consumer offsets of a sink are
 	// committed that is not a connect.Flusher; 60 s by default.
@@ -131,7 +138,8 @@ type ConverterConfig struct {
 	Settings map[string]string
 }
 
-// The values of Config.ExactlyOnceSource (KIP-618). Preparing is for the workers of
+// The values of Config.ExactlyOnceSource (KIP-618), and but for preparing of
+// Config.ExactlyOnceSink. Preparing is for the workers of
 // a cluster that are about to be enabled: here it is the same as disabled.
 const (
 	ExactlyOnceDisabled  = "disabled"
@@ -145,8 +153,10 @@ func (c Config) withDefaults() Config {
 	c.ConfigTopic.setDefaults("connect-configs", 1)
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
+	c.SinkStateTopic.setDefaults("connect-sink-state", 1)
 	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
 	setDefault(&c.OverridePolicy, "All")
+	setDefault(&c.ExactlyOnceSink, ExactlyOnceEnabled)
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
@@ -183,9 +193,9 @@ func (c *Config) validate() error {
 	if c.ConfigTopic.Partitions != 1 {
 		errs = append(errs, fmt.Errorf("config topic %s: it must have 1 partition", c.ConfigTopic.Name))
 	}
-	names := map[string]bool{c.ConfigTopic.Name: true, c.OffsetTopic.Name: true, c.StatusTopic.Name: true}
-	if len(names) != 3 {
-		errs = append(errs, errors.New("config, offset and status topic: their names must differ"))
+	names := map[string]bool{c.ConfigTopic.Name: true, c.OffsetTopic.Name: true, c.StatusTopic.Name: true, c.SinkStateTopic.Name: true}
+	if len(names) != 4 {
+		errs = append(errs, errors.New("config, offset, status and sink state topic: their names must differ"))
 	}
 	if len(c.ClientOpts) == 0 && len(c.BootstrapServers) == 0 {
 		errs = append(errs, errors.New("bootstrap.servers: name at least one broker"))

@@ -85,12 +85,17 @@ func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 	return passingError("store that older tasks are fenced", err)
 }
 
-// fenceTask takes the transactional id over, which ends what is open under it.
+// fenceTask takes the transactional id of a source task over.
 func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
+	return s.fence(ctx, s.cfg.transactionalID(id))
+}
+
+// fence takes a transactional id over, which ends what is open under it.
+func (s *stores) fence(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	req := kmsg.NewPtrInitProducerIDRequest()
-	req.TransactionalID = kmsg.StringPtr(s.cfg.transactionalID(id))
+	req.TransactionalID = kmsg.StringPtr(id)
 	req.TransactionTimeoutMillis = int32(time.Minute.Milliseconds())
 	req.ProducerID, req.ProducerEpoch = -1, -1
 	for {
@@ -99,7 +104,7 @@ func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
 		if !errors.Is(err, kerr.ConcurrentTransactions) || sleep(ctx, retryDelay/10) != nil {
-			return passingError("fence "+*req.TransactionalID, err)
+			return passingError("fence "+id, err)
 		}
 	}
 }

@@ -90,8 +90,12 @@ func (w *Worker) sinkOffsets(ctx context.Context, name string, config map[string
 
 func sinkOffset(topic string, partition int32, offset int64) ConnectorOffset {
 	return ConnectorOffset{
-		Partition: fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic)),
+		Partition: sinkPartitionJSON(topic, partition),
 		Offset:    fmt.Appendf(nil, `{"kafka_offset":%d}`, offset)}
+}
+
+func sinkPartitionJSON(topic string, partition int32) []byte {
+	return fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic))
 }
 
 // of returns the offsets of a source.
@@ -236,6 +240,9 @@ type modification struct {
 	name   string
 	state  connectorState
 	reset  bool // all of them
+	// twoPhase: the sink has states that go with its offsets.
+	twoPhase bool
+	tasksMax int
 	// marks are a source's; partitions a sink's, with offset -1 for a reset.
 	marks      []connect.Mark
 	partitions []connect.PartitionOffset
@@ -271,9 +278,13 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 	if err != nil || d.err() != nil {
 		return false, firstError(err, d.err())
 	}
+	m.tasksMax = d.options.tasksMax
 	ctx, cancel := context.WithTimeout(ctx, alterTimeout)
 	defer cancel()
 	err = m.worker.plugins.call(ctx, d.spec, alterTimeout, func() (err error) {
+		if c, ok := d.config.(connect.SinkConfig); ok {
+			_, m.twoPhase = c.Sink().(connect.TwoPhase)
+		}
 		switch c := d.config.(type) {
 		case connect.SourceOffsetAlterer:
 			external, err = c.AlterOffsets(ctx, m.marks)
@@ -290,6 +301,9 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 
 func (m *modification) write(ctx context.Context) error {
 	if m.partitions != nil || m.worker.plugins.kind(m.state.config) == typeSink {
+		if m.twoPhase {
+			return m.writeTwoPhase(ctx)
+		}
 		return m.writeSink(ctx)
 	}
 	if len(m.marks) == 0 {

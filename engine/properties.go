@@ -13,7 +13,7 @@ import (
 // workerOptions are a worker's properties as they are read.
 type workerOptions struct {
 	cfg                                    Config
-	replication                            [3]int16
+	replication                            [4]int16
 	offsetPartitions, statusPartitions     int
 	pluginPath                             string
 	client                                 clientconfig.Settings
@@ -115,7 +115,8 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 		name   string
 		target *InternalTopic
 		def    string
-	}{{"config", &c.ConfigTopic, "connect-configs"}, {"offset", &c.OffsetTopic, "connect-offsets"}, {"status", &c.StatusTopic, "connect-status"}} {
+	}{{"config", &c.ConfigTopic, "connect-configs"}, {"offset", &c.OffsetTopic, "connect-offsets"}, {"status", &c.StatusTopic, "connect-status"},
+		{"sink.state", &c.SinkStateTopic, "connect-sink-state"}} {
 		d.Add(connect.Option{Name: t.name + ".storage.topic", Var: &t.target.Name, Default: t.def, Check: topicName(&t.target.Name), Doc: "Topic of the " + t.name + "s."},
 			connect.Option{Name: t.name + ".storage.replication.factor", Var: &o.replication[i], Default: "-1", Check: replication(&o.replication[i]), Doc: "Replicas when the topic is created; -1: the cluster's default."})
 	}
@@ -129,6 +130,8 @@ func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
 		connect.Option{Name: "exactly.once.source.support", Var: &o.cfg.ExactlyOnceSource, NoDefault: true, OneOf: []string{ExactlyOnceDisabled, ExactlyOncePreparing, ExactlyOnceEnabled},
 			Doc: "Whether sources write records and offsets in transactions (KIP-618): enabled by default on the embedded log, disabled on an external cluster."},
+		connect.Option{Name: "exactly.once.sink.support", Var: &o.cfg.ExactlyOnceSink, Default: ExactlyOnceEnabled, OneOf: []string{ExactlyOnceDisabled, ExactlyOnceEnabled},
+			Doc: "Whether sinks that can (S3) commit their output and their consumer offsets in transactions (KIP-447). It needs the right to write to the transactional ids <group.id>-<connector>-<task>-sink."},
 		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
 	)
@@ -165,11 +168,12 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c := o.cfg
 	c.TopicCreationDisabled = !o.topicCreation
 	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
-	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
+	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic, &c.SinkStateTopic} {
 		t.ReplicationFactor = o.replication[i]
 		t.Settings = takeSettings(properties, storageTopics[i])
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
+	c.SinkStateTopic.Partitions = 1
 	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties
 	if c.Group.MaxDelay == 0 {
 		c.Group.MaxDelay = -1 // the zero value means the default

@@ -22,6 +22,7 @@ type stores struct {
 	statuses *statusStore
 	group    *group
 	lead     *leaderWriter
+	states   *sinkStates
 	// fencing has a token for whoever fences source tasks.
 	fencing chan struct{}
 }
@@ -34,6 +35,7 @@ func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s.lead = newLeaderWriter(s)
 	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
+	s.states = newSinkStates(s)
 	return s
 }
 

@@ -185,6 +185,7 @@ func (w *Worker) readState(ctx context.Context) error {
 }
 
 func (w *Worker) close() {
+	w.stores.states.close()
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.OffsetFlushTimeout)
 	defer cancel()
 	w.stores.close(ctx)

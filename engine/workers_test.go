@@ -323,7 +323,7 @@ func (n *network) connect(ctx context.Context, proto, address string) (net.Conn,
 		return nil, errKilled
 	}
 	n.conns = append(n.conns, c)
-	return lossyConn{c, n}, nil
+	return netConn{c, n}, nil
 }
 
 // cut ends every connection and refuses new ones.
@@ -358,7 +358,7 @@ func (n *network) slow(delay time.Duration) {
 }
 
 // Read implements net.Conn.
-func (c lossyConn) Read(p []byte) (int, error) {
+func (c netConn) Read(p []byte) (int, error) {
 	read, err := c.Conn.Read(p)
 	c.n.mu.Lock()
 	delay := c.n.delay
@@ -375,13 +375,13 @@ func (n *network) loses(key int16) bool {
 	return slices.Contains(n.lost, key)
 }
 
-type lossyConn struct {
+type netConn struct {
 	net.Conn
 	n *network
 }
 
 // Write implements net.Conn. The client writes one request at a time.
-func (c lossyConn) Write(p []byte) (int, error) {
+func (c netConn) Write(p []byte) (int, error) {
 	if len(p) > 6 && c.n.loses(int16(binary.BigEndian.Uint16(p[4:]))) {
 		return len(p), nil
 	}

@@ -22,9 +22,10 @@ type Name struct {
 	Subject string
 }
 
-// ParseName takes a text apart. A text that begins with a colon and has no second one is a context alone.
+// ParseName takes a text apart. A text that begins with ":." and has no second colon is a context alone; other texts that begin with a
+// colon are subjects, but for the ":*:" of prefixes.
 func ParseName(text string) Name {
-	if !strings.HasPrefix(text, ":") {
+	if !strings.HasPrefix(text, ":"+DefaultContext) && !strings.HasPrefix(text, ":"+anyContext+":") {
 		return Name{DefaultContext, text}
 	}
 	context, subject, _ := strings.Cut(text[1:], ":")
