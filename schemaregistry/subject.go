@@ -3,6 +3,7 @@ package schemaregistry
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Names with a meaning of their own.
@@ -58,7 +59,7 @@ func (n Name) within(context string) Name {
 
 // checkSubject refuses names that cannot be subjects.
 func checkSubject(n Name) error {
-	if strings.ContainsFunc(n.Subject, unicode.IsControl) || n.Subject == "__GLOBAL" || n.Subject == "__EMPTY" {
+	if strings.ContainsFunc(n.String(), unicode.IsControl) || !utf8.ValidString(n.String()) || n.Subject == "__GLOBAL" || n.Subject == "__EMPTY" {
 		return errorf(CodeInvalidSubject, "The specified subject '%s' is not a valid subject.", n)
 	}
 	return nil
