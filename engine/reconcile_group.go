@@ -24,7 +24,6 @@ func (r *reconciler) assign(o ownership, a cluster.Assignment) {
 	}
 	if o.leader && !r.draining {
 		r.forgetDeleted()
-		r.reportUnowned(a)
 	}
 }
 
@@ -126,23 +125,6 @@ func workerIDs(urls []string) map[string]bool {
 		}
 	}
 	return ids
-}
-
-// reportUnowned says of work that its worker has left behind, and that waits for it
-// to come back, that nobody runs it.
-func (r *reconciler) reportUnowned(a cluster.Assignment) {
-	s := r.stores.statuses
-	for _, name := range a.UnownedConnectors {
-		if old, ok := s.connector(name); ok && old.State.runs() {
-			s.putAs(connectorStatusPrefix+name, old.WorkerID, r.owned.generation, Unassigned)
-		}
-	}
-	for _, t := range a.UnownedTasks {
-		id := TaskID{t.Connector, t.Task}
-		if old, ok := s.task(id); ok && old.State.runs() {
-			s.putAs(taskKey(id), old.WorkerID, r.owned.generation, Unassigned)
-		}
-	}
 }
 
 // runs tells of a state that only a worker which is there can have.
