@@ -276,9 +276,9 @@ func TestApplyDuringOutage(t *testing.T) {
 
 // TestStatesAreBounded commits a backlog of files a part at a time.
 func TestStatesAreBounded(t *testing.T) {
-	const files = 1500
+	const files = 900
 	srv, l := newServer(t), ledger{}
-	h := mustOpen(t, srv, l, map[string]string{"flush.size": "1"})
+	h := mustOpen(t, srv, l, map[string]string{"flush.size": "1", "topics.dir": strings.Repeat("d", 200)})
 	h.sink.stall = time.Minute
 	h.write(rawBatch(0, 0, files, 20))
 	h.poll("all parts", func() bool { return srv.count("part") == files+1 }) // one is the probe's
