@@ -10,13 +10,15 @@ FUZZTIME ?= 20s
 ROUNDS   ?= 200
 # The module of the third-party clients.
 CLIENTS  := test/clients
+# The module of other Avro libraries.
+LIBRARIES := test/avrolibs
 
 GOTESTSUM_VERSION := v1.13.0
 GOTESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit clients kill e2e lint fuzz bench docs tools servers
+.PHONY: help build demo test unit clients libraries kill e2e lint fuzz bench docs tools servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,13 +29,16 @@ build: ## build bin/sluice
 demo: build ## simulated devices -> MQTT -> log -> S3, in one process; Ctrl-C ends it
 	@$(BIN) demo
 
-test: lint tools servers unit clients e2e ## everything: install what is missing, then lint, unit and end-to-end tests
+test: lint tools servers unit clients libraries e2e ## everything: install what is missing, then lint, unit and end-to-end tests
 
 unit: tools servers ## unit tests and fuzz seeds, with the race detector
 	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v /test/e2e)
 
 clients: tools servers ## third-party Kafka clients, and ten kills of the server under them
 	cd $(CLIENTS) && $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 20m $(TESTFLAGS) ./...
+
+libraries: tools ## other Avro libraries read and write what the converter does
+	cd $(LIBRARIES) && $(GOTESTSUM) --format pkgname-and-test-fails -- -count=1 -timeout 10m $(TESTFLAGS) ./...
 
 kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log with what clients saw
 	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
@@ -42,11 +47,13 @@ e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
 	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e
 
 lint: ## formatting, go vet, go.mod and the rules of internal/lint
-	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...) $(CLIENTS)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...) $(CLIENTS) $(LIBRARIES)); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
 	$(GO) vet $(TESTFLAGS) ./...
 	cd $(CLIENTS) && $(GO) vet $(TESTFLAGS) ./...
+	cd $(LIBRARIES) && $(GO) vet $(TESTFLAGS) ./...
 	$(GO) mod tidy -diff
 	cd $(CLIENTS) && $(GO) mod tidy -diff
+	cd $(LIBRARIES) && $(GO) mod tidy -diff
 	$(GO) test -count=1 ./internal/lint
 
 fuzz: ## run every fuzz test for FUZZTIME (20s)

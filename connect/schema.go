@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Type is the type of a Schema and of a Value. The names are Kafka Connect's.
@@ -70,6 +71,8 @@ type Attrs struct {
 	Optional   bool              // the value may be null
 	Default    *Value            // nil: none
 	Parameters map[string]string // copied by the constructor
+	// ParameterOrder has names of parameters whose order says something, such as that of an enum's symbols. It does not count for Equal.
+	ParameterOrder []string
 }
 
 // Field is one field of a STRUCT schema.
@@ -153,6 +156,7 @@ func MustStruct(name string, fields ...Field) *Schema {
 
 func (a Attrs) clone() Attrs {
 	a.Parameters = maps.Clone(a.Parameters)
+	a.ParameterOrder = slices.Clone(a.ParameterOrder)
 	return a
 }
 
@@ -187,6 +191,19 @@ func (s *Schema) Parameter(name string) (string, bool) {
 
 // Parameters returns a copy of all parameters.
 func (s *Schema) Parameters() map[string]string { return maps.Clone(s.attrs.Parameters) }
+
+// ParameterNames returns the names of all parameters: those that the schema was made with an order for, then the others sorted.
+func (s *Schema) ParameterNames() []string {
+	left := maps.Clone(s.attrs.Parameters)
+	names := make([]string, 0, len(left))
+	for _, name := range s.attrs.ParameterOrder {
+		if _, ok := left[name]; ok {
+			names = append(names, name)
+			delete(left, name)
+		}
+	}
+	return append(names, slices.Sorted(maps.Keys(left))...)
+}
 
 // Fields returns the fields of a STRUCT in order. The slice is shared: it must
 // not be changed.

@@ -29,6 +29,10 @@ type Config struct {
 	// ClientOpts are given to every Kafka client of the worker and its tasks,
 	// after BootstrapServers: seeds, a dialer.
 	ClientOpts []kgo.Opt
+	// WorkerOpts, ProducerOpts, ConsumerOpts and AdminOpts are given, after ClientOpts,
+	// to the worker's own clients and to those that write, read and look after topics
+	// for connectors.
+	WorkerOpts, ProducerOpts, ConsumerOpts, AdminOpts []kgo.Opt
 	// GroupID is the worker's group.id; "sluice" by default.
 	GroupID string
 	// WorkerID is shown as worker_id: the advertised host:port of the REST API.
@@ -50,6 +54,16 @@ type Config struct {
 	HeaderConverter ConverterConfig
 	// RegistryURL is the schema registry of converters that name none.
 	RegistryURL string
+
+	// AdvertisedHost, AdvertisedPort and AdvertisedListener are rest.advertised.*:
+	// what WorkerID and Group.URL should be made of, for whoever serves the REST API.
+	// Zero values mean that its listener says it.
+	AdvertisedHost     string
+	AdvertisedPort     int
+	AdvertisedListener string // http or https
+
+	// Group is how the worker shares its group.id; by default it is alone.
+	Group GroupConfig
 
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
@@ -147,6 +161,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
+	c.Group.setDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -185,5 +200,6 @@ func (c *Config) validate() error {
 	if len(c.ClientOpts) == 0 && len(c.BootstrapServers) == 0 {
 		errs = append(errs, errors.New("bootstrap.servers: name at least one broker"))
 	}
+	errs = append(errs, c.Group.validate())
 	return errors.Join(errs...)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
 )
 
 // stage is where a record failed, under Kafka Connect's names (KIP-298).
@@ -139,17 +140,18 @@ func (t *task) intolerable(place string, err error) error {
 
 // retryRecord calls f again after a retriable error of a converter, with growing
 // delays, until errors.retry.timeout is over (KIP-298). It returns the last error.
+//
+// A schema registry that does not answer is no fault of the record: the task waits
+// for it as long as it takes, and no tolerance skips the record. Then only the end
+// of ctx ends it, with a *fatalError.
 func (t *task) retryRecord(ctx context.Context, err error, f func() error) error {
 	o := &t.def.options
-	if o.retryTimeout == 0 {
-		return err
-	}
 	trouble := t.trouble("convert a record")
 	retry := backoff{limit: o.retryDelayMax}
 	start := time.Now()
 	for connect.IsRetriable(err) {
 		delay := retry.next()
-		if o.retryTimeout > 0 {
+		if !convert.IsUnavailable(err) && o.retryTimeout >= 0 {
 			left := o.retryTimeout - time.Since(start)
 			if left <= 0 {
 				return err
@@ -159,6 +161,9 @@ func (t *task) retryRecord(ctx context.Context, err error, f func() error) error
 		trouble.note(err)
 		t.meter.Failed()
 		if sleep(ctx, delay) != nil {
+			if convert.IsUnavailable(err) {
+				return &fatalError{err}
+			}
 			return err
 		}
 		t.meter.Retried()
@@ -166,6 +171,15 @@ func (t *task) retryRecord(ctx context.Context, err error, f func() error) error
 	}
 	if err == nil {
 		trouble.over()
+	}
+	return err
+}
+
+// unlessAwaited leaves an error out that is only that a task was stopped while it
+// waited for a schema registry: the records will be read again.
+func unlessAwaited(stop context.Context, err error) error {
+	if stop.Err() != nil && convert.IsUnavailable(err) {
+		return nil
 	}
 	return err
 }

@@ -149,7 +149,7 @@ func (w *Worker) modifyOffsets(ctx context.Context, name string, offsets []Conne
 	if err != nil {
 		return "", offsetsError(name, "modify", err)
 	}
-	err = w.change(ctx, func() error {
+	err = w.asLeader(ctx, func() error {
 		now, err := w.stoppedConnector(ctx, name)
 		switch {
 		case err != nil:
@@ -180,18 +180,38 @@ func (w *Worker) stoppedConnector(ctx context.Context, name string) (connectorSt
 // awaitTasks waits for the tasks of a stopped connector to end, as long as they
 // have time to, and returns whether they have.
 func (w *Worker) awaitTasks(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.TaskShutdownTimeout+2*abandonGrace)
+	defer cancel()
 	idle := make(chan struct{})
 	w.reconciler.post(func(r *reconciler) { r.whenIdle(name, idle) })
-	t := time.NewTimer(w.cfg.TaskShutdownTimeout + 2*abandonGrace)
-	defer t.Stop()
 	select {
 	case <-idle:
-		return true
-	case <-t.C:
+		return w.awaitOthers(ctx, name)
 	case <-w.over:
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// awaitOthers waits for the tasks on other workers: each removes the status of its
+// own when that has ended.
+func (w *Worker) awaitOthers(ctx context.Context, name string) bool {
+	if w.cfg.Group.alone() {
+		return true
+	}
+	if w.stores.follower.sync(ctx, w.cfg.StatusTopic.Name) != nil {
+		return false
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for w.stores.statuses.runs(name, w.cfg.WorkerID) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // whenIdle closes a channel once no task of a connector runs here. One that was

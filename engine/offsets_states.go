@@ -64,7 +64,7 @@ func (s *sinkStates) drop(ctx context.Context, connector string, chosen func(key
 		}
 		records = append(records, &kgo.Record{Topic: s.stores.cfg.SinkStateTopic.Name, Key: []byte(key)})
 	}
-	targets, err := s.stores.produce(ctx, records)
+	targets, err := produce(ctx, s.stores.client, records)
 	if err != nil {
 		return nil, err
 	}

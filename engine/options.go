@@ -259,12 +259,10 @@ func within(v *time.Duration, least, most time.Duration) func() error {
 	}
 }
 
-// converterClasses are the classes of converters; every class serves headers too.
+// converterClasses are the classes of converters.
 func converterClasses(header bool) []string {
-	classes := []string{convert.AutoClass, convert.StringClass, convert.ByteArrayClass, convert.JSONClass,
-		convert.BooleanClass, convert.ShortClass, convert.IntegerClass, convert.LongClass, convert.FloatClass, convert.DoubleClass}
 	if header {
-		classes = append(classes, convert.SimpleHeaderClass)
+		return convert.HeaderClasses()
 	}
-	return classes
+	return convert.Classes()
 }

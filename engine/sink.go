@@ -194,18 +194,20 @@ func (s *sinkTask) awaitFetcher(over <-chan struct{}) (err error) {
 
 // leave leaves the group, within bounds when the cluster does not answer. The
 // client itself never does so for a static member. The member id is told too, so
-// that a task that was abandoned cannot throw out the one that took its place.
+// that a task that was abandoned cannot throw out the one that took its place. One
+// that stops while it still joins has none: then the instance id has to do.
 func (s *sinkTask) leave(end context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(s.kill, leaveTimeout)
 	defer cancel()
-	if id, _ := s.client.GroupMetadata(); id != "" {
+	id, _ := s.client.GroupMetadata()
+	_ = s.client.LeaveGroupContext(ctx) // it does not join any more
+	if id != "" || s.kill.Err() == nil {
 		member := kmsg.NewLeaveGroupRequestMember()
 		member.MemberID, member.InstanceID = id, kmsg.StringPtr(s.instanceID())
 		req := kmsg.NewPtrLeaveGroupRequest()
 		req.Group, req.Members = s.group(), []kmsg.LeaveGroupRequestMember{member}
 		_, _ = req.RequestWith(ctx, s.client) // otherwise the session ends by its timeout
 	}
-	_ = s.client.LeaveGroupContext(ctx)
 	end()
 	s.client.CloseAllowingRebalance()
 	s.client.AllowRebalance() // closing polls once more, which the client's own goroutines may wait for
@@ -220,7 +222,7 @@ func (s *sinkTask) instanceID() string {
 
 func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	o := &s.def.options
-	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
+	opts := s.cfg.clientOpts(consumerClient, fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
 	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them

@@ -41,7 +41,7 @@ func (s *sinkTask) fetchAll(ctx context.Context) error {
 			trouble.over()
 		}
 		if err := s.convertFetches(ctx, fetches, epochs); err != nil {
-			return err
+			return unlessAwaited(ctx, err)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (s *sinkTask) fill(ctx context.Context, b *sinkBatch, records []*kgo.Record
 		if connect.IsRetriable(err) {
 			err = s.retryConvert(ctx, b.batch, r, err)
 		}
-		if err != nil {
+		if _, fatal := errors.AsType[*fatalError](err); err != nil && !fatal {
 			err = s.recordFailed(b.batch.From, r, err)
 		}
 		if err != nil {

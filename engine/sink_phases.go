@@ -37,7 +37,7 @@ func (s *sinkTask) forgetStates(states []connect.PartitionState) error {
 	for i, st := range states {
 		records[i] = &kgo.Record{Topic: s.cfg.SinkStateTopic.Name, Key: sinkStateKey(s.id.Connector, st.TopicPartition)}
 	}
-	_, err := s.stores.produce(s.kill, records)
+	_, err := produce(s.kill, s.stores.client, records)
 	return passingError("forget the states that were restored", err)
 }
 

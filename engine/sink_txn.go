@@ -52,7 +52,7 @@ func (s *sinkTask) beginTransactions() (end func(), err error) {
 	// From version 5 on a commit of offsets adds the group to the transaction, which
 	// only clients do that have settled on it with the cluster (KIP-890).
 	versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 4)
-	client, err := kgo.NewClient(s.cfg.clientOpts(fmt.Sprintf("connector-sink-producer-%s-%d", s.id.Connector, s.id.Task),
+	client, err := kgo.NewClient(s.cfg.clientOpts(workerClient, fmt.Sprintf("connector-sink-producer-%s-%d", s.id.Connector, s.id.Task),
 		kgo.TransactionalID(id), kgo.TransactionTimeout(sinkTransactionTimeout), kgo.MaxVersions(versions), kgo.ProducerLinger(0))...)
 	if err != nil {
 		return nil, fmt.Errorf("make the kafka producer of the sink's states: %w", err)

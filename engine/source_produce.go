@@ -97,7 +97,7 @@ func (b *sourceBatch) reset() {
 func (s *sourceTask) produceAll() error {
 	for b := range s.read {
 		if err := s.convertAll(b); err != nil {
-			return err
+			return unlessAwaited(s.stop, err)
 		}
 		if s.txn == nil { // a transaction's records are produced by whoever ends it
 			s.produce(b)

@@ -1,6 +1,10 @@
 package convert
 
-import "github.com/sluice-data/sluice/connect"
+import (
+	"errors"
+
+	"github.com/sluice-data/sluice/connect"
+)
 
 // Class names.
 const (
@@ -35,3 +39,15 @@ type HeaderConverter interface {
 	// ToConnectHeader is ToConnect for the header named key.
 	ToConnectHeader(b *connect.Batch, topic, key string, data []byte) (*connect.Schema, connect.Value, error)
 }
+
+// IsUnavailable tells whether a converter's error is that a schema registry does not answer, which says nothing about the record. Such
+// errors are retriable.
+func IsUnavailable(err error) bool {
+	var u *unavailableError
+	return errors.As(err, &u)
+}
+
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string { return e.err.Error() }
+func (e *unavailableError) Unwrap() error { return e.err }

@@ -48,14 +48,27 @@ func (c *schemaClient) explain(err error) error {
 	case err == nil:
 		return nil
 	case !errors.As(err, &answer):
-		return connect.Retriable(fmt.Errorf("the schema registry at %s does not answer: %w", c.urls, err))
-	case answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusRequestTimeout:
-		return connect.Retriable(fmt.Errorf("the schema registry at %s: %s (error code %d)", c.urls, answer.Message, answer.ErrorCode))
+		return unavailable(fmt.Errorf("the schema registry at %s does not answer: %w", c.urls, err))
+	case passing(answer):
+		return unavailable(fmt.Errorf("the schema registry at %s answers with status %d: %s", c.urls, answer.StatusCode, answer.Message))
+	case answer.StatusCode >= http.StatusInternalServerError:
+		return connect.Retriable(fmt.Errorf("the schema registry at %s answers with status %d: %s", c.urls, answer.StatusCode, answer.Message))
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("the schema registry at %s refuses the user (status %d); look at basic.auth.user.info", c.urls, answer.StatusCode)
 	}
 	return &registryError{answer}
 }
+
+// passing tells whether an answer is about the state of the registry and not about the request.
+func passing(r *sr.ResponseError) bool {
+	switch r.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return r.StatusCode == http.StatusInternalServerError && r.ErrorCode > 50000 // its store, its leader
+}
+
+func unavailable(err error) error { return connect.Retriable(&unavailableError{err}) }
 
 // registryError is a refusal that no retry helps.
 type registryError struct{ *sr.ResponseError }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/sluice-data/sluice/connect"
@@ -95,8 +93,8 @@ func (w schemaWriter) attributes(dst []byte, s *connect.Schema) (_ []byte, err e
 	if s.Doc() != "" {
 		dst = connectjson.AppendString(append(dst, `,"doc":`...), s.Doc())
 	}
-	if p := s.Parameters(); len(p) > 0 {
-		dst = appendParameters(append(dst, `,"parameters":`...), p)
+	if names := s.ParameterNames(); len(names) > 0 {
+		dst = appendParameters(append(dst, `,"parameters":`...), s, names)
 	}
 	if def, ok := s.Default(); ok {
 		if dst, err = connectjson.Append(append(dst, `,"default":`...), s, def, w.opts); err != nil {
@@ -106,11 +104,12 @@ func (w schemaWriter) attributes(dst []byte, s *connect.Schema) (_ []byte, err e
 	return dst, nil
 }
 
-func appendParameters(dst []byte, p map[string]string) []byte {
+func appendParameters(dst []byte, s *connect.Schema, names []string) []byte {
 	sep := byte('{')
-	for _, name := range slices.Sorted(maps.Keys(p)) {
+	for _, name := range names {
+		value, _ := s.Parameter(name)
 		dst = connectjson.AppendString(append(dst, sep), name)
-		dst = connectjson.AppendString(append(dst, ':'), p[name])
+		dst = connectjson.AppendString(append(dst, ':'), value)
 		sep = ','
 	}
 	return append(dst, '}')
@@ -233,6 +232,7 @@ func readParameters(t *schemaText) error {
 			return fmt.Errorf("the parameter %s is not a string", name)
 		}
 		t.attrs.Parameters[name] = stringOf(value)
+		t.attrs.ParameterOrder = append(t.attrs.ParameterOrder, name)
 		return nil
 	})
 }

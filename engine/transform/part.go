@@ -128,7 +128,7 @@ func nullError(f *connect.Field) error {
 // basics are the attributes that a schema passes on to the one that a transform
 // makes of it. Whether it is optional and its default are not among them.
 func basics(s *connect.Schema) connect.Attrs {
-	return connect.Attrs{Name: s.Name(), Version: s.Version(), Doc: s.Doc(), Parameters: s.Parameters()}
+	return connect.Attrs{Name: s.Name(), Version: s.Version(), Doc: s.Doc(), Parameters: s.Parameters(), ParameterOrder: s.ParameterNames()}
 }
 
 // attrs are all attributes of a schema.

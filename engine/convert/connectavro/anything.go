@@ -1,10 +1,6 @@
 package connectavro
 
-import (
-	"fmt"
-
-	"github.com/sluice-data/sluice/schemaregistry/avro"
-)
+import "github.com/sluice-data/sluice/schemaregistry/avro"
 
 // The fields of the record Anything in their order.
 const (
@@ -30,11 +26,17 @@ const anythingText = `{"type":"record","name":"Anything","namespace":"io.conflue
 	`{"name":"map","type":["null",{"type":"array","items":{"type":"record","name":"MapEntry","fields":[` +
 	`{"name":"key","type":"Anything"},{"name":"value","type":"Anything"}]}}]}]}`
 
-// compileAnything makes the one decoder that contains itself: its depth is bounded where it reads.
-func compileAnything(t *avro.Type) (*step, error) {
-	if len(t.Fields) != anythingFields {
-		return nil, fmt.Errorf("the record %s has %d fields, and must have %d", anythingName, len(t.Fields), anythingFields)
+// isAnything tells whether a record of that name is the one of data without a schema.
+func isAnything(s *avro.Schema) (bool, error) {
+	anything, err := avro.Parse(anythingText, avro.Options{})
+	if err != nil {
+		return false, err
 	}
+	return anything.Equal(s)
+}
+
+// compileAnything makes the one decoder that contains itself: its depth is bounded where it reads.
+func compileAnything() *step {
 	kinds := [...]kind{kindBoolean, kindBytes, kindDouble, kindFloat, kindInt, kindLong, kindString}
 	all := &step{kind: kindAnything, least: anythingFields}
 	for _, k := range kinds {
@@ -42,7 +44,7 @@ func compileAnything(t *avro.Type) (*step, error) {
 	}
 	all.steps = append(all.steps, optional(&step{kind: kindArray, item: all, least: 1}),
 		optional(&step{kind: kindEntries, steps: []*step{all, all}, least: 1}))
-	return all, nil
+	return all
 }
 
 func optional(item *step) *step { return &step{kind: kindOptional, item: item, some: 1, least: 1} }

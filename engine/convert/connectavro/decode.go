@@ -15,6 +15,10 @@ const (
 	maxEmpty = 4096
 	// maxNesting bounds how deep types may nest.
 	maxNesting = 200
+	// maxTypes bounds the types of a schema, where one that has a name counts in every place.
+	maxTypes = 50_000
+	// A value may have so many cells, and more for each of its bytes.
+	minCells, cellsPerByte = 1 << 18, 16
 )
 
 // Errors of bytes that are not what the schema says.
@@ -28,6 +32,8 @@ var (
 	errEmpty    = fmt.Errorf("more than %d elements take no bytes", maxEmpty)
 	errDeep     = fmt.Errorf("the data nests deeper than %d levels", maxNesting)
 	errRange    = errors.New("a number does not fit its type")
+	errCells    = errors.New("the value has too many empty elements for its length")
+	errTypes    = fmt.Errorf("the schema has more than %d types, each name counted in every place", maxTypes)
 )
 
 // kind is what a step of a decoder or encoder does.
@@ -59,6 +65,7 @@ type reader struct {
 	b     *connect.Batch
 	empty int // elements so far that took no bytes
 	depth int // of what has no schema
+	room  int // how many more cells the value may have
 	err   error
 }
 
@@ -85,6 +92,15 @@ func (r *reader) fail(err error) {
 		r.err = err
 	}
 	r.data = nil
+}
+
+// cells returns null cells of the batch.
+func (r *reader) cells(n int) []connect.Value {
+	if r.room -= n; r.room < 0 {
+		r.fail(errCells)
+		return nil
+	}
+	return r.b.Cells(n)
 }
 
 func (r *reader) long() int64 {
@@ -144,9 +160,9 @@ func (r *reader) read(s *step) connect.Value {
 		}
 		r.fail(errSymbol)
 	case kindRecord:
-		cells := r.b.Cells(len(s.steps))
-		for i, f := range s.steps {
-			cells[i] = r.read(f)
+		cells := r.cells(len(s.steps))
+		for i := range cells {
+			cells[i] = r.read(s.steps[i])
 		}
 		return connect.StructValue(cells)
 	default:
@@ -210,16 +226,22 @@ func (r *reader) boolean() connect.Value {
 
 func (r *reader) int(t connect.Type) connect.Value {
 	n := r.long()
-	if n < math.MinInt32 || n > math.MaxInt32 {
-		r.fail(errRange)
-	}
 	switch t {
 	case connect.Int8:
+		r.within(n == int64(int8(n)))
 		return connect.Int8Value(int8(n))
 	case connect.Int16:
+		r.within(n == int64(int16(n)))
 		return connect.Int16Value(int16(n))
 	}
+	r.within(n == int64(int32(n)))
 	return connect.Int32Value(int32(n))
+}
+
+func (r *reader) within(fits bool) {
+	if !fits {
+		r.fail(errRange)
+	}
 }
 
 // union reads a struct in which only the field of the branch is set.
@@ -232,7 +254,10 @@ func (r *reader) union(s *step) connect.Value {
 	if s.steps[branch] == nil {
 		return connect.Value{}
 	}
-	cells := r.b.Cells(s.size)
+	cells := r.cells(s.size)
+	if cells == nil {
+		return connect.Value{}
+	}
 	field := 0
 	for _, b := range s.steps[:branch] {
 		if b != nil {
@@ -259,10 +284,17 @@ func (r *reader) blocks(cellsEach, least int, read func([]connect.Value)) []conn
 		if !r.fits(n, least) {
 			return nil
 		}
-		block := r.b.Cells(len(all) + int(n)*cellsEach)
-		copy(block, all)
-		read(block[len(all):])
-		all = block
+		before, after := len(all), len(all)+int(n)*cellsEach
+		if after > cap(all) {
+			more := r.cells(max(after, 2*before))
+			if more == nil {
+				return nil
+			}
+			copy(more, all)
+			all = more
+		}
+		all = all[:after]
+		read(all[before:])
 	}
 	return all
 }

@@ -23,7 +23,7 @@ func (d *Decoder) Decode(b *connect.Batch, data []byte) (connect.Value, error) {
 	if d.raw {
 		return connect.BytesValue(data), nil
 	}
-	r := reader{data: data, b: b}
+	r := reader{data: data, b: b, room: minCells + cellsPerByte*len(data)}
 	v := r.read(d.root)
 	if r.err == nil && d.strict && len(r.data) > 0 {
 		r.err = errTrailing

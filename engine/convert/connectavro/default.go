@@ -10,8 +10,8 @@ func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.
 	if v.Kind() == avro.NullValue {
 		return connect.Value{}, s.Optional()
 	}
-	if i, isOptional := optionalBranch(t); isOptional {
-		return defaultValue(t.Branches[i], s, v)
+	if t.Kind == avro.Union {
+		return defaultUnion(t, s, v)
 	}
 	switch t.Kind {
 	case avro.Boolean:
@@ -32,6 +32,31 @@ func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.
 		return defaultMap(t, s, v)
 	case avro.Record:
 		return defaultStruct(t, s, v)
+	}
+	return connect.Value{}, false
+}
+
+// defaultUnion reads the value of an optional type, or of a union: then it is of the first type that it is a value of, though never a
+// record.
+func defaultUnion(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	if i, ok := optionalBranch(t); ok {
+		return defaultValue(t.Branches[i], s, v)
+	}
+	if !isUnion(s) {
+		return defaultValue(t.Branches[0], s, v)
+	}
+	cells := make([]connect.Value, len(s.Fields()))
+	field := 0
+	for _, b := range t.Branches {
+		if b.Kind == avro.Null {
+			continue
+		}
+		value, ok := defaultValue(b, s.Fields()[field].Schema, v)
+		if ok && b.Kind != avro.Record {
+			cells[field] = value
+			return connect.StructValue(cells), true
+		}
+		field++
 	}
 	return connect.Value{}, false
 }
@@ -68,10 +93,12 @@ func latin1(text string) ([]byte, bool) {
 	return p, true
 }
 
-// defaultArray reads an array, and a map that has the form of one: its entries are arrays of key and value.
 func defaultArray(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
-	if v.Kind() != avro.ArrayValue || s.Type() != connect.Array {
+	switch {
+	case v.Kind() != avro.ArrayValue:
 		return connect.Value{}, false
+	case s.Type() == connect.Map:
+		return defaultEntries(t.Items, s, v)
 	}
 	cells := make([]connect.Value, len(v.Items()))
 	for i, item := range v.Items() {
@@ -81,6 +108,27 @@ func defaultArray(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value,
 		}
 	}
 	return connect.ArrayValue(cells), true
+}
+
+// defaultEntries reads a map whose keys are not strings: in connect.default each entry is an array of key and value. Confluent's converter
+// writes this form too, but does not read it.
+func defaultEntries(entry *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {
+	key, _ := entry.Field("key")
+	value, _ := entry.Field("value")
+	var cells []connect.Value
+	for _, item := range v.Items() {
+		pair := item.Items()
+		if len(pair) != 2 {
+			return connect.Value{}, false
+		}
+		k, keyOK := defaultValue(key.Type, s.Key(), pair[0])
+		v, valueOK := defaultValue(value.Type, s.Value(), pair[1])
+		if !keyOK || !valueOK {
+			return connect.Value{}, false
+		}
+		cells = append(cells, k, v)
+	}
+	return connect.MapValue(cells), true
 }
 
 func defaultMap(t *avro.Type, s *connect.Schema, v avro.Value) (connect.Value, bool) {

@@ -32,6 +32,7 @@ type part struct {
 // Errors of values that are not what their schema says.
 var (
 	errNull     = errors.New("the value is null and its schema is not optional")
+	errStruct   = errors.New("a struct needs a schema")
 	errTextKeys = errors.New("a key is null, and Avro's maps have no such key")
 )
 
@@ -219,6 +220,9 @@ func (p *part) writeUnion(dst []byte, cells []connect.Value) ([]byte, error) {
 func appendAnything(dst []byte, v connect.Value, depth int) ([]byte, error) {
 	if depth > maxNesting {
 		return dst, errDeep
+	}
+	if v.Type() == connect.Struct {
+		return dst, errStruct
 	}
 	field, p := anythingPart(v.Type())
 	for i := range anythingFields {

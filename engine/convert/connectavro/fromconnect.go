@@ -2,7 +2,6 @@ package connectavro
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +34,7 @@ func (e *Encoder) Append(dst []byte, v connect.Value) ([]byte, error) {
 //
 // Errors: names that Avro does not allow, and two different schemas of one name.
 func FromConnect(s *connect.Schema, o Options) (*Encoder, error) {
-	m := fromMapper{o: o, named: make(map[string]*connect.Schema)}
+	m := fromMapper{o: o, named: make(map[string]*connect.Schema), fieldNames: make(map[string]bool)}
 	text, root, err := m.schema(s, false)
 	if err != nil {
 		return nil, err
@@ -50,10 +49,14 @@ func FromConnect(s *connect.Schema, o Options) (*Encoder, error) {
 // fromMapper makes Avro schemas.
 type fromMapper struct {
 	o Options
-	// named are the schemas that have been written, by their full name: further places have the name alone.
-	named   map[string]*connect.Schema
-	unnamed []unnamed
-	depth   int
+	// named are the schemas that have been written, by their full name: further places have the name alone. nil: Anything and its entry.
+	named map[string]*connect.Schema
+	// fieldNames are the names of the schemas that fields have had so far.
+	fieldNames map[string]bool
+	unnamed    []unnamed
+	// defaultNames counts the schemas that got a name because they had none.
+	defaultNames int
+	depth        int
 }
 
 // unnamed is a struct without a name and the one that it was given.
@@ -81,12 +84,9 @@ func (m *fromMapper) schema(s *connect.Schema, plain bool) (string, *part, error
 	}
 	p.typ, p.null, p.some = s.Type(), -1, -1
 	value, hasDefault := s.Default()
-	if hasDefault && !m.o.KeepNull {
-		p.value = &value
-	}
 	switch {
 	case plain || !s.Optional():
-	case hasDefault:
+	case hasDefault && !value.IsNull() && s.Type() != connect.Struct: // of structs null is always first, as Confluent's converter has it
 		text, p.some, p.null = `[`+text+`,"null"]`, 0, 1
 	default:
 		text, p.null, p.some = `["null",`+text+`]`, 0, 1
@@ -99,8 +99,7 @@ func (m *fromMapper) anything() string {
 	if _, ok := m.named[anythingName]; ok {
 		return quote(anythingName)
 	}
-	m.named[anythingName] = nil
-	m.named[namespace+"."+mapEntry] = nil
+	m.named[anythingName], m.named[namespace+"."+mapEntry] = nil, nil
 	return anythingText
 }
 
@@ -159,7 +158,13 @@ func (m *fromMapper) enum(s *connect.Schema) (string, *part, error) {
 	full, _ := m.enumName(s)
 	prefix := m.enumParam() + "."
 	p := &part{kind: kindEnum, symbols: make(map[string]int)}
-	symbols := m.symbols(s.Parameters(), prefix)
+	symbols := m.symbols(s, prefix)
+	var local string // the enum's documentation and default are found by the schema's name, which mostly is the enum's
+	if s.Name() != "" {
+		_, local = m.split(s.Name())
+	} else {
+		_, local = m.split(m.defaultName())
+	}
 	var list []string
 	for i, symbol := range symbols {
 		p.symbols[symbol] = i
@@ -168,8 +173,7 @@ func (m *fromMapper) enum(s *connect.Schema) (string, *part, error) {
 	if m.known(full, s) {
 		return quote(full), p, nil
 	}
-	space, local := m.split(full)
-	text := `{"type":"enum"` + nameText(space, local)
+	text := `{"type":"enum"` + nameText(cut(full))
 	if doc := m.enumDoc(s, local); doc != "" {
 		text += `,"doc":` + quote(doc)
 	}
@@ -189,17 +193,18 @@ func (m *fromMapper) enumDoc(s *connect.Schema, local string) string {
 	return doc
 }
 
-// symbols are an enum's, in the order of their numbers where they have some.
-func (m *fromMapper) symbols(params map[string]string, prefix string) []string {
+// symbols are an enum's in their order, or sorted where they have none.
+func (m *fromMapper) symbols(s *connect.Schema, prefix string) []string {
 	var symbols []string
-	for _, name := range slices.Sorted(maps.Keys(params)) {
+	for _, name := range s.ParameterNames() {
 		if symbol, ok := strings.CutPrefix(name, prefix); ok {
 			symbols = append(symbols, symbol)
 		}
 	}
-	if m.o.Generalized {
+	if m.o.Generalized { // the values are the numbers
 		number := func(symbol string) int {
-			n, _ := strconv.Atoi(params[prefix+symbol])
+			text, _ := s.Parameter(prefix + symbol)
+			n, _ := strconv.Atoi(text)
 			return n
 		}
 		slices.SortStableFunc(symbols, func(a, b string) int { return number(a) - number(b) })
@@ -214,30 +219,29 @@ func (m *fromMapper) fixed(s *connect.Schema) (string, *part, error) {
 		return "", nil, fmt.Errorf("the parameter %s is %q, and must be a number", fixedSize, text)
 	}
 	p := &part{kind: kindFixed, size: size, padded: s.Name() == connect.DecimalName}
-	if m.known(s.Name(), s) {
-		return quote(s.Name()), p, nil
+	name := m.scrubFull(s.Name())
+	if m.known(name, s) {
+		return quote(name), p, nil
 	}
-	space, local := m.split(s.Name())
-	return m.with(s, `{"type":"fixed"`+nameText(space, local)+`,"size":`+strconv.Itoa(size)), p, nil
+	return m.with(s, `{"type":"fixed"`+nameText(cut(name))+`,"size":`+strconv.Itoa(size)), p, nil
 }
 
 // mapOf: Avro's maps have strings as keys; any other is an array of entries.
 func (m *fromMapper) mapOf(s *connect.Schema) (string, *part, error) {
-	if s.Key().Type() == connect.String && (!s.Key().Optional() || m.o.OptionalKeys) {
+	if m.textKeys(s) {
 		item, p, err := m.schema(s.Value(), false)
 		return m.with(s, `{"type":"map","values":`+item), &part{kind: kindMap, item: p}, err
 	}
 	name, internal := namespace+"."+mapEntry, ""
 	if s.Name() != "" {
-		name, internal = s.Name(), `,"`+propInternal+`":"`+mapEntry+`"`
+		name, internal = m.scrubFull(s.Name()), `,"`+propInternal+`":"`+mapEntry+`"`
 	}
-	space, local := m.split(name)
 	key, keyPart, err := m.field("key", s.Key(), "")
 	if err != nil {
 		return "", nil, err
 	}
 	value, valuePart, err := m.field("value", s.Value(), "")
-	entry := `{"type":"record"` + nameText(space, local) + `,"fields":[` + key + `,` + value + `]` + internal + `}`
+	entry := `{"type":"record"` + nameText(cut(name)) + `,"fields":[` + key + `,` + value + `]` + internal + `}`
 	if m.known(name, s) {
 		entry = quote(name)
 	}
@@ -259,6 +263,7 @@ func (m *fromMapper) union(s *connect.Schema) (string, *part, error) {
 			return "", nil, in(f.Name, err)
 		}
 		branches = append(branches, text)
+		m.replaceNull(branch, f.Schema)
 		p.parts, p.names = append(p.parts, branch), append(p.names, f.Name)
 	}
 	return "[" + strings.Join(branches, ",") + "]", p, nil
@@ -277,14 +282,14 @@ func (m *fromMapper) record(s *connect.Schema) (string, *part, error) {
 		if err != nil {
 			return "", nil, in(f.Name, err)
 		}
+		m.replaceNull(part, f.Schema)
 		fields = append(fields, text)
 		p.parts, p.names = append(p.parts, part), append(p.names, f.Name)
 	}
 	if again {
 		return quote(name), p, nil
 	}
-	space, local := m.split(name)
-	text := `{"type":"record"` + nameText(space, local)
+	text := `{"type":"record"` + nameText(cut(name))
 	docName := recordDoc
 	if m.o.FieldDoc {
 		docName = propRecordDoc
@@ -298,26 +303,32 @@ func (m *fromMapper) record(s *connect.Schema) (string, *part, error) {
 // recordName returns the name of a struct, and whether it has been written already.
 func (m *fromMapper) recordName(s *connect.Schema) (name string, again bool) {
 	if s.Name() != "" {
-		return s.Name(), m.known(s.Name(), s)
+		name = m.scrubFull(s.Name())
+		return name, m.known(name, s)
 	}
 	for _, u := range m.unnamed {
 		if sameButOptional(u.s, s) {
 			return u.name, true
 		}
 	}
-	name = defaultName
-	if n := len(m.unnamed); n > 0 {
-		name += strconv.Itoa(n + 1)
-	}
+	name = m.defaultName()
 	m.unnamed = append(m.unnamed, unnamed{s, name})
 	return name, false
+}
+
+// defaultName is the next name for a schema that has none.
+func (m *fromMapper) defaultName() string {
+	if m.defaultNames++; m.defaultNames > 1 {
+		return defaultName + strconv.Itoa(m.defaultNames)
+	}
+	return defaultName
 }
 
 // known tells whether a schema has been written under its name, and notes that it is from now on. Another schema of the same name is
 // written again, which Avro refuses with a reason.
 func (m *fromMapper) known(name string, s *connect.Schema) bool {
 	old, ok := m.named[name]
-	if ok && (old == nil || sameButOptional(old, s)) {
+	if ok && old != nil && sameButOptional(old, s) {
 		return true
 	}
 	m.named[name] = s
@@ -334,7 +345,7 @@ func required(s *connect.Schema) *connect.Schema {
 		return s
 	}
 	b := builder{typ: s.Type(), fields: s.Fields(), key: s.Key(), value: s.Value(),
-		attrs: connect.Attrs{Name: s.Name(), Version: s.Version(), Doc: s.Doc(), Parameters: s.Parameters()}}
+		attrs: connect.Attrs{Name: s.Name(), Version: s.Version(), Doc: s.Doc(), Parameters: s.Parameters(), ParameterOrder: s.ParameterNames()}}
 	if v, ok := s.Default(); ok {
 		b.attrs.Default = &v
 	}
@@ -347,23 +358,59 @@ func required(s *connect.Schema) *connect.Schema {
 
 // field is the text of a record's field.
 func (m *fromMapper) field(name string, s *connect.Schema, doc string) (string, *part, error) {
+	again := s != nil && s.Name() != "" && m.fieldNames[m.scrubFull(s.Name())]
+	if s != nil {
+		m.fieldNames[m.scrubFull(s.Name())] = true
+	}
 	schema, p, err := m.schema(s, false)
 	if err != nil {
 		return "", nil, err
 	}
 	text := `{"name":` + quote(name) + `,"type":` + schema
-	if m.o.FieldDoc && s != nil {
+	if s == nil {
+		return text + "}", p, nil
+	}
+	if m.o.FieldDoc {
 		doc = s.Doc()
 	}
 	if doc != "" {
 		text += `,"doc":` + quote(doc)
 	}
-	if s != nil {
-		if v, ok := s.Default(); ok && !v.IsNull() {
+	if v, ok := s.Default(); ok && !v.IsNull() {
+		if m.defaultAllowed(s, v) {
 			text += `,"default":` + m.json(s, v)
-		} else if s.Optional() {
-			text += `,"default":null`
 		}
+	} else if s.Optional() {
+		text += `,"default":null`
+	}
+	// A named type is written once, so that further places keep parameters of their own.
+	if params := m.parameters(s); again && !m.o.NoMetadata && params != "" && m.isNamed(s) {
+		text += "," + quote(propParameters) + ":{" + params + "}"
 	}
 	return text + "}", p, nil
+}
+
+// replaceNull lets the default of a struct's field stand for null in it. In elements of arrays and maps null is null.
+func (m *fromMapper) replaceNull(p *part, s *connect.Schema) {
+	if s == nil || m.o.KeepNull {
+		return
+	}
+	if v, ok := s.Default(); ok && !v.IsNull() {
+		p.value = &v
+	}
+}
+
+// isNamed tells whether a schema becomes a type that has a name in Avro.
+func (m *fromMapper) isNamed(s *connect.Schema) bool {
+	switch s.Type() {
+	case connect.Struct:
+		return !isUnion(s) || slices.ContainsFunc(s.Fields(), func(f connect.Field) bool { return m.isNamed(f.Schema) })
+	case connect.String:
+		_, ok := m.enumName(s)
+		return ok
+	case connect.Bytes:
+		_, ok := s.Parameter(fixedSize)
+		return ok && s.Name() != ""
+	}
+	return false
 }

@@ -1,9 +1,7 @@
 package connectavro
 
 import (
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,12 +11,15 @@ import (
 
 func quote(s string) string { return string(connectjson.AppendString(nil, s)) }
 
+// nameText has the namespace even if it is empty: otherwise that of the type around would count.
 func nameText(space, local string) string {
-	text := `,"name":` + quote(local)
-	if space != "" {
-		text += `,"namespace":` + quote(space)
-	}
-	return text
+	return `,"name":` + quote(local) + `,"namespace":` + quote(space)
+}
+
+// cut takes a full name apart.
+func cut(full string) (space, local string) {
+	i := strings.LastIndexByte(full, '.')
+	return full[:max(i, 0)], full[i+1:]
 }
 
 // with adds to the text of an object, which lacks its end, what Avro cannot say about a schema. A primitive without any becomes its
@@ -65,11 +66,11 @@ func (m *fromMapper) metadata(s *connect.Schema) string {
 }
 
 func (m *fromMapper) parameters(s *connect.Schema) string {
-	params := s.Parameters()
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(params)) {
+	for _, name := range s.ParameterNames() {
 		if (m.o.FieldDoc || name != fieldDefault) && name != logicalParameter {
-			list = append(list, quote(name)+":"+quote(params[name]))
+			value, _ := s.Parameter(name)
+			list = append(list, quote(name)+":"+quote(value))
 		}
 	}
 	return strings.Join(list, ",")
@@ -104,11 +105,11 @@ func (m *fromMapper) logical(s *connect.Schema) string {
 	switch {
 	case isDecimal(s):
 		name = "decimal"
-	case s.Name() == connect.TimeName:
+	case strings.EqualFold(s.Name(), connect.TimeName):
 		name = "time-millis"
-	case s.Name() == connect.TimestampName:
+	case strings.EqualFold(s.Name(), connect.TimestampName):
 		name = "timestamp-millis"
-	case s.Name() == connect.DateName:
+	case strings.EqualFold(s.Name(), connect.DateName):
 		name = "date"
 	case m.o.Extended:
 		name, _ = s.Parameter(logicalParameter)
@@ -121,24 +122,28 @@ func (m *fromMapper) logical(s *connect.Schema) string {
 
 // avroParameters are parameters that were attributes of an Avro schema.
 func (m *fromMapper) avroParameters(s *connect.Schema) string {
-	params := s.Parameters()
 	text := ""
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		if strings.HasPrefix(name, "avro") {
-			text += "," + quote(name) + ":" + quote(params[name])
+	for _, name := range s.ParameterNames() {
+		if value, _ := s.Parameter(name); strings.HasPrefix(name, "avro") {
+			text += "," + quote(name) + ":" + quote(value)
 		}
 	}
 	return text
 }
 
-// split takes a full name apart.
-func (m *fromMapper) split(full string) (space, local string) {
+// split takes a full name apart and scrubs it.
+func (m *fromMapper) split(full string) (space, local string) { return cut(m.scrubFull(full)) }
+
+// scrubFull scrubs each part of a full name.
+func (m *fromMapper) scrubFull(full string) string {
+	if !m.o.ScrubNames {
+		return full
+	}
 	parts := strings.Split(full, ".")
 	for i := range parts {
 		parts[i] = m.scrub(parts[i])
 	}
-	last := len(parts) - 1
-	return strings.Join(parts[:last], "."), parts[last]
+	return strings.Join(parts, ".")
 }
 
 // scrub replaces what Avro does not allow in a name.
@@ -163,69 +168,4 @@ func (m *fromMapper) scrub(name string) string {
 		}
 		return '_'
 	}, encoded)
-}
-
-// json is a default as JSON.
-func (m *fromMapper) json(s *connect.Schema, v connect.Value) string {
-	switch {
-	case v.IsNull():
-		return "null"
-	case s == nil:
-		return "null" // Anything has no defaults
-	}
-	switch v.Type() {
-	case connect.Bytes:
-		var runes []rune
-		for _, b := range v.Bytes() {
-			runes = append(runes, rune(b))
-		}
-		return quote(string(runes))
-	case connect.String:
-		return quote(v.Text())
-	case connect.Array:
-		return m.jsonList(v.Cells(), func(int) *connect.Schema { return s.Value() })
-	case connect.Map:
-		return m.jsonMap(s, v.Cells())
-	case connect.Struct:
-		return m.jsonStruct(s, v.Cells())
-	}
-	text, err := connectjson.Append(nil, s, v, connectjson.Options{})
-	if err != nil {
-		return "null"
-	}
-	return string(text)
-}
-
-func (m *fromMapper) jsonList(cells []connect.Value, of func(int) *connect.Schema) string {
-	var list []string
-	for i, c := range cells {
-		list = append(list, m.json(of(i), c))
-	}
-	return "[" + strings.Join(list, ",") + "]"
-}
-
-func (m *fromMapper) jsonMap(s *connect.Schema, cells []connect.Value) string {
-	var list []string
-	for i := 0; i < len(cells); i += 2 {
-		if s.Key().Type() == connect.String && (!s.Key().Optional() || m.o.OptionalKeys) {
-			list = append(list, quote(cells[i].Text())+":"+m.json(s.Value(), cells[i+1]))
-		} else {
-			list = append(list, "["+m.json(s.Key(), cells[i])+","+m.json(s.Value(), cells[i+1])+"]")
-		}
-	}
-	if s.Key().Type() == connect.String && (!s.Key().Optional() || m.o.OptionalKeys) {
-		return "{" + strings.Join(list, ",") + "}"
-	}
-	return "[" + strings.Join(list, ",") + "]"
-}
-
-func (m *fromMapper) jsonStruct(s *connect.Schema, cells []connect.Value) string {
-	if isUnion(s) && len(cells) > 0 {
-		return m.json(s.Fields()[0].Schema, cells[0]) // as Confluent's converter: the first branch
-	}
-	var list []string
-	for i, f := range s.Fields() {
-		list = append(list, quote(m.scrub(f.Name))+":"+m.json(f.Schema, cells[i]))
-	}
-	return "{" + strings.Join(list, ",") + "}"
 }

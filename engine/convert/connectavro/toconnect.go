@@ -18,9 +18,10 @@ func ToConnect(s *avro.Schema, version int, o Options) (*Decoder, error) {
 	root := s.Root()
 	d := &Decoder{strict: o.FailOnTrailing, raw: root.Kind == avro.Bytes}
 	if root.Kind == avro.Record && root.Name.Full() == anythingName {
-		var err error
-		d.root, err = compileAnything(root)
-		return d, err
+		if ok, err := isAnything(s); ok || err != nil {
+			d.root = compileAnything()
+			return d, err
+		}
 	}
 	m := toMapper{o: o}
 	var err error
@@ -34,7 +35,8 @@ func ToConnect(s *avro.Schema, version int, o Options) (*Decoder, error) {
 // toMapper makes Connect schemas.
 type toMapper struct {
 	o      Options
-	open   []*avro.Type // records that are being mapped
+	open   []*avro.Type // types that are being mapped
+	types  int          // mapped so far: a type with a name may be in many places
 	unions int          // so far, with Options.Generalized
 }
 
@@ -59,6 +61,7 @@ func (b *builder) param(name, value string) {
 		b.attrs.Parameters = make(map[string]string)
 	}
 	b.attrs.Parameters[name] = value
+	b.attrs.ParameterOrder = append(b.attrs.ParameterOrder, name)
 }
 
 func (b *builder) build() (*connect.Schema, error) {
@@ -76,6 +79,9 @@ func (b *builder) build() (*connect.Schema, error) {
 func (m *toMapper) schema(t *avro.Type, a about) (*connect.Schema, error) {
 	if len(m.open) > maxNesting || slices.Contains(m.open, t) {
 		return nil, errRecursive
+	}
+	if m.types++; m.types > maxTypes {
+		return nil, errTypes
 	}
 	m.open = append(m.open, t)
 	defer func() { m.open = m.open[:len(m.open)-1] }()
@@ -306,7 +312,7 @@ func (m *toMapper) fieldParameters(s *connect.Schema, f *avro.Field) (*connect.S
 		return s, nil
 	}
 	b := builder{typ: s.Type(), fields: s.Fields(), key: s.Key(), value: s.Value(), attrs: connect.Attrs{Name: s.Name(), Version: s.Version(),
-		Doc: s.Doc(), Optional: s.Optional(), Parameters: s.Parameters()}}
+		Doc: s.Doc(), Optional: s.Optional(), Parameters: s.Parameters(), ParameterOrder: s.ParameterNames()}}
 	if v, ok := s.Default(); ok {
 		b.attrs.Default = &v
 	}
@@ -399,7 +405,7 @@ func (m *toMapper) setDefault(b *builder, t *avro.Type, a about) {
 		b.param(fieldDefault, "true")
 	}
 	s, err := b.build()
-	if err != nil || t.Kind == avro.Union {
+	if err != nil {
 		return
 	}
 	if v, ok := defaultValue(t, s, *value); ok && !v.IsNull() {
