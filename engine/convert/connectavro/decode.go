@@ -57,6 +57,12 @@ const (
 	kindUnion // a struct with a field for each branch
 	kindRecord
 	kindAnything // without a schema
+
+	// What is written only.
+	kindProjected // a record of which some fields are the struct's
+	kindConstant
+	kindIntAsFloat
+	kindIntAsDouble
 )
 
 // reader reads one value.
