@@ -66,6 +66,10 @@ type SinkContext struct {
 	// the sink's methods are; a Write that can name its records itself returns a
 	// *BatchError instead.
 	Report func(r *Record, cause error) error
+	// ExactlyOnce is for a TwoPhase sink: whether its states are committed with the
+	// consumer offsets. Without it what Prepare returns is applied before the
+	// offsets move, which is at least once, and states are not kept.
+	ExactlyOnce bool
 }
 
 // Flusher is a Sink whose records become durable later than Write: files that
@@ -78,6 +82,50 @@ type Flusher interface {
 	// The engine calls it about once a second, after Writes or without, and
 	// before it gives partitions up or stops.
 	Flush(ctx context.Context) ([]PartitionOffset, error)
+}
+
+// TwoPhase is a Sink whose output is made durable first and visible afterwards:
+// parts of an upload and its completion, staged files and the commit of a table.
+// The engine commits what is to become visible together with the consumer offsets
+// in between, in one transaction that a former owner of the partitions cannot
+// make (I3):
+//
+//	Assign ─► Restore ─► Write … ─► Prepare ─► transaction ─► Apply ─► Write …
+//
+// A TwoPhase sink keeps something for each partition, so it is an Assigner too. It
+// is not a Flusher.
+//
+// What Prepare has returned without an Apply after it may be committed or not, and
+// the sink cannot know: neither Revoke nor Close may destroy it or show it. If it
+// is committed, the partition's next owner gets it in Restore.
+type TwoPhase interface {
+	Assigner
+	// Restore hands over, after Assign, the states of added partitions that have
+	// one. The sink makes visible what they name, in case the former owner did not
+	// get that far, which it may have done or be doing just now. Records from the
+	// partition's offset on are not in it and come in Write.
+	Restore(ctx context.Context, states []PartitionState) error
+	// Prepare makes durable, but not visible, what is due by the sink's own rules.
+	// It returns the partitions whose offset or state has to change: everything
+	// that was not applied yet, so that the next Prepare makes up for a transaction
+	// that did not happen.
+	//
+	// The engine calls it a few times a second, after Writes or without, and before
+	// it gives partitions up or stops.
+	Prepare(ctx context.Context) ([]PartitionState, error)
+	// Apply makes visible what the last Prepare returned, which is committed now.
+	// After a Retriable error it is called again before the next Prepare.
+	Apply(ctx context.Context) error
+}
+
+// PartitionState is what a TwoPhase sink wants to be committed for a partition:
+// the offset of the next record to read, which moves no further than Write has
+// been and never back, and the state that Restore needs once this is committed.
+type PartitionState struct {
+	PartitionOffset
+	// State is a JSON value that replaces the one before, of 512 KiB at most (the log
+	// takes records of 1 MiB); nil: there is nothing to restore.
+	State json.RawMessage
 }
 
 // PartitionOffset is a position in a partition: the offset of the next record to

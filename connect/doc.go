@@ -10,7 +10,7 @@
 //   - Batch is a group of records that its caller owns and recycles. Record is
 //     one of them.
 //   - Source fills batches, Sink writes them. Optional abilities are small
-//     interfaces beside them: Committer, Assigner, Flusher.
+//     interfaces beside them: Committer, Assigner, Flusher, TwoPhase.
 //   - Spec and Config describe a plugin; Def declares its options once, from
 //     which come typed values, validation, documentation and forms.
 //
@@ -38,7 +38,10 @@
 //  7. A batch that a Sink gets holds records of one topic-partition of the log
 //     in offset order. Write returning nil means that they are durable, or, for
 //     a Flusher, that they are taken over: Flush says how far they are durable.
-//     Only then does the consumer offset move (I3).
+//     Only then does the consumer offset move (I3). A TwoPhase sink has Prepare,
+//     Apply and Restore in place of Flush: the offset moves in one transaction
+//     with the state that Prepare returned, nothing is visible before that, and
+//     after it Apply or the next owner's Restore makes it so, as often as it takes.
 //  8. A plain error fails the task. Retriable(err) means: the same call again
 //     after a backoff, on the same value. A *BatchError names the records that
 //     cannot be handled while the others were.

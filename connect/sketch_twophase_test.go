@@ -11,25 +11,6 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// twoPhase is the optional interface that exactly-once sinks will have beside
-// connect.Flusher: it needs nothing of the others changed.
-type twoPhase interface {
-	connect.Sink
-	// Restore hands over, for partitions that are added, the state that was
-	// committed last; the sink rolls it forward.
-	Restore(ctx context.Context, states []partitionState) error
-	// Prepare makes output durable but invisible and returns the states to commit
-	// together with their offsets, in one fenced transaction.
-	Prepare(ctx context.Context) ([]partitionState, error)
-	// Apply makes visible what Prepare returned, after the commit.
-	Apply(ctx context.Context) error
-}
-
-type partitionState struct {
-	connect.PartitionOffset
-	State []byte
-}
-
 // bucket is an object store with multipart uploads: parts are durable, an object
 // shows when its upload is completed. Completing twice is harmless.
 type bucket struct {
@@ -45,6 +26,8 @@ func (k *bucket) complete(key string, upload int) error {
 	k.objects[key] = parts
 	return nil
 }
+
+var _ connect.TwoPhase = (*lakeSink)(nil)
 
 // lakeSink writes a multipart upload for each rotation.
 type lakeSink struct {
@@ -62,6 +45,9 @@ type pendingObject struct {
 func (s *lakeSink) Open(context.Context, connect.SinkContext) error { return nil }
 func (s *lakeSink) Close() error                                    { return nil }
 
+func (s *lakeSink) Assign(context.Context, []connect.PartitionOffset) error { return nil }
+func (s *lakeSink) Revoke(context.Context, []connect.TopicPartition) error  { return nil }
+
 func (s *lakeSink) Write(_ context.Context, b *connect.Batch) error {
 	for _, r := range b.Records() {
 		s.open = append(s.open, int(r.Value.Int()))
@@ -70,7 +56,7 @@ func (s *lakeSink) Write(_ context.Context, b *connect.Batch) error {
 	return nil
 }
 
-func (s *lakeSink) Prepare(context.Context) ([]partitionState, error) {
+func (s *lakeSink) Prepare(context.Context) ([]connect.PartitionState, error) {
 	if len(s.open) == 0 {
 		return nil, nil
 	}
@@ -78,7 +64,7 @@ func (s *lakeSink) Prepare(context.Context) ([]partitionState, error) {
 	s.store.uploads[p.Upload] = s.open
 	s.open, s.ready = nil, append(s.ready, p)
 	state, err := json.Marshal(p)
-	return []partitionState{{s.from, state}}, err
+	return []connect.PartitionState{{PartitionOffset: s.from, State: state}}, err
 }
 
 func (s *lakeSink) Apply(context.Context) error {
@@ -91,7 +77,7 @@ func (s *lakeSink) Apply(context.Context) error {
 	return nil
 }
 
-func (s *lakeSink) Restore(ctx context.Context, states []partitionState) error {
+func (s *lakeSink) Restore(ctx context.Context, states []connect.PartitionState) error {
 	for _, st := range states {
 		var p pendingObject
 		if err := json.Unmarshal(st.State, &p); err != nil {
@@ -106,10 +92,10 @@ func (s *lakeSink) Restore(ctx context.Context, states []partitionState) error {
 // commit by an owner that is no longer the newest fails.
 type ledger struct {
 	owner     int
-	committed partitionState
+	committed connect.PartitionState
 }
 
-func (l *ledger) commit(owner int, states []partitionState) error {
+func (l *ledger) commit(owner int, states []connect.PartitionState) error {
 	if owner != l.owner {
 		return errors.New("fenced")
 	}
@@ -152,12 +138,12 @@ func count(n int) []int {
 }
 
 // runTwoPhase plays the engine for at most the given number of steps.
-func runTwoPhase(t *testing.T, s twoPhase, l *ledger, owner, steps int) {
+func runTwoPhase(t *testing.T, s *lakeSink, l *ledger, owner, steps int) {
 	t.Helper()
 	l.owner = owner // the fence is up before anything is read
 	crashed := func() bool { steps--; return steps == 0 }
 	if l.committed.State != nil {
-		if err := s.Restore(t.Context(), []partitionState{l.committed}); err != nil {
+		if err := s.Restore(t.Context(), []connect.PartitionState{l.committed}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 
 func embeddedOn(t testing.TB, fs vfs.FS, dir string) (c *enginetest.Cluster, stop func()) {
 	t.Helper()
-	l, err := log.Open(log.Config{Dir: dir, FS: fs})
+	l, err := log.Open(log.Config{Dir: dir, FS: fs, CompactionInterval: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func (w *Worker) Create(ctx context.Context, name string, config map[string]stri
 	if err != nil {
 		return ConnectorInfo{}, err
 	}
-	err = w.change(ctx, func() error {
+	err = w.asLeader(ctx, func() error {
 		if _, exists := w.stores.configs.connector(name); exists {
 			return &Error{KindConflict, fmt.Sprintf("Connector %s already exists", name)}
 		}
@@ -33,7 +33,7 @@ func (w *Worker) PutConfig(ctx context.Context, name string, config map[string]s
 		return ConnectorInfo{}, false, err
 	}
 	created, tasks := false, 0
-	err = w.change(ctx, func() error {
+	err = w.asLeader(ctx, func() error {
 		c, exists := w.stores.configs.connector(name)
 		created, tasks = !exists, len(c.tasks)
 		return stored(w.stores.configs.putConnector(ctx, name, config, ""))
@@ -72,8 +72,9 @@ func (w *Worker) accept(ctx context.Context, name string, config map[string]stri
 
 // stored explains an error of the log to whoever asked for a change.
 func stored(err error) error {
-	if err == nil {
-		return nil
+	var known *Error
+	if err == nil || errors.As(err, &known) {
+		return err
 	}
 	text := fmt.Sprintf("store the change: %v; it may still take effect", err)
 	if errors.Is(err, errNotTaken) {
@@ -84,7 +85,7 @@ func stored(err error) error {
 
 // Delete removes a connector. Its tasks stop afterwards.
 func (w *Worker) Delete(ctx context.Context, name string) error {
-	return w.change(ctx, func() error {
+	return w.asLeader(ctx, func() error {
 		if _, ok := w.stores.configs.connector(name); !ok {
 			return notFound("Connector %s not found", name)
 		}
@@ -107,8 +108,13 @@ func (w *Worker) Stop(ctx context.Context, name string) error {
 	return w.setTarget(ctx, name, TargetStopped)
 }
 
+// setTarget is any worker's to do, but for stopping, which takes the tasks away.
 func (w *Worker) setTarget(ctx context.Context, name string, target TargetState) error {
-	return w.change(ctx, func() error {
+	change := w.change
+	if target == TargetStopped {
+		change = w.asLeader
+	}
+	return change(ctx, func() error {
 		if _, ok := w.stores.configs.connector(name); !ok {
 			return notFound("Unknown connector %s", name)
 		}
@@ -126,7 +132,7 @@ func (w *Worker) setTarget(ctx context.Context, name string, target TargetState)
 // was chosen.
 func (w *Worker) Restart(ctx context.Context, name string, includeTasks, onlyFailed bool) (ConnectorStatus, error) {
 	var status ConnectorStatus
-	err := w.change(ctx, func() error {
+	err := w.asLeader(ctx, func() error {
 		if _, ok := w.stores.configs.connector(name); !ok {
 			return notFound("Unknown connector: %s", name)
 		}
@@ -153,7 +159,8 @@ func (s *InstanceStatus) planRestart(onlyFailed bool) {
 	}
 }
 
-// RestartTask restarts one task.
+// RestartTask restarts one task. The error is a NotHereError when another worker
+// runs it.
 func (w *Worker) RestartTask(ctx context.Context, id TaskID) error {
 	return w.change(ctx, func() error {
 		c, ok := w.stores.configs.connector(id.Connector)
@@ -163,12 +170,16 @@ func (w *Worker) RestartTask(ctx context.Context, id TaskID) error {
 		if id.Task < 0 || id.Task >= len(c.tasks) {
 			return notFound("Unknown task: %s-%d", id.Connector, id.Task)
 		}
-		w.reconciler.post(func(r *reconciler) {
-			if c := r.connectors[id.Connector]; c != nil && c.tasks[id.Task] != nil {
-				r.forgetRestarts(c, id.Task)
-				r.restartTask(c.tasks[id.Task])
+		here := make(chan bool, 1)
+		w.reconciler.post(func(r *reconciler) { here <- r.restartOne(id) })
+		select {
+		case yes := <-here:
+			if !yes {
+				return w.elsewhere(id)
 			}
-		})
-		return nil
+			return nil
+		case <-w.over:
+			return errShuttingDown
+		}
 	})
 }

@@ -29,8 +29,8 @@ const (
 // metadataMinAge is how often a client may ask for the cluster's topics.
 const metadataMinAge = 250 * time.Millisecond
 
-// clientOpts are the options of every client, then those of one of them.
-func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
+// clientOpts are the options of every client, those of its kind, then its own.
+func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) []kgo.Opt {
 	var opts []kgo.Opt
 	if len(c.BootstrapServers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
@@ -38,6 +38,16 @@ func (c *Config) clientOpts(clientID string, more ...kgo.Opt) []kgo.Opt {
 	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
 		kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
+	switch kind {
+	case workerClient:
+		opts = append(opts, c.WorkerOpts...)
+	case producerClient:
+		opts = append(opts, c.ProducerOpts...)
+	case consumerClient:
+		opts = append(opts, c.ConsumerOpts...)
+	case adminClient:
+		opts = append(opts, c.AdminOpts...)
+	}
 	return append(opts, more...)
 }
 
@@ -48,7 +58,7 @@ func (t *task) openAdmin() (admin *kadm.Client, closeAdmin func(), err error) {
 	if len(o) == 0 {
 		return t.stores.admin, func() {}, nil
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
+	client, err := kgo.NewClient(t.cfg.clientOpts(adminClient, fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the client that creates topics: %w", err)
 	}

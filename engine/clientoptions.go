@@ -16,6 +16,7 @@ import (
 type clientKind string
 
 const (
+	workerClient   clientKind = "worker" // the worker's own clients
 	producerClient clientKind = "producer"
 	consumerClient clientKind = "consumer"
 	adminClient    clientKind = "admin"
@@ -29,14 +30,17 @@ type ClientSettings struct {
 	Producer, Consumer, Admin map[string]string
 }
 
-func (s *ClientSettings) of(kind clientKind) map[string]string {
+func (s *ClientSettings) of(kind clientKind) map[string]string { return *s.at(kind) }
+
+// at is the field of a kind.
+func (s *ClientSettings) at(kind clientKind) *map[string]string {
 	switch kind {
 	case producerClient:
-		return s.Producer
+		return &s.Producer
 	case consumerClient:
-		return s.Consumer
+		return &s.Consumer
 	}
-	return s.Admin
+	return &s.Admin
 }
 
 // clientSettings are the settings of one Kafka client that take effect, read by

@@ -29,6 +29,10 @@ type Config struct {
 	// ClientOpts are given to every Kafka client of the worker and its tasks,
 	// after BootstrapServers: seeds, a dialer.
 	ClientOpts []kgo.Opt
+	// WorkerOpts, ProducerOpts, ConsumerOpts and AdminOpts are given, after ClientOpts,
+	// to the worker's own clients and to those that write, read and look after topics
+	// for connectors.
+	WorkerOpts, ProducerOpts, ConsumerOpts, AdminOpts []kgo.Opt
 	// GroupID is the worker's group.id; "sluice" by default.
 	GroupID string
 	// WorkerID is shown as worker_id: the advertised host:port of the REST API.
@@ -40,12 +44,26 @@ type Config struct {
 	ConfigTopic InternalTopic // connect-configs, 1 partition always
 	OffsetTopic InternalTopic // connect-offsets, 25 partitions
 	StatusTopic InternalTopic // connect-status, 5 partitions
+	// SinkStateTopic is made with the first two-phase sink: connect-sink-state, 1
+	// partition, since every commit of such a sink ends a transaction in all that
+	// it wrote to.
+	SinkStateTopic InternalTopic
 
 	KeyConverter    ConverterConfig
 	ValueConverter  ConverterConfig
 	HeaderConverter ConverterConfig
 	// RegistryURL is the schema registry of converters that name none.
 	RegistryURL string
+
+	// AdvertisedHost, AdvertisedPort and AdvertisedListener are rest.advertised.*:
+	// what WorkerID and Group.URL should be made of, for whoever serves the REST API.
+	// Zero values mean that its listener says it.
+	AdvertisedHost     string
+	AdvertisedPort     int
+	AdvertisedListener string // http or https
+
+	// Group is how the worker shares its group.id; by default it is alone.
+	Group GroupConfig
 
 	// Plugins are the connectors that can be run.
 	Plugins []connect.Spec
@@ -70,6 +88,9 @@ type Config struct {
 
 	// ExactlyOnceSource is exactly.once.source.support: Disabled by default.
 	ExactlyOnceSource string
+	// ExactlyOnceSink is exactly.once.sink.support: Enabled by default. It is about
+	// sinks that are a connect.TwoPhase.
+	ExactlyOnceSink string
 
 	// OffsetFlushInterval is how often the consumer offsets of a sink are
 	// committed that is not a connect.Flusher; 60 s by default.
@@ -117,7 +138,8 @@ type ConverterConfig struct {
 	Settings map[string]string
 }
 
-// The values of Config.ExactlyOnceSource (KIP-618). Preparing is for the workers of
+// The values of Config.ExactlyOnceSource (KIP-618), and but for preparing of
+// Config.ExactlyOnceSink. Preparing is for the workers of
 // a cluster that are about to be enabled: here it is the same as disabled.
 const (
 	ExactlyOnceDisabled  = "disabled"
@@ -131,12 +153,15 @@ func (c Config) withDefaults() Config {
 	c.ConfigTopic.setDefaults("connect-configs", 1)
 	c.OffsetTopic.setDefaults("connect-offsets", 25)
 	c.StatusTopic.setDefaults("connect-status", 5)
+	c.SinkStateTopic.setDefaults("connect-sink-state", 1)
 	setDefault(&c.ExactlyOnceSource, ExactlyOnceDisabled)
 	setDefault(&c.OverridePolicy, "All")
+	setDefault(&c.ExactlyOnceSink, ExactlyOnceEnabled)
 	setDefault(&c.ReloadInterval, 10*time.Second)
 	setDefault(&c.OffsetFlushInterval, time.Minute)
 	setDefault(&c.OffsetFlushTimeout, 5*time.Second)
 	setDefault(&c.TaskShutdownTimeout, 5*time.Second)
+	c.Group.setDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -168,12 +193,13 @@ func (c *Config) validate() error {
 	if c.ConfigTopic.Partitions != 1 {
 		errs = append(errs, fmt.Errorf("config topic %s: it must have 1 partition", c.ConfigTopic.Name))
 	}
-	names := map[string]bool{c.ConfigTopic.Name: true, c.OffsetTopic.Name: true, c.StatusTopic.Name: true}
-	if len(names) != 3 {
-		errs = append(errs, errors.New("config, offset and status topic: their names must differ"))
+	names := map[string]bool{c.ConfigTopic.Name: true, c.OffsetTopic.Name: true, c.StatusTopic.Name: true, c.SinkStateTopic.Name: true}
+	if len(names) != 4 {
+		errs = append(errs, errors.New("config, offset, status and sink state topic: their names must differ"))
 	}
 	if len(c.ClientOpts) == 0 && len(c.BootstrapServers) == 0 {
 		errs = append(errs, errors.New("bootstrap.servers: name at least one broker"))
 	}
+	errs = append(errs, c.Group.validate())
 	return errors.Join(errs...)
 }

@@ -35,6 +35,11 @@ type configState struct {
 	pending map[string]map[int]map[string]string
 	// fenced are the generations of source tasks that were fenced last (KIP-618).
 	fenced map[string]fencing
+	// session is the newest key of the signatures between workers.
+	session sessionKey
+	// offset is after the last record, -1 when there was none, and work after the
+	// last one that asks for a new assignment of work to workers.
+	offset, work int64
 }
 
 // fencing says how many tasks a connector had when its old ones were fenced.
@@ -65,11 +70,13 @@ type configChange struct {
 	restart   *restartRequest
 	// logger gets a level (KIP-976).
 	logger, level string
+	// work: there is a new connector or task, or a connector less.
+	work bool
 }
 
 func newConfigState() configState {
-	return configState{make(map[string]*connectorState), make(map[string]TargetState),
-		make(map[string]map[int]map[string]string), make(map[string]fencing)}
+	return configState{connectors: make(map[string]*connectorState), targets: make(map[string]TargetState),
+		pending: make(map[string]map[int]map[string]string), fenced: make(map[string]fencing), offset: -1, work: -1}
 }
 
 func (s *configState) connector(name string) (connectorState, bool) {
@@ -86,9 +93,20 @@ func (s *configState) connector(name string) (connectorState, bool) {
 	return state, true
 }
 
-// apply takes one record in. Keys that it does not know, such as session keys
-// of a Connect cluster, change nothing.
+// apply takes one record in. Keys that it does not know change nothing.
 func (s *configState) apply(offset int64, key string, value []byte) (configChange, error) {
+	s.offset = offset + 1
+	change, err := s.applyKey(offset, key, value)
+	if change.work {
+		s.work = offset + 1
+	}
+	return change, err
+}
+
+func (s *configState) applyKey(offset int64, key string, value []byte) (configChange, error) {
+	if key == sessionKeyKey {
+		return configChange{}, s.session.apply(value)
+	}
 	kind, name := splitKey(key)
 	switch kind {
 	case "connector-":
@@ -120,21 +138,23 @@ func splitKey(key string) (kind, name string) {
 
 func (s *configState) applyConnector(offset int64, name string, value []byte) (configChange, error) {
 	if value == nil {
+		_, existed := s.connectors[name]
 		delete(s.connectors, name)
 		delete(s.pending, name)
-		return configChange{connector: name}, nil
+		return configChange{connector: name, work: existed}, nil
 	}
 	config, err := parseProperties(value)
 	if err != nil {
 		return configChange{}, err
 	}
 	c := s.connectors[name]
-	if c == nil {
+	added := c == nil
+	if added {
 		c = &connectorState{}
 		s.connectors[name] = c
 	}
 	c.config, c.revision = config, offset
-	return configChange{connector: name}, nil
+	return configChange{connector: name, work: added}, nil
 }
 
 func (s *configState) applyTarget(offset int64, name string, value []byte) (configChange, error) {
@@ -196,6 +216,7 @@ func (s *configState) applyCommit(offset int64, name string, value []byte) (conf
 	if err := json.Unmarshal(value, &commit); err != nil {
 		return configChange{}, err
 	}
+	before := len(c.tasks)
 	c.tasks, c.inconsistent, c.committed = nil, false, offset
 	if commit.Tasks < 0 || commit.Tasks > len(pending) {
 		c.inconsistent = true
@@ -209,7 +230,8 @@ func (s *configState) applyCommit(offset int64, name string, value []byte) (conf
 		}
 		c.tasks = append(c.tasks, config)
 	}
-	return configChange{connector: name}, nil
+	// Fewer tasks leave the others where they are: no rebalance for them.
+	return configChange{connector: name, work: len(c.tasks) > before}, nil
 }
 
 func (s *configState) applyFencing(offset int64, name string, value []byte) error {

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/engine/cluster"
 )
 
 // configStore keeps what should run: the latest state of the config topic.
@@ -28,14 +30,43 @@ func newConfigStore(s *stores, onChange func(configChange)) *configStore {
 func (s *configStore) apply(r *kgo.Record) {
 	s.mu.Lock()
 	change, err := s.state.apply(r.Offset, string(r.Key), r.Value)
+	work := s.state.work
 	s.mu.Unlock()
 	if err != nil {
 		s.stores.cfg.Logger.Warn("ignore a record of the config topic", logOffset, r.Offset, logError, err)
 		return
 	}
+	if change.work {
+		s.stores.group.workChanged(work)
+	}
 	if change.connector != "" || change.logger != "" {
 		s.onChange(change)
 	}
+}
+
+// snapshot returns the work that there is.
+func (s *configStore) snapshot() cluster.ConfigSnapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snapshot := cluster.ConfigSnapshot{Offset: s.state.offset, Connectors: slices.Sorted(maps.Keys(s.state.connectors)), Tasks: make(map[string]int)}
+	for name, c := range s.state.connectors {
+		snapshot.Tasks[name] = len(c.tasks)
+	}
+	return snapshot
+}
+
+// workOffset is after the last record that asks for a new assignment.
+func (s *configStore) workOffset() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.work
+}
+
+// session returns the newest key of the signatures between workers.
+func (s *configStore) session() sessionKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.session
 }
 
 // connector returns the state of a connector. Its maps must not be changed.
@@ -60,11 +91,11 @@ func (s *configStore) putConnector(ctx context.Context, name string, config map[
 		records = append(records, s.targetRecord(name, target))
 	}
 	records = append(records, s.record("connector-"+name, properties{config}))
-	return s.stores.write(ctx, records...)
+	return s.stores.lead.write(ctx, records...)
 }
 
 func (s *configStore) deleteConnector(ctx context.Context, name string) error {
-	return s.stores.write(ctx, s.record("connector-"+name, nil), s.record("target-state-"+name, nil))
+	return s.stores.lead.write(ctx, s.record("connector-"+name, nil), s.record("target-state-"+name, nil))
 }
 
 func (s *configStore) putTarget(ctx context.Context, name string, target TargetState) error {
@@ -79,18 +110,23 @@ func (s *configStore) putTasks(ctx context.Context, name string, tasks []map[str
 		records = append(records, s.record("task-"+name+"-"+strconv.Itoa(i), properties{config}))
 	}
 	records = append(records, s.record("commit-"+name, map[string]int{"tasks": len(tasks)}))
-	return s.stores.write(ctx, records...)
+	return s.stores.lead.write(ctx, records...)
 }
 
 // putFencing stores that the tasks of older generations are fenced.
 func (s *configStore) putFencing(ctx context.Context, name string, tasks int) error {
-	return s.stores.write(ctx, s.record("tasks-fencing-"+name, map[string]int{"task-count": tasks}))
+	return s.stores.lead.write(ctx, s.record("tasks-fencing-"+name, map[string]int{"task-count": tasks}))
 }
 
 // putRestart asks for a restart, as Kafka Connect does, through the topic.
 func (s *configStore) putRestart(ctx context.Context, name string, includeTasks, onlyFailed bool) error {
-	return s.stores.write(ctx, s.record("restart-connector-"+name,
+	return s.stores.lead.write(ctx, s.record("restart-connector-"+name,
 		restartRequest{IncludeTasks: includeTasks, OnlyFailed: onlyFailed}))
+}
+
+// putSession shares a key of the signatures between workers.
+func (s *configStore) putSession(ctx context.Context, k sessionKey) error {
+	return s.stores.lead.write(ctx, s.record(sessionKeyKey, k.record()))
 }
 
 // putLogLevel asks every worker to set the level of a logger (KIP-976).

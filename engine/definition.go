@@ -217,9 +217,23 @@ func (d *definition) split() ([]map[string]string, error) {
 		for k, v := range diff {
 			tasks[i][k] = d.restore(k, v)
 		}
-		tasks[i][taskClassOption] = d.spec.Class
+		tasks[i][taskClassOption] = taskClass(d.spec)
 	}
 	return tasks, nil
+}
+
+// taskClass is the class that Java workers of the same group run a task with: beside
+// FileStreamSourceConnector, the first of the names that a plugin has from Kafka
+// Connect, is FileStreamSourceTask. Here it is of no meaning.
+func taskClass(spec *connect.Spec) string {
+	class := spec.Class
+	if len(spec.Aliases) > 0 {
+		class = spec.Aliases[0]
+	}
+	if name, ok := strings.CutSuffix(class, "Connector"); ok {
+		return name + "Task"
+	}
+	return class
 }
 
 func (d *definition) splits() (splits []map[string]string, err error) {

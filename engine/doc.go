@@ -36,12 +36,19 @@
 // Locks: every mutex guards a few fields for the time of a read or a write, and
 // none is taken while another is held.
 //
+// # Several workers
+//
+// On a cluster, workers share a group.id (package cluster). What a worker runs is
+// what the group has assigned to it (ownership); a worker alone owns everything and
+// goes the same way. Work that is taken away has stopped before group.OnRevoked
+// returns. Everybody reads the config topic; the leader alone writes connectors,
+// task configs and fencing to it (leaderWriter), in transactions where sources can
+// be exactly once, so that a deposed leader is refused. Who runs a connector sends
+// its task configs to the leader, and asks it to fence, over the REST API (peers).
+//
 // # Metrics
 //
 // The goroutines of a task count into package meters, once for each batch; a scrape
 // of Config.Metrics reads it. The lag of a sink comes from its own fetches, with the
 // markers of transactions kept until they are counted.
-//
-// One worker serves a group.id: the group protocol by which several workers
-// share connectors is not part of this version.
 package engine

@@ -23,8 +23,8 @@ func (c *Config) transactionalID(id TaskID) string {
 // the tasks of an older generation, before the source asks where to resume: what
 // they have not committed by then never is (KIP-618).
 func (t *task) fence(client *kgo.Client) error {
-	return t.retryForever(t.stop, "fence earlier tasks", func() error {
-		if err := t.stores.fenceGenerations(t.stop, t.id.Connector); err != nil {
+	err := t.retryForever(t.stop, "fence earlier tasks", func() error {
+		if err := t.stores.group.fence(t.stop, t.id.Connector); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
@@ -32,11 +32,34 @@ func (t *task) fence(client *kgo.Client) error {
 		_, _, err := client.ProducerID(ctx)
 		return passingError("start transactions as "+t.cfg.transactionalID(t.id), err)
 	})
+	if err != nil || t.cfg.Group.alone() {
+		return err
+	}
+	return t.stillCurrent()
+}
+
+// stillCurrent waits for the end of a task whose place is another's by now: when the
+// transactional id was taken, the group may have gone on. Who has fenced this task
+// since then finds nothing of it in the log.
+func (t *task) stillCurrent() error {
+	var state connectorState
+	err := t.retryForever(t.stop, "read the config topic", func() error {
+		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
+		defer cancel()
+		err := t.stores.follower.sync(ctx, t.cfg.ConfigTopic.Name)
+		state, _ = t.stores.configs.connector(t.id.Connector)
+		return passingError("look for a newer generation of the task", err)
+	})
+	if err == nil && state.committed != t.committed {
+		<-t.stop.Done() // the reconciler has read it too and ends this run
+		err = context.Cause(t.stop)
+	}
+	return err
 }
 
 // fenceGenerations fences every task of the generation before the one that is to
-// run, once for each generation: its number of tasks may have been another. The
-// workers of a group leave it to their leader; a worker alone is the leader.
+// run, once for each generation: its number of tasks may have been another. Only
+// the leader does so.
 func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 	select {
 	case s.fencing <- struct{}{}:
@@ -55,15 +78,24 @@ func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 			}
 		}
 	}
-	return passingError("store that older tasks are fenced", s.configs.putFencing(ctx, connector, len(state.tasks)))
+	err := s.configs.putFencing(ctx, connector, len(state.tasks))
+	if errors.Is(err, ErrNotLeader) {
+		return connect.Retriable(err)
+	}
+	return passingError("store that older tasks are fenced", err)
 }
 
-// fenceTask takes the transactional id over, which ends what is open under it.
+// fenceTask takes the transactional id of a source task over.
 func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
+	return s.fence(ctx, s.cfg.transactionalID(id))
+}
+
+// fence takes a transactional id over, which ends what is open under it.
+func (s *stores) fence(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	req := kmsg.NewPtrInitProducerIDRequest()
-	req.TransactionalID = kmsg.StringPtr(s.cfg.transactionalID(id))
+	req.TransactionalID = kmsg.StringPtr(id)
 	req.TransactionTimeoutMillis = int32(time.Minute.Milliseconds())
 	req.ProducerID, req.ProducerEpoch = -1, -1
 	for {
@@ -72,7 +104,7 @@ func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
 		if !errors.Is(err, kerr.ConcurrentTransactions) || sleep(ctx, retryDelay/10) != nil {
-			return passingError("fence "+*req.TransactionalID, err)
+			return passingError("fence "+id, err)
 		}
 	}
 }

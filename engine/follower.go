@@ -34,7 +34,7 @@ func newFollower(ctx context.Context, cfg *Config, admin *kadm.Client, apply map
 	if err != nil {
 		return nil, err
 	}
-	f.client, err = kgo.NewClient(cfg.clientOpts("connect-follower-"+cfg.GroupID, kgo.ConsumePartitions(from),
+	f.client, err = kgo.NewClient(cfg.clientOpts(workerClient, "connect-follower-"+cfg.GroupID, kgo.ConsumePartitions(from),
 		kgo.KeepControlRecords(), // the end of a transaction counts as progress
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxWait(time.Second))...)

@@ -15,9 +15,10 @@ const abandonGrace = time.Second
 // instance is one run of a task. The reconciler owns it; the task's goroutines
 // see the contexts and the gate.
 type instance struct {
-	id         TaskID
-	config     map[string]string
-	generation int
+	id     TaskID
+	config map[string]string
+	// committed is the offset of the record that made config valid.
+	committed int64
 
 	// stop ends when the task should finish what it has and return.
 	stop    context.Context
@@ -29,13 +30,16 @@ type instance struct {
 	gate    gate
 	meter   *meters.Run
 	done    chan struct{} // closed when the task's goroutines are over
+	// gone is closed when the reconciler has done with it: it has stopped, or has
+	// been abandoned, and that is reported.
+	gone chan struct{}
 
 	stopping bool
 	failed   bool
 }
 
-func newInstance(id TaskID, config map[string]string, generation int, meter *meters.Run) *instance {
-	i := &instance{id: id, config: config, generation: generation, meter: meter, done: make(chan struct{})}
+func newInstance(id TaskID, config map[string]string, committed int64, meter *meters.Run) *instance {
+	i := &instance{id: id, config: config, committed: committed, meter: meter, done: make(chan struct{}), gone: make(chan struct{})}
 	i.kill, i.killNow = context.WithCancel(context.Background())
 	i.stop, i.stopNow = context.WithCancel(i.kill)
 	return i

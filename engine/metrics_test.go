@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connecttest"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
 	"github.com/sluice-data/sluice/internal/metrics"
@@ -170,6 +171,20 @@ func TestSinkMetrics(t *testing.T) {
 	awaitLines(t, r, `sluice_sink_committed_lag_records`+p0+` 0`, `sluice_sink_committed_lag_seconds`+p0+` 0`,
 		`kafka_connect_sink_task_offset_commit_completion_total`+at+` 2`, `kafka_connect_sink_task_offset_commit_seq_no`+at+` 2`,
 		`kafka_connect_sink_task_sink_record_active_count`+at+` 0`)
+}
+
+// TestTwoPhaseSinkMetrics counts commits that are transactions.
+func TestTwoPhaseSinkMetrics(t *testing.T) {
+	c, _ := embedded(t, t.TempDir())
+	enginetest.Produce(t, c, numbered("in", 0, 0, 25)...)
+	lake := connecttest.NewLake()
+	r, change := measured(quick)
+	w := enginetest.Start(t, c, change, lakePlugin(lake, nil))
+	w.Create(t, "snk", lakeConf())
+	awaitVisible(t, lake, 25)
+	awaitLines(t, r, `sluice_sink_committed_lag_records{connector="snk",task="0",topic="in",partition="0"} 0`,
+		`kafka_connect_sink_task_sink_record_active_count{connector="snk",task="0"} 0`,
+		`kafka_connect_connector_task_offset_commit_success_percentage{connector="snk",task="0"} 1`)
 }
 
 // TestLagOfAPausedSink grows though nothing is fetched.

@@ -90,8 +90,12 @@ func (w *Worker) sinkOffsets(ctx context.Context, name string, config map[string
 
 func sinkOffset(topic string, partition int32, offset int64) ConnectorOffset {
 	return ConnectorOffset{
-		Partition: fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic)),
+		Partition: sinkPartitionJSON(topic, partition),
 		Offset:    fmt.Appendf(nil, `{"kafka_offset":%d}`, offset)}
+}
+
+func sinkPartitionJSON(topic string, partition int32) []byte {
+	return fmt.Appendf(nil, `{"kafka_partition":%d,"kafka_topic":%s}`, partition, jsonString(topic))
 }
 
 // of returns the offsets of a source.
@@ -145,7 +149,7 @@ func (w *Worker) modifyOffsets(ctx context.Context, name string, offsets []Conne
 	if err != nil {
 		return "", offsetsError(name, "modify", err)
 	}
-	err = w.change(ctx, func() error {
+	err = w.asLeader(ctx, func() error {
 		now, err := w.stoppedConnector(ctx, name)
 		switch {
 		case err != nil:
@@ -176,18 +180,38 @@ func (w *Worker) stoppedConnector(ctx context.Context, name string) (connectorSt
 // awaitTasks waits for the tasks of a stopped connector to end, as long as they
 // have time to, and returns whether they have.
 func (w *Worker) awaitTasks(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.TaskShutdownTimeout+2*abandonGrace)
+	defer cancel()
 	idle := make(chan struct{})
 	w.reconciler.post(func(r *reconciler) { r.whenIdle(name, idle) })
-	t := time.NewTimer(w.cfg.TaskShutdownTimeout + 2*abandonGrace)
-	defer t.Stop()
 	select {
 	case <-idle:
-		return true
-	case <-t.C:
+		return w.awaitOthers(ctx, name)
 	case <-w.over:
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// awaitOthers waits for the tasks on other workers: each removes the status of its
+// own when that has ended.
+func (w *Worker) awaitOthers(ctx context.Context, name string) bool {
+	if w.cfg.Group.alone() {
+		return true
+	}
+	if w.stores.follower.sync(ctx, w.cfg.StatusTopic.Name) != nil {
+		return false
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for w.stores.statuses.runs(name, w.cfg.WorkerID) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // whenIdle closes a channel once no task of a connector runs here. One that was
@@ -216,6 +240,9 @@ type modification struct {
 	name   string
 	state  connectorState
 	reset  bool // all of them
+	// twoPhase: the sink has states that go with its offsets.
+	twoPhase bool
+	tasksMax int
 	// marks are a source's; partitions a sink's, with offset -1 for a reset.
 	marks      []connect.Mark
 	partitions []connect.PartitionOffset
@@ -251,9 +278,13 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 	if err != nil || d.err() != nil {
 		return false, firstError(err, d.err())
 	}
+	m.tasksMax = d.options.tasksMax
 	ctx, cancel := context.WithTimeout(ctx, alterTimeout)
 	defer cancel()
 	err = m.worker.plugins.call(ctx, d.spec, alterTimeout, func() (err error) {
+		if c, ok := d.config.(connect.SinkConfig); ok {
+			_, m.twoPhase = c.Sink().(connect.TwoPhase)
+		}
 		switch c := d.config.(type) {
 		case connect.SourceOffsetAlterer:
 			external, err = c.AlterOffsets(ctx, m.marks)
@@ -270,6 +301,9 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 
 func (m *modification) write(ctx context.Context) error {
 	if m.partitions != nil || m.worker.plugins.kind(m.state.config) == typeSink {
+		if m.twoPhase {
+			return m.writeTwoPhase(ctx)
+		}
 		return m.writeSink(ctx)
 	}
 	if len(m.marks) == 0 {

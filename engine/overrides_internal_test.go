@@ -80,7 +80,7 @@ func TestClientSettingsTakeEffect(t *testing.T) {
 				opts = s.opts()
 			}
 			cfg := Config{BootstrapServers: []string{"127.0.0.1:1"}}.withDefaults()
-			client, err := kgo.NewClient(cfg.clientOpts("default", opts...)...)
+			client, err := kgo.NewClient(cfg.clientOpts(workerClient, "default", opts...)...)
 			if err != nil {
 				t.Errorf("%s: %v", test.setting, err)
 				continue
@@ -97,7 +97,7 @@ func TestClientSettingsTakeEffect(t *testing.T) {
 func TestTransactionsNeedIdempotence(t *testing.T) {
 	s, _ := readSettings(t, producerClient, map[string]string{"enable.idempotence": "false", "transaction.timeout.ms": "5000"}, nil)
 	cfg := Config{BootstrapServers: []string{"127.0.0.1:1"}}.withDefaults()
-	client, err := kgo.NewClient(cfg.clientOpts("c", append([]kgo.Opt{kgo.TransactionalID("t")}, s.producerOpts(true)...)...)...)
+	client, err := kgo.NewClient(cfg.clientOpts(workerClient, "c", append([]kgo.Opt{kgo.TransactionalID("t")}, s.producerOpts(true)...)...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,7 +135,7 @@ func (o *sourceOffsets) write(ctx context.Context, s *stores, marks []connect.Ma
 	if err := s.write(ctx, first...); err != nil {
 		return err
 	}
-	if _, err := s.produce(ctx, own); err != nil {
+	if _, err := produce(ctx, s.client, own); err != nil {
 		return err
 	}
 	if err := s.write(ctx, last...); err != nil {
@@ -159,7 +159,7 @@ func (s *sourceTask) dropCopies(marks []connect.Mark) error {
 	if len(tombstones) == 0 {
 		return nil
 	}
-	if _, err := s.stores.produce(s.kill, tombstones); err != nil {
+	if _, err := produce(s.kill, s.stores.client, tombstones); err != nil {
 		return fmt.Errorf("remove offsets from the worker's offset topic: %w", err)
 	}
 	return nil

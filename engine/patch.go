@@ -36,7 +36,7 @@ func (w *Worker) tryPatch(ctx context.Context, name string, set map[string]strin
 		return ConnectorInfo{}, false, err
 	}
 	done := false
-	err = w.change(ctx, func() error {
+	err = w.asLeader(ctx, func() error {
 		now, err := w.connector(ctx, name)
 		if err != nil || !maps.Equal(now.config, before.config) {
 			return err

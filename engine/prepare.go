@@ -29,10 +29,12 @@ func (r *reconciler) prepare(c *connector, want connectorState) {
 		r.forgetRestarts(c, connectorInstance)
 	}
 	watched := c.again && c.prepared == want.revision
-	c.preparing, c.again = true, false
+	ctx, stop := context.WithCancel(r.lifetime)
+	c.preparing, c.again, c.stopPreparing = true, false, stop
 	r.background.Go(func() {
+		defer stop()
 		sum := r.plugins.providers.resolve(want.config).sum
-		d, err := r.prepareTasks(r.lifetime, c.name, want)
+		d, err := r.prepareTasks(ctx, c.name, want)
 		if watched {
 			d = nil // what watches goes on
 		}
@@ -71,6 +73,11 @@ func (r *reconciler) restartConnector(c *connector) {
 // after an error, and when it is watched already.
 func (r *reconciler) connectorPrepared(c *connector, revision int64, d *definition, err error) {
 	c.preparing = false
+	if c.unwanted { // it went to another worker, and may have come back
+		c.unwanted = false
+		r.reconcile(c.name)
+		return
+	}
 	if r.draining || r.connectors[c.name] != c || errors.Is(err, context.Canceled) {
 		return
 	}
@@ -107,7 +114,7 @@ func (r *reconciler) prepareTasks(ctx context.Context, name string, want connect
 		if !ok || now.revision != want.revision || now.target != TargetStarted {
 			return nil, nil
 		}
-		if err = r.stores.configs.putTasks(ctx, name, tasks); err == nil {
+		if err = r.group.putTasks(ctx, name, tasks); err == nil {
 			trouble.over()
 			return d, nil
 		}

@@ -7,19 +7,21 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/clientconfig"
 )
 
 // workerOptions are a worker's properties as they are read.
 type workerOptions struct {
 	cfg                                    Config
-	replication                            [3]int16
+	replication                            [4]int16
 	offsetPartitions, statusPartitions     int
-	advertisedHost, advertisedListener     string
-	advertisedPort                         int
-	securityProtocol, pluginPath           string
+	pluginPath                             string
+	client                                 clientconfig.Settings
+	own                                    clientSettings
 	providers, restExtensions              []string
 	topicCreation                          bool
 	topicTracking, topicReset, autoRestart bool
+	signatures                             []string
 }
 
 // ParseProperties reads a worker's properties, under Kafka Connect's names, and
@@ -67,6 +69,7 @@ func UnknownProperties(properties map[string]string) []connect.UnknownOption {
 	var o workerOptions
 	var d connect.Def
 	o.define(&d)
+	defineClients(&d)
 	return d.Unknown(properties)
 }
 
@@ -82,9 +85,9 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "offset.flush.interval.ms", Var: &c.OffsetFlushInterval, Default: "60000", Check: positive(&c.OffsetFlushInterval), Doc: "How often a sink's offsets are committed."},
 		connect.Option{Name: "offset.flush.timeout.ms", Var: &c.OffsetFlushTimeout, Default: "5000", Check: positive(&c.OffsetFlushTimeout), Doc: "How long one commit of offsets may take."},
 		connect.Option{Name: "listeners", Var: &c.Listeners, Default: "http://:8083", Doc: "Listeners of the REST API."},
-		connect.Option{Name: "rest.advertised.host.name", Var: &o.advertisedHost, NoDefault: true, Doc: "Host of worker_id."},
-		connect.Option{Name: "rest.advertised.port", Var: &o.advertisedPort, NoDefault: true, Doc: "Port of worker_id."},
-		connect.Option{Name: "rest.advertised.listener", Var: &o.advertisedListener, NoDefault: true, OneOf: []string{"http"}, Doc: "Protocol of worker_id."},
+		connect.Option{Name: "rest.advertised.host.name", Var: &c.AdvertisedHost, NoDefault: true, Doc: "Host at which other workers reach this one, and of worker_id."},
+		connect.Option{Name: "rest.advertised.port", Var: &c.AdvertisedPort, NoDefault: true, Check: portNumber(&c.AdvertisedPort), Doc: "Port at which other workers reach this one, and of worker_id."},
+		connect.Option{Name: "rest.advertised.listener", Var: &c.AdvertisedListener, NoDefault: true, OneOf: []string{"http", "https"}, Doc: "Protocol by which other workers reach this one."},
 	)
 	d.Add(
 		connect.Option{Name: "topic.tracking.enable", Var: &o.topicTracking, Default: "true", Doc: "Whether the topics that connectors use are noted."},
@@ -98,11 +101,12 @@ func (o *workerOptions) define(d *connect.Def) {
 		connect.Option{Name: "topic.creation.enable", Var: &o.topicCreation, Default: "true", Doc: "Whether topics of sources are created as their topic.creation.* options say."},
 	)
 	o.defineTopics(d)
+	o.defineGroup(d)
+	o.defineOwn(d)
 	o.defineRefused(d)
 	d.Ignore("key.converter.*", "value.converter.*", "header.converter.*", "plugin.path", "plugin.discovery", "metrics.*", "metric.reporters",
-		"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "connect.protocol", "scheduled.rebalance.max.delay.ms",
-		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.*", "connections.max.idle.ms", "metadata.max.age.ms", "request.timeout.ms",
-		"internal.*", "config.providers.*", "offset.storage.file.filename", "client.id")
+		"inter.worker.key.size",
+		"internal.*", "config.providers.*", "offset.storage.file.filename")
 }
 
 func (o *workerOptions) defineTopics(d *connect.Def) {
@@ -111,7 +115,8 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 		name   string
 		target *InternalTopic
 		def    string
-	}{{"config", &c.ConfigTopic, "connect-configs"}, {"offset", &c.OffsetTopic, "connect-offsets"}, {"status", &c.StatusTopic, "connect-status"}} {
+	}{{"config", &c.ConfigTopic, "connect-configs"}, {"offset", &c.OffsetTopic, "connect-offsets"}, {"status", &c.StatusTopic, "connect-status"},
+		{"sink.state", &c.SinkStateTopic, "connect-sink-state"}} {
 		d.Add(connect.Option{Name: t.name + ".storage.topic", Var: &t.target.Name, Default: t.def, Check: topicName(&t.target.Name), Doc: "Topic of the " + t.name + "s."},
 			connect.Option{Name: t.name + ".storage.replication.factor", Var: &o.replication[i], Default: "-1", Check: replication(&o.replication[i]), Doc: "Replicas when the topic is created; -1: the cluster's default."})
 	}
@@ -123,12 +128,22 @@ func (o *workerOptions) defineTopics(d *connect.Def) {
 // defineRefused declares what must not be ignored silently.
 func (o *workerOptions) defineRefused(d *connect.Def) {
 	d.Add(
-		connect.Option{Name: "security.protocol", Var: &o.securityProtocol, Default: "PLAINTEXT", OneOf: []string{"PLAINTEXT"}, Doc: "Protocol to the cluster. Only PLAINTEXT in this version."},
 		connect.Option{Name: "exactly.once.source.support", Var: &o.cfg.ExactlyOnceSource, NoDefault: true, OneOf: []string{ExactlyOnceDisabled, ExactlyOncePreparing, ExactlyOnceEnabled},
 			Doc: "Whether sources write records and offsets in transactions (KIP-618): enabled by default on the embedded log, disabled on an external cluster."},
+		connect.Option{Name: "exactly.once.sink.support", Var: &o.cfg.ExactlyOnceSink, Default: ExactlyOnceEnabled, OneOf: []string{ExactlyOnceDisabled, ExactlyOnceEnabled},
+			Doc: "Whether sinks that can (S3) commit their output and their consumer offsets in transactions (KIP-447). It needs the right to write to the transactional ids <group.id>-<connector>-<task>-sink."},
 		connect.Option{Name: "config.providers", Var: &o.providers, Doc: "Names of providers for ${name:path:key} in configs; config.providers.<name>.class and .param.* belong to each."},
 		connect.Option{Name: "rest.extension.classes", Var: &o.restExtensions, Check: notAvailable(func() bool { return len(o.restExtensions) > 0 }, "REST extensions"), Doc: "Not available in this version."},
 	)
+}
+
+func portNumber(v *int) func() error {
+	return func() error {
+		if *v < 1 || *v > 1<<16-1 {
+			return errors.New("Value must be between 1 and 65535")
+		}
+		return nil
+	}
 }
 
 func topicName(v *string) func() error {
@@ -153,20 +168,24 @@ func (o *workerOptions) config(properties map[string]string) (Config, error) {
 	c := o.cfg
 	c.TopicCreationDisabled = !o.topicCreation
 	c.TopicTrackingDisabled, c.TopicResetDisabled, c.AutoRestartDisabled = !o.topicTracking, !o.topicReset, !o.autoRestart
-	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic} {
+	for i, t := range []*InternalTopic{&c.ConfigTopic, &c.OffsetTopic, &c.StatusTopic, &c.SinkStateTopic} {
 		t.ReplicationFactor = o.replication[i]
 		t.Settings = takeSettings(properties, storageTopics[i])
 	}
 	c.ConfigTopic.Partitions, c.OffsetTopic.Partitions, c.StatusTopic.Partitions = 1, int32(o.offsetPartitions), int32(o.statusPartitions)
+	c.SinkStateTopic.Partitions = 1
 	c.KeyConverter.Settings, c.ValueConverter.Settings, c.HeaderConverter.Settings = properties, properties, properties
-	var err error
-	c.WorkerID, err = o.workerID()
-	return c, err
+	if c.Group.MaxDelay == 0 {
+		c.Group.MaxDelay = -1 // the zero value means the default
+	}
+	id, err := o.workerID()
+	c.WorkerID = id
+	return c, errors.Join(err, o.clients(&c, properties))
 }
 
 // workerID is the advertised host:port: what is set, else the first listener.
 func (o *workerOptions) workerID() (string, error) {
-	host, port := o.advertisedHost, o.advertisedPort
+	host, port := o.cfg.AdvertisedHost, o.cfg.AdvertisedPort
 	if len(o.cfg.Listeners) > 0 {
 		u, err := url.Parse(o.cfg.Listeners[0])
 		if err != nil || u.Scheme != "http" {

@@ -32,7 +32,7 @@ func TestParseProperties(t *testing.T) {
 }
 
 func TestParsePropertiesReturnsAllErrors(t *testing.T) {
-	_, err := ParseProperties(map[string]string{"offset.storage.partitions": "0", "status.storage.topic": "a b", "security.protocol": "SASL_SSL",
+	_, err := ParseProperties(map[string]string{"offset.storage.partitions": "0", "status.storage.topic": "a b", "security.protocol": "SASL",
 		"config.providers": "file", "offset.flush.interval.ms": "soon", "key.converter": "Avro"})
 	for _, option := range []string{"offset.storage.partitions", "status.storage.topic", "security.protocol", "config.providers.file", "offset.flush.interval.ms", "key.converter"} {
 		if err == nil || !strings.Contains(err.Error(), "configuration "+option) {

@@ -7,9 +7,9 @@ import (
 )
 
 // startTask runs a task in goroutines of its own.
-func (r *reconciler) startTask(c *connector, number int, config map[string]string, paused bool) {
-	r.generation++
-	i := newInstance(TaskID{c.name, number}, config, r.generation, r.meters.Task(c.name, number).Begin())
+func (r *reconciler) startTask(c *connector, number int, want connectorState, paused bool) {
+	i := newInstance(TaskID{c.name, number}, want.tasks[number], want.committed, r.meters.Task(c.name, number).Begin())
+	r.noteReferences(c, want)
 	i.gate.set(paused)
 	c.tasks[number] = i
 	c.began(number)
@@ -58,7 +58,7 @@ func (r *reconciler) stopTasks(c *connector) {
 func (r *reconciler) stopTask(i *instance) {
 	i.stopping = true
 	r.background.Go(func() {
-		stopped := i.shutdown(r.cfg.TaskShutdownTimeout)
+		stopped := i.shutdown(r.cfg.stopTimeout())
 		r.post(func(r *reconciler) { r.taskStopped(i, stopped) })
 	})
 }
@@ -66,14 +66,16 @@ func (r *reconciler) stopTask(i *instance) {
 func (r *reconciler) taskStopped(i *instance, stopped bool) {
 	if !stopped {
 		r.cfg.Logger.Warn("task did not stop in time and is left to itself", logConnector, i.id.Connector, logTask, i.id.Task,
-			"timeout", r.cfg.TaskShutdownTimeout)
+			"timeout", r.cfg.stopTimeout())
 	}
+	defer close(i.gone)
 	c := r.connectors[i.id.Connector]
 	if c == nil || c.tasks[i.id.Task] != i {
 		return
 	}
 	delete(c.tasks, i.id.Task)
 	c.tellIdle()
+	r.reportGone(i)
 	r.reconcile(c.name)
 	if c.tasks[i.id.Task] == nil { // it was not a restart
 		r.meters.ForgetTask(i.id.Connector, i.id.Task)
@@ -87,7 +89,7 @@ func (r *reconciler) restart(name string, req restartRequest) {
 	if c == nil || !ok || r.draining {
 		return
 	}
-	if (!req.OnlyFailed || c.state == Failed) && want.target == TargetStarted {
+	if (!req.OnlyFailed || c.state == Failed) && want.target == TargetStarted && c.mine {
 		r.forgetRestarts(c, connectorInstance)
 		r.unwatch(c)
 		c.prepared = -1
@@ -102,6 +104,16 @@ func (r *reconciler) restart(name string, req restartRequest) {
 		}
 	}
 	r.reconcile(name)
+}
+
+// restartOne restarts one task when a user asks for it, and returns whether it is
+// this worker's.
+func (r *reconciler) restartOne(id TaskID) bool {
+	if c := r.connectors[id.Connector]; c != nil && c.tasks[id.Task] != nil {
+		r.forgetRestarts(c, id.Task)
+		r.restartTask(c.tasks[id.Task])
+	}
+	return r.owned.task(id)
 }
 
 func (r *reconciler) restartTask(i *instance) {
@@ -135,11 +147,11 @@ func (r *reconciler) drain(giveUp context.CancelFunc) {
 func (r *reconciler) reportUnassigned() {
 	for _, c := range r.connectors {
 		if c.state == Running || c.state == Paused {
-			r.stores.statuses.putConnector(c.name, Unassigned, "")
+			r.stores.statuses.putConnectorSafely(c.name, r.owned.generation, Unassigned, "")
 		}
 		for _, i := range c.tasks {
 			if !i.failed {
-				r.stores.statuses.putTask(i.id, i.generation, Unassigned, "")
+				r.stores.statuses.putTaskSafely(i.id, r.owned.generation, Unassigned, "")
 			}
 		}
 	}

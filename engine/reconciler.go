@@ -17,10 +17,14 @@ type reconciler struct {
 	plugins *plugins
 
 	connectors map[string]*connector
-	generation int // of the last instance
+	owned      ownership
 	ledger     restartLedger
 	meters     meters.Worker
 	draining   bool
+	// over is closed when run returns: no event is handled any more.
+	over chan struct{}
+	// group takes what connectors need stored; set before run.
+	group *group
 
 	// background are the goroutines that the reconciler started and that will
 	// end by themselves: waits for stopping tasks, preparations.
@@ -40,12 +44,16 @@ type event func(*reconciler)
 // tasks still do.
 type connector struct {
 	name      string
+	mine      bool  // the connector's instance runs here, not just tasks
 	prepared  int64 // revision that tasks were made from, -1: none
 	asked     int64 // revision that was prepared last, with success or without
 	again     bool  // the tasks may have to be others: split once more
 	preparing bool
-	failed    error // of the last preparation
-	state     State // reported last
+	// stopPreparing ends a preparation whose result nobody wants any more.
+	stopPreparing context.CancelFunc
+	unwanted      bool
+	failed        error // of the last preparation
+	state         State // reported last
 	// sum is of the values that references in the config had when it was prepared.
 	sum   [sha256.Size]byte
 	tasks map[int]*instance
@@ -56,7 +64,11 @@ type connector struct {
 }
 
 func newReconciler(cfg *Config, p *plugins) *reconciler {
-	return &reconciler{cfg: cfg, plugins: p, connectors: make(map[string]*connector), posted: make(chan struct{}, 1)}
+	r := &reconciler{cfg: cfg, plugins: p, connectors: make(map[string]*connector), over: make(chan struct{}), posted: make(chan struct{}, 1)}
+	if cfg.Group.alone() {
+		r.owned = aloneOwnership()
+	}
+	return r
 }
 
 // post adds an event. It never blocks. The queue is as long as there are
@@ -88,6 +100,7 @@ func (r *reconciler) changed(c configChange) {
 
 // run works until ctx ends, then stops all tasks and returns when they have.
 func (r *reconciler) run(ctx context.Context) {
+	defer close(r.over)
 	lifetime, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.lifetime = lifetime
@@ -115,11 +128,7 @@ func (r *reconciler) start() {
 	for _, name := range r.stores.configs.names() {
 		r.reconcile(name)
 	}
-	for _, name := range r.stores.statuses.names() {
-		if _, ok := r.stores.configs.connector(name); !ok {
-			r.forgetStatus(name)
-		}
-	}
+	r.forgetDeleted()
 }
 
 func (r *reconciler) handleAll() {
@@ -143,10 +152,17 @@ func (r *reconciler) reconcile(name string) {
 	case !ok:
 		r.remove(c)
 		return
+	case c == nil && !r.owned.anyOf(name):
+		return
 	case c == nil:
 		c = &connector{name: name, prepared: -1, asked: -1, tasks: make(map[int]*instance)}
 		r.connectors[name] = c
 	}
+	if r.disown(c); !r.owned.anyOf(name) {
+		r.forgetEmpty(c)
+		return
+	}
+	c.mine = r.owned.connector(name)
 	switch want.target {
 	case TargetStopped:
 		r.reconcileStopped(c)
@@ -155,7 +171,9 @@ func (r *reconciler) reconcile(name string) {
 		r.report(c, Paused, "")
 		r.reconcileTasks(c, want)
 	default:
-		r.prepare(c, want)
+		if c.mine {
+			r.prepare(c, want)
+		}
 		r.reconcileTasks(c, want)
 	}
 }
@@ -169,11 +187,18 @@ func (r *reconciler) remove(c *connector) {
 	r.forgetAllRestarts(c)
 	r.stopTasks(c)
 	if len(c.tasks) == 0 {
+		r.forgetEmpty(c)
+		r.forgetStatus(c.name)
+		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
+	}
+}
+
+// forgetEmpty forgets a connector of which nothing runs here any more.
+func (r *reconciler) forgetEmpty(c *connector) {
+	if len(c.tasks) == 0 {
 		c.tellIdle()
 		delete(r.connectors, c.name)
 		r.meters.ForgetConnector(c.name)
-		r.forgetStatus(c.name)
-		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
 	}
 }
 
@@ -200,26 +225,40 @@ func (r *reconciler) reconcileTasks(c *connector, want connectorState) {
 	for n, i := range c.tasks {
 		switch {
 		case i.stopping:
-		case n >= len(want.tasks) || !maps.Equal(i.config, want.tasks[n]):
+		case n >= len(want.tasks) || r.outdated(i, want):
 			r.forgetRestarts(c, n)
 			r.stopTask(i)
 		case i.gate.set(paused) && !i.failed:
 			r.reportTask(i, i.state(paused), "")
 		}
 	}
-	for n, config := range want.tasks {
-		if c.tasks[n] == nil {
-			r.startTask(c, n, config, paused)
+	for n := range want.tasks {
+		if c.tasks[n] == nil && r.owned.task(TaskID{c.name, n}) {
+			r.startTask(c, n, want, paused)
 		}
 	}
 	r.forgetTasks(c, len(want.tasks))
 }
 
+// outdated tells whether a task has to run anew. One that writes in transactions
+// does even when just the others have changed: the leader fences every task of
+// the generation before (KIP-618).
+func (r *reconciler) outdated(i *instance, want connectorState) bool {
+	if !maps.Equal(i.config, want.tasks[i.id.Task]) {
+		return true
+	}
+	return i.committed != want.committed && r.cfg.ExactlyOnceSource == ExactlyOnceEnabled && r.plugins.kind(want.config) == typeSource
+}
+
 // forgetTasks removes the status of tasks that are no more, from a number on.
+// What still runs on another worker is left to that one.
 func (r *reconciler) forgetTasks(c *connector, from int) {
+	if !c.mine {
+		return
+	}
 	for _, n := range r.stores.statuses.taskNumbers(c.name) {
-		if n >= from && c.tasks[n] == nil {
-			r.stores.statuses.deleteTask(TaskID{c.name, n})
+		if id := (TaskID{c.name, n}); n >= from && c.tasks[n] == nil && !r.runsElsewhere(id) {
+			r.stores.statuses.deleteTask(id)
 		}
 	}
 }
@@ -233,17 +272,25 @@ func (i *instance) state(paused bool) State {
 
 // report writes the connector's state when it is another one.
 func (r *reconciler) report(c *connector, state State, trace string) {
-	if c.state == state {
+	if c.state == state || !c.mine {
 		return
 	}
 	c.state = state
 	r.meters.SetConnectorState(c.name, string(state))
-	r.stores.statuses.putConnector(c.name, state, trace)
+	if state == Failed {
+		r.stores.statuses.putConnectorSafely(c.name, r.owned.generation, state, trace)
+	} else {
+		r.stores.statuses.putConnector(c.name, r.owned.generation, state, trace)
+	}
 	r.cfg.Logger.Info("connector state", logConnector, c.name, "state", state)
 }
 
 func (r *reconciler) reportTask(i *instance, state State, trace string) {
 	r.meters.SetTaskState(i.id.Connector, i.id.Task, string(state))
-	r.stores.statuses.putTask(i.id, i.generation, state, trace)
+	if state == Failed {
+		r.stores.statuses.putTaskSafely(i.id, r.owned.generation, state, trace)
+	} else {
+		r.stores.statuses.putTask(i.id, r.owned.generation, state, trace)
+	}
 	r.cfg.Logger.Info("task state", logConnector, i.id.Connector, logTask, i.id.Task, "state", state)
 }

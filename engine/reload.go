@@ -46,6 +46,10 @@ func (r *reconciler) compareReferences(name string) {
 // reload restarts a connector that was prepared with other values.
 func (r *reconciler) reload(name string, revision int64, sum [sha256.Size]byte) {
 	c := r.connectors[name]
+	if c != nil && !c.mine {
+		r.reloadTasks(c, sum)
+		return
+	}
 	if c == nil || c.preparing || c.prepared != revision || c.sum == sum {
 		return
 	}

@@ -20,6 +20,9 @@ const (
 	sinkBatchBytes = 16 << 20
 	// flushInterval is how often a connect.Flusher is asked.
 	flushInterval = time.Second
+	// prepareInterval is how often a connect.TwoPhase is asked. Output becomes
+	// visible at the tick after it was due.
+	prepareInterval = 500 * time.Millisecond
 	// leaveTimeout bounds leaving the consumer group.
 	leaveTimeout = 2 * time.Second
 )
@@ -41,6 +44,8 @@ type sinkTask struct {
 	sink     connect.Sink
 	flusher  connect.Flusher  // nil: Write makes durable
 	assigner connect.Assigner // may be nil
+	twoPhase connect.TwoPhase // may be nil
+	txn      *sinkTransaction // nil: consumer offsets are committed alone
 	client   *kgo.Client
 
 	changed    connect.Record // the fetcher's: a record before the batch has it
@@ -54,6 +59,7 @@ type sinkTask struct {
 	held       *sinkBatch                                // the writer's: came while the connector was paused
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
 	letters    *deadLetters                              // nil: no dead letter queue
+	unapplied  bool                                      // the writer's: what was committed last is not visible yet
 
 	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
 	polled   atomic.Int64
@@ -125,6 +131,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 		s.sink = sink
 		s.flusher, _ = sink.(connect.Flusher)
 		s.assigner, _ = sink.(connect.Assigner)
+		s.twoPhase, _ = sink.(connect.TwoPhase)
 		s.meter.Opened()
 		return nil
 	})
@@ -135,14 +142,20 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 }
 
 func (s *sinkTask) context() connect.SinkContext {
-	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report}
+	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report,
+		ExactlyOnce: s.cfg.ExactlyOnceSink == ExactlyOnceEnabled}
 }
 
 // consume joins the group, writes what comes and leaves the group.
 func (s *sinkTask) consume() error {
 	lifetime, end := context.WithCancel(s.kill)
 	defer end()
-	var err error
+	// Before the task is in the group: what an earlier run of it has open ends.
+	endTransactions, err := s.beginTransactions()
+	if err != nil {
+		return stopped(s.stop, err)
+	}
+	defer endTransactions()
 	if s.client, err = kgo.NewClient(s.consumerOpts(lifetime)...); err != nil {
 		return fmt.Errorf("make the kafka consumer: %w", err)
 	}
@@ -181,20 +194,23 @@ func (s *sinkTask) awaitFetcher(over <-chan struct{}) (err error) {
 
 // leave leaves the group, within bounds when the cluster does not answer. The
 // client itself never does so for a static member. The member id is told too, so
-// that a task that was abandoned cannot throw out the one that took its place.
+// that a task that was abandoned cannot throw out the one that took its place. One
+// that stops while it still joins has none: then the instance id has to do.
 func (s *sinkTask) leave(end context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(s.kill, leaveTimeout)
 	defer cancel()
-	if id, _ := s.client.GroupMetadata(); id != "" {
+	id, _ := s.client.GroupMetadata()
+	_ = s.client.LeaveGroupContext(ctx) // it does not join any more
+	if id != "" || s.kill.Err() == nil {
 		member := kmsg.NewLeaveGroupRequestMember()
 		member.MemberID, member.InstanceID = id, kmsg.StringPtr(s.instanceID())
 		req := kmsg.NewPtrLeaveGroupRequest()
 		req.Group, req.Members = s.group(), []kmsg.LeaveGroupRequestMember{member}
 		_, _ = req.RequestWith(ctx, s.client) // otherwise the session ends by its timeout
 	}
-	_ = s.client.LeaveGroupContext(ctx)
 	end()
 	s.client.CloseAllowingRebalance()
+	s.client.AllowRebalance() // closing polls once more, which the client's own goroutines may wait for
 }
 
 // instanceID makes the task a static member of its group (KIP-345): after kill -9
@@ -206,7 +222,7 @@ func (s *sinkTask) instanceID() string {
 
 func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 	o := &s.def.options
-	opts := s.cfg.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
+	opts := s.cfg.clientOpts(consumerClient, fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
 	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
@@ -230,20 +246,17 @@ func (s *sinkTask) group() string {
 // writeAll is the writer's loop. It ends with nil when the task stops or the
 // fetcher has failed.
 func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
-	interval := flushInterval
-	if s.flusher == nil {
-		interval = s.cfg.OffsetFlushInterval
-	}
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(s.flushInterval())
 	defer tick.Stop()
 	for {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
-		if resumed != nil || s.held != nil {
+		// What waits for Apply has a limit, as long as nothing is added to it (I5).
+		if resumed != nil || s.held != nil || s.unapplied {
 			filled = nil
 		}
 		var err error
-		if b := s.held; b != nil && resumed == nil {
+		if b := s.held; b != nil && resumed == nil && !s.unapplied {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {
@@ -256,6 +269,16 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 			return err
 		}
 	}
+}
+
+func (s *sinkTask) flushInterval() time.Duration {
+	switch {
+	case s.twoPhase != nil:
+		return min(prepareInterval, s.cfg.OffsetFlushInterval)
+	case s.flusher != nil:
+		return flushInterval
+	}
+	return s.cfg.OffsetFlushInterval
 }
 
 // writeNext waits for the next thing to do and does it.
@@ -281,19 +304,29 @@ func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, 
 }
 
 // finish makes durable and commits what was written, before the sink is closed.
-// After a failure the sink is not asked any more.
+// After a failure the sink is not asked any more. Half of the time that the task
+// has is left for the group, which waits for its session otherwise.
 func (s *sinkTask) finish(healthy bool) error {
 	if !healthy {
 		return s.commit(s.kill)
 	}
+	trying, cancel := context.WithTimeout(s.kill, s.cfg.TaskShutdownTimeout/2)
+	defer cancel()
 	retry := backoff{limit: time.Second}
 	for {
-		err := s.flush(s.kill)
+		err := s.flushLast(s.kill)
 		if err == nil || !connect.IsRetriable(err) || s.kill.Err() != nil {
 			return firstError(err, s.commit(s.kill))
 		}
-		if sleep(s.kill, retry.next()) != nil {
+		if sleep(trying, retry.next()) != nil {
 			return s.commit(s.kill)
 		}
 	}
+}
+
+func (s *sinkTask) flushLast(ctx context.Context) error {
+	if s.twoPhase != nil {
+		return s.lastPhases(ctx)
+	}
+	return s.flush(ctx)
 }

@@ -17,7 +17,7 @@ import (
 // means.
 func (c *Config) internalTopicsRegex() string {
 	q := regexp.QuoteMeta
-	return "^(?:" + q(c.ConfigTopic.Name) + "|" + q(c.OffsetTopic.Name) + "|" + q(c.StatusTopic.Name) + ")$"
+	return "^(?:" + q(c.ConfigTopic.Name) + "|" + q(c.OffsetTopic.Name) + "|" + q(c.StatusTopic.Name) + "|" + q(c.SinkStateTopic.Name) + ")$"
 }
 
 // fetchAll polls and converts until ctx ends, or a record cannot be converted.

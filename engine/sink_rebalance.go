@@ -91,7 +91,7 @@ func (s *sinkTask) remove(rb rebalance) error {
 		return nil
 	}
 	if !rb.lost {
-		if err := s.flushAndCommit(s.kill); err != nil {
+		if err := s.flushRemoved(); err != nil {
 			return err
 		}
 	}
@@ -112,6 +112,14 @@ func (s *sinkTask) remove(rb rebalance) error {
 	return nil
 }
 
+// flushRemoved is flushAndCommit for partitions that are still this task's.
+func (s *sinkTask) flushRemoved() error {
+	if s.twoPhase != nil {
+		return s.tryPhases(s.lastPhases(s.kill))
+	}
+	return s.flushAndCommit(s.kill)
+}
+
 // add starts partitions. One that is known already was assigned by a session
 // that ended before it was fetched.
 func (s *sinkTask) add(added []connect.PartitionOffset) error {
@@ -129,6 +137,11 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 			return err
 		}
 	}
+	if s.twoPhase != nil {
+		if err := s.restore(fresh); err != nil {
+			return err
+		}
+	}
 	s.watchLagOf(fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +153,7 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 	return nil
 }
 
-// followed calls Assign or Revoke until it does not fail with what can pass.
+// followed calls Assign, Restore or Revoke until it does not fail with what can pass.
 func (s *sinkTask) followed(what string, f func() error) error {
 	err := s.retryForever(s.stop, what+" partitions", f)
 	switch {

@@ -236,6 +236,12 @@ func produceToFour(t *testing.T, c *enginetest.Cluster, from, to int) {
 }
 
 func TestSinkRebalance(t *testing.T) {
+	for _, assignor := range []string{"CooperativeStickyAssignor", "RoundRobinAssignor"} { // the second takes all partitions away first
+		t.Run(assignor, func(t *testing.T) { testSinkRebalance(t, assignor) })
+	}
+}
+
+func testSinkRebalance(t *testing.T, assignor string) {
 	enginetest.NoLeaks(t)
 	c := enginetest.Fake(t)
 	admin := kadm.NewClient(enginetest.Client(t, c))
@@ -304,7 +310,7 @@ func TestSinkRebalance(t *testing.T) {
 			},
 		}
 	}))
-	w.Create(t, "snk", sinkConf())
+	w.Create(t, "snk", sinkConf("consumer.override.partition.assignment.strategy", assignor))
 	owned := func(n int) func() bool {
 		return func() bool {
 			mu.Lock()
@@ -318,7 +324,7 @@ func TestSinkRebalance(t *testing.T) {
 	}
 	complaint := func() string { return fmt.Sprint("owners: ", owners) }
 	enginetest.Eventually(t, owned(1), complaint)
-	if _, _, err := w.PutConfig(t.Context(), "snk", sinkConf("tasks.max", "2")); err != nil {
+	if _, _, err := w.PutConfig(t.Context(), "snk", sinkConf("consumer.override.partition.assignment.strategy", assignor, "tasks.max", "2")); err != nil {
 		t.Fatal(err)
 	}
 	enginetest.Eventually(t, owned(2), complaint)

@@ -29,7 +29,7 @@ func (s *sinkTask) writeBatch(b *sinkBatch) error {
 	}
 	p := s.partitions[b.batch.From]
 	p.written = b.next
-	if s.flusher == nil {
+	if s.flusher == nil && s.twoPhase == nil {
 		p.durable = b.next
 	}
 	return nil
@@ -92,6 +92,9 @@ func (s *sinkTask) waitToRetry(d time.Duration) error {
 // flushAndCommit does what is due once in a while. What can pass is tried again
 // next time.
 func (s *sinkTask) flushAndCommit(ctx context.Context) error {
+	if s.twoPhase != nil {
+		return s.tryPhases(s.phases(ctx))
+	}
 	err := s.flush(ctx)
 	if err != nil && !connect.IsRetriable(err) {
 		return err

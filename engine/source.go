@@ -110,7 +110,7 @@ func (t *task) producerOpts(transactional bool) []kgo.Opt {
 	if transactional {
 		opts = append(opts, t.transactionOpts()...)
 	}
-	return t.cfg.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
+	return t.cfg.clientOpts(producerClient, fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
 		append(opts, t.def.options.producer.producerOpts(transactional)...)...)
 }
 

@@ -107,6 +107,18 @@ func (s *statusStore) task(id TaskID) (statusRecord, bool) {
 	return status, ok
 }
 
+// runs tells whether a worker but one says that it runs a task of a connector.
+func (s *statusStore) runs(connector, but string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, status := range s.tasks[connector] {
+		if status.WorkerID != but && status.State.runs() {
+			return true
+		}
+	}
+	return false
+}
+
 // taskNumbers returns the numbers of the tasks that have a status, in order.
 func (s *statusStore) taskNumbers(connector string) []int {
 	s.mu.Lock()
@@ -123,12 +135,36 @@ func (s *statusStore) names() []string {
 	return slices.Compact(names)
 }
 
-func (s *statusStore) putConnector(name string, state State, trace string) {
-	s.put(connectorStatusPrefix+name, s.value(state, trace, 0))
+// putConnector writes a connector's status; generation is that of the group.
+func (s *statusStore) putConnector(name string, generation int, state State, trace string) {
+	s.put(connectorStatusPrefix+name, s.value(s.stores.cfg.WorkerID, state, trace, generation))
 }
 
 func (s *statusStore) putTask(id TaskID, generation int, state State, trace string) {
-	s.put(taskKey(id), s.value(state, trace, generation))
+	s.put(taskKey(id), s.value(s.stores.cfg.WorkerID, state, trace, generation))
+}
+
+// putConnectorSafely drops the status when a worker of a newer generation has
+// written one: the connector is that one's now.
+func (s *statusStore) putConnectorSafely(name string, generation int, state State, trace string) {
+	if now, ok := s.connector(name); !ok || s.mayReplace(now, generation) {
+		s.putConnector(name, generation, state, trace)
+	}
+}
+
+func (s *statusStore) putTaskSafely(id TaskID, generation int, state State, trace string) {
+	if now, ok := s.task(id); !ok || s.mayReplace(now, generation) {
+		s.putTask(id, generation, state, trace)
+	}
+}
+
+func (s *statusStore) mayReplace(now statusRecord, generation int) bool {
+	return s.stores.cfg.Group.alone() || now.WorkerID == s.stores.cfg.WorkerID || now.Generation <= generation
+}
+
+// putAs writes the status of what another worker ran.
+func (s *statusStore) putAs(key, workerID string, generation int, state State) {
+	s.put(key, s.value(workerID, state, "", generation))
 }
 
 func (s *statusStore) deleteConnector(name string) { s.put(connectorStatusPrefix+name, nil) }
@@ -139,8 +175,8 @@ func taskKey(id TaskID) string {
 	return taskStatusPrefix + id.Connector + "-" + strconv.Itoa(id.Task)
 }
 
-func (s *statusStore) value(state State, trace string, generation int) []byte {
-	r := statusRecord{State: state, WorkerID: s.stores.cfg.WorkerID, Generation: generation}
+func (s *statusStore) value(workerID string, state State, trace string, generation int) []byte {
+	r := statusRecord{State: state, WorkerID: workerID, Generation: generation}
 	if trace != "" {
 		r.Trace = &trace
 	}

@@ -20,6 +20,9 @@ type stores struct {
 	configs  *configStore
 	offsets  *offsetStore
 	statuses *statusStore
+	group    *group
+	lead     *leaderWriter
+	states   *sinkStates
 	// fencing has a token for whoever fences source tasks.
 	fencing chan struct{}
 }
@@ -29,14 +32,16 @@ type stores struct {
 func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s := &stores{cfg: cfg, fencing: make(chan struct{}, 1)}
 	s.configs = newConfigStore(s, onChange)
+	s.lead = newLeaderWriter(s)
 	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
+	s.states = newSinkStates(s)
 	return s
 }
 
 // connect makes the client, which close closes.
 func (s *stores) connect() error {
-	client, err := kgo.NewClient(s.cfg.clientOpts("connect-worker-"+s.cfg.GroupID,
+	client, err := kgo.NewClient(s.cfg.clientOpts(workerClient, "connect-worker-"+s.cfg.GroupID,
 		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 	if err != nil {
 		return fmt.Errorf("make the worker's kafka client: %w", err)
@@ -77,7 +82,7 @@ func (s *stores) write(ctx context.Context, records ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), storeTimeout,
 		errNotTaken)
 	defer cancel()
-	targets, err := s.produce(ctx, records)
+	targets, err := produce(ctx, s.client, records)
 	if err != nil {
 		return err
 	}
@@ -85,14 +90,14 @@ func (s *stores) write(ctx context.Context, records ...*kgo.Record) error {
 }
 
 // produce returns the offsets after the records.
-func (s *stores) produce(ctx context.Context, records []*kgo.Record) (map[connect.TopicPartition]int64, error) {
+func produce(ctx context.Context, client *kgo.Client, records []*kgo.Record) (map[connect.TopicPartition]int64, error) {
 	type result struct {
 		r   *kgo.Record
 		err error
 	}
 	results := make(chan result, len(records))
 	for _, r := range records {
-		s.client.Produce(ctx, r, func(r *kgo.Record, err error) { results <- result{r, err} })
+		client.Produce(ctx, r, func(r *kgo.Record, err error) { results <- result{r, err} })
 	}
 	targets := make(map[connect.TopicPartition]int64)
 	var errs []error

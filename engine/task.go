@@ -14,12 +14,14 @@ import (
 
 // task is what sources and sinks have in common.
 type task struct {
-	cfg     *Config
-	stores  *stores
-	id      TaskID
-	logger  *slog.Logger // carries connector and task
-	def     *definition
-	convert converters
+	cfg    *Config
+	stores *stores
+	id     TaskID
+	// committed is that of the instance.
+	committed int64
+	logger    *slog.Logger // carries connector and task
+	def       *definition
+	convert   converters
 	// transforms change records between the connector and the converters; nil:
 	// there are none. Like the converters they belong to one goroutine.
 	transforms *transform.Chain
@@ -44,7 +46,7 @@ func (r *reconciler) runTask(i *instance) error {
 		return err
 	}
 	logger := r.cfg.Logger.With(loglevel.Key, i.config[classOption], logConnector, i.id.Connector, logTask, i.id.Task)
-	t := task{cfg: r.cfg, stores: r.stores, id: i.id, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
+	t := task{cfg: r.cfg, stores: r.stores, id: i.id, committed: i.committed, logger: logger, def: d, gate: &i.gate, meter: i.meter, stop: i.stop, kill: i.kill,
 		skipped: &skipLog{logger: logger, id: i.id, hide: d.secrets.Replace, each: d.options.logErrors, where: d.options.logRecords}}
 	var err error
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {

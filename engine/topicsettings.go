@@ -13,7 +13,7 @@ import (
 )
 
 // storageTopics are the beginnings of the properties of the internal topics.
-var storageTopics = [...]string{"config.storage.", "offset.storage.", "status.storage."}
+var storageTopics = [...]string{"config.storage.", "offset.storage.", "status.storage.", "sink.state.storage."}
 
 // topicSettings are Kafka's settings of topics. Behind the beginning of an internal
 // topic's properties they are settings of that topic when it is created.

@@ -18,6 +18,7 @@ type Worker struct {
 	plugins    *plugins
 	stores     *stores
 	reconciler *reconciler
+	group      *group
 	clusterID  atomic.Pointer[string]
 
 	ready chan struct{} // closed once the state has been read
@@ -62,8 +63,13 @@ func New(cfg Config) (*Worker, error) {
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
 	w.reconciler.stores = w.stores
+	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
+	w.reconciler.group, w.stores.group = w.group, w.group
 	if cfg.Metrics != nil {
 		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+		if !cfg.Group.alone() {
+			w.reconciler.meters.WatchRebalances(w.group.rebalances)
+		}
 	}
 	return w, nil
 }
@@ -98,11 +104,33 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.reconciler.forget()
 	close(w.ready)
 	w.cfg.Logger.Info("worker is ready", "worker_id", w.cfg.WorkerID, "group", w.cfg.GroupID, "connectors", len(w.stores.configs.names()))
+	err := w.work(ctx)
+	w.cfg.Logger.Info("worker has stopped")
+	return err
+}
+
+// work runs connectors as a member of the group until ctx ends, or the group
+// cannot have this worker, which is an error. The worker leaves the group when
+// everything has stopped.
+func (w *Worker) work(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	member, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var err error
+	var running sync.WaitGroup
+	running.Go(func() { w.group.leads(member) })
+	running.Go(func() {
+		if err = w.group.run(member); err != nil {
+			end()
+		}
+	})
 	w.reconciler.run(ctx)
 	w.refuse()
 	w.awaitChange()
-	w.cfg.Logger.Info("worker has stopped")
-	return nil
+	leave()
+	running.Wait()
+	return err
 }
 
 // awaitChange lets a change that began before the end be read back.
@@ -157,14 +185,15 @@ func (w *Worker) readState(ctx context.Context) error {
 }
 
 func (w *Worker) close() {
+	w.stores.states.close()
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.OffsetFlushTimeout)
 	defer cancel()
 	w.stores.close(ctx)
 }
 
-// Ready returns a channel that is closed once the state has been read from the
-// log.
-func (w *Worker) Ready() <-chan struct{} { return w.ready }
+// Ready returns a channel that is closed once the worker has read its state from
+// the log and is in its group.
+func (w *Worker) Ready() <-chan struct{} { return w.group.joined }
 
 // Health says whether the worker has started and goes on working. It waits for an
 // answer of the worker's own goroutine until ctx ends.
@@ -173,6 +202,11 @@ func (w *Worker) Health(ctx context.Context) Health {
 	case <-w.ready:
 	default:
 		return Health{Starting, "Worker is still starting up. It is reading its state from the internal topics."}
+	}
+	select {
+	case <-w.group.joined:
+	default:
+		return Health{Starting, "Worker is still starting up. It is joining the group of workers " + w.cfg.GroupID + "."}
 	}
 	alive := make(chan struct{})
 	w.reconciler.post(func(*reconciler) { close(alive) })

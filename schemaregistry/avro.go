@@ -2,6 +2,7 @@ package schemaregistry
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
@@ -56,11 +57,17 @@ func (s avroSchema) Normalized() string {
 
 func (s avroSchema) Inlined() string { return s.Resolved() }
 
-func (s avroSchema) Name() string {
-	if name := s.Root().Name.Full(); name != "" {
-		return name
+func (s avroSchema) Equal(other Schema) bool {
+	o, ok := other.(avroSchema)
+	if !ok {
+		return false
 	}
-	return s.Root().Kind.String()
+	same, err := s.Schema.Equal(o.Schema)
+	return same && err == nil
+}
+
+func (s avroSchema) HasField(name string) bool {
+	return slices.ContainsFunc(s.Root().Fields, func(f *avro.Field) bool { return f.Name == name })
 }
 
 // largeSchema marks an error about the size of a schema.

@@ -21,28 +21,39 @@ type Verdict struct {
 }
 
 // check compares a new schema with earlier versions, the newest first, and stops at the first that it does not get along with.
-func (r *Registry) check(n Name, level Compatibility, typ string, next Schema, metadata *Metadata, versions []version) (Verdict, error) {
-	if level == None {
-		return Verdict{Compatible: true}, nil
+func (r *Registry) check(n Name, co *content, next Schema, versions []version) (Verdict, error) {
+	level, versions := r.level(n), live(versions)
+	verdict := Verdict{Compatible: true}
+	if r.validatesFields(n) {
+		verdict.Messages = reservedFields(co.metadata, next, latest(versions))
 	}
-	versions = r.comparable(n, metadata, versions)
-	if !level.transitive() && len(versions) > 1 {
-		versions = versions[len(versions)-1:]
-	}
-	for i := len(versions) - 1; i >= 0; i-- {
-		v := &versions[i]
-		verdict, err := r.compare(level, typ, next, v)
-		if err != nil || !verdict.Compatible {
+	if level != None {
+		if err := r.compareAll(&verdict, level, co.typ, next, r.comparable(n, co.metadata, versions)); err != nil {
 			return verdict, err
 		}
 	}
-	return Verdict{Compatible: true}, nil
+	if verdict.Compatible = len(verdict.Messages) == 0; !verdict.Compatible {
+		verdict.Messages = append(verdict.Messages, fmt.Sprintf("{validateFields: '%t', compatibility: '%s'}", r.validatesFields(n), level))
+	}
+	return verdict, nil
 }
 
-// comparable leaves out soft deleted versions and those of another compatibility group.
+func (r *Registry) compareAll(verdict *Verdict, level Compatibility, typ string, next Schema, versions []version) error {
+	if !level.transitive() && len(versions) > 1 {
+		versions = versions[len(versions)-1:]
+	}
+	for i := len(versions) - 1; i >= 0 && verdict.Version == 0; i-- {
+		if err := r.compare(verdict, level, typ, next, &versions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comparable leaves out versions of another compatibility group.
 func (r *Registry) comparable(n Name, metadata *Metadata, versions []version) []version {
 	group := r.group(n)
-	return slices.DeleteFunc(live(versions), func(v version) bool {
+	return slices.DeleteFunc(versions, func(v version) bool {
 		return group != "" && property(v.entry.metadata, group) != property(metadata, group)
 	})
 }
@@ -54,54 +65,93 @@ func property(m *Metadata, name string) string {
 	return m.Properties[name]
 }
 
-func (r *Registry) compare(level Compatibility, typ string, next Schema, v *version) (Verdict, error) {
-	verdict := Verdict{Version: v.number}
+// compare adds what is between a new schema and one version; their number is the verdict's when anything is.
+func (r *Registry) compare(verdict *Verdict, level Compatibility, typ string, next Schema, v *version) error {
 	if v.entry.typ != typ {
-		verdict.Messages = []string{"Incompatible because of different schema type"}
-		return r.explain(verdict, level, v), nil
+		verdict.Messages, verdict.Version = append(verdict.Messages, "Incompatible because of different schema type"), v.number
+		return nil
 	}
 	old, err := r.stored(v)
 	if err != nil {
-		return verdict, fmt.Errorf("read version %d: %w", v.number, err)
+		return errorf(CodeStore, "Read version %d of subject %s: %v", v.number, v.name, err)
 	}
-	add := func(reader, writer Schema, newReads bool) error {
-		found, err := r.providers[typ].CanRead(reader, writer, newReads)
-		for _, d := range found {
-			verdict.Messages = append(verdict.Messages, d.Message)
-		}
-		verdict.Differences = append(verdict.Differences, found...)
-		return err
-	}
+	p := r.providers[typ]
+	// The old schema is shown where what new readers cannot read is listed, or where that is all that is asked.
+	show := false
 	if level.forward() {
-		if err := add(old, next, false); err != nil {
-			return verdict, invalidSchema(err)
+		found, err := p.CanRead(old, next, false)
+		if err != nil {
+			return invalidSchema(err)
 		}
+		show = verdict.add(found, v) && !level.backward()
 	}
 	if level.backward() {
-		if err := add(next, old, true); err != nil {
-			return verdict, invalidSchema(err)
+		found, err := p.CanRead(next, old, true)
+		if err != nil {
+			return invalidSchema(err)
 		}
+		show = verdict.add(found, v)
 	}
-	if len(verdict.Differences) == 0 {
-		return Verdict{Compatible: true}, nil
-	}
-	return r.explain(verdict, level, v), nil
+	verdict.explain(v, show)
+	return nil
 }
 
-// explain adds what the new schema was compared with.
-func (r *Registry) explain(verdict Verdict, level Compatibility, v *version) Verdict {
+// add tells whether there was anything to add.
+func (verdict *Verdict) add(found []Difference, v *version) bool {
+	for _, d := range found {
+		verdict.Messages, verdict.Version = append(verdict.Messages, d.Message), v.number
+	}
+	verdict.Differences = append(verdict.Differences, found...)
+	return len(found) > 0
+}
+
+// explain adds what would help, and what the new schema was compared with.
+func (verdict *Verdict) explain(v *version, show bool) {
 	for _, d := range verdict.Differences {
 		if d.Fix != "" {
 			verdict.Messages = append(verdict.Messages, fmt.Sprintf("{fix: '%s'}", d.Fix))
 		}
 	}
+	if !show {
+		return
+	}
 	old := fmt.Sprintf("{oldSchema: '%s'}", v.entry.text)
 	if len(v.entry.text) > maxOldSchema {
 		old = fmt.Sprintf("{oldSchema: <truncated> '%s...'}", strings.ToValidUTF8(v.entry.text[:maxOldSchema], ""))
 	}
-	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), old,
-		fmt.Sprintf("{validateFields: 'false', compatibility: '%s'}", level))
-	return verdict
+	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), old)
+}
+
+// reservedProperty lists names that fields may not have, separated by commas.
+const reservedProperty = "confluent:reserved"
+
+// reservedFields says what breaks the rules of validateFields: names once reserved stay so, and no field has one.
+func reservedFields(m *Metadata, next Schema, last *version) []string {
+	var messages []string
+	now := reserved(m)
+	if last != nil {
+		for _, name := range reserved(last.entry.metadata) {
+			if !slices.Contains(now, name) {
+				messages = append(messages, fmt.Sprintf("{errorType:'RESERVED_FIELD_REMOVED', description:'The name %s is not among the reserved names any more', additionalInfo:'%s'}", name, name))
+			}
+		}
+	}
+	for _, name := range now {
+		if next.HasField(name) {
+			messages = append(messages, fmt.Sprintf("{errorType:'FIELD_CONFLICTS_WITH_RESERVED_FIELD', description:'The field %s has a reserved name', additionalInfo:'%s'}", name, name))
+		}
+	}
+	return messages
+}
+
+func reserved(m *Metadata) []string {
+	var names []string
+	for _, name := range strings.Split(property(m, reservedProperty), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return sorted(names)
 }
 
 // Compatible tells whether a schema could be the next version of a subject. number is the version to compare it with, -1 the latest, 0 all
@@ -113,7 +163,6 @@ func (r *Registry) Compatible(ctx context.Context, n Name, number int, in Input,
 		return Verdict{}, err
 	}
 	versions := r.state.versionsOf(n)
-	level := r.level(n)
 	switch {
 	case number > 0:
 		v := find(versions, number)
@@ -130,18 +179,17 @@ func (r *Registry) Compatible(ctx context.Context, n Name, number int, in Input,
 	if err != nil {
 		return Verdict{}, err
 	}
-	co := r.contentOf(n, in, next, references, normalize)
-	return r.check(n, level, co.typ, next, co.metadata, versions)
+	return r.check(n, r.contentOf(n, in, next, references, normalize, r.metadata(n, in.Metadata)), next, versions)
 }
 
-// contentOf is what would be stored of a client's schema.
-func (r *Registry) contentOf(n Name, in Input, parsed Schema, references []Reference, normalize bool) *content {
+// contentOf is what would be stored of a client's schema with metadata.
+func (r *Registry) contentOf(n Name, in Input, parsed Schema, references []Reference, normalize bool, m *Metadata) *content {
 	text := parsed.Canonical()
 	if normalize || r.normalizes(n) {
 		text = parsed.Normalized()
 		references = normalizedReferences(references)
 	}
-	return newContent(in.Type, text, references, r.metadata(n, in.Metadata))
+	return newContent(in.Type, text, references, m)
 }
 
 func normalizedReferences(references []Reference) []Reference {

@@ -164,9 +164,12 @@ func (r *Registry) DeleteMode(ctx context.Context, n Name, recursive bool) (Mode
 }
 
 // Aliased returns the subject that a name is configured to stand for, itself when there is none.
-func (r *Registry) Aliased(n Name) Name {
-	if c, ok := r.state.config(n.String()); ok && c.Alias != nil && *c.Alias != "" {
-		return ParseName(*c.Alias).within(n.Context)
+func (r *Registry) Aliased(ctx context.Context, n Name) (Name, error) {
+	if err := r.await(ctx); err != nil {
+		return n, err
 	}
-	return n
+	if c, ok := r.state.config(n.String()); ok && c.Alias != nil && *c.Alias != "" {
+		return ParseName(*c.Alias).within(n.Context), nil
+	}
+	return n, nil
 }

@@ -42,6 +42,12 @@ func (r *Registry) validatesNew(n Name) bool {
 	return v == nil || *v
 }
 
+// validatesFields tells whether the names that a schema's metadata reserves are kept free.
+func (r *Registry) validatesFields(n Name) bool {
+	v := effective(r, n, func(c Config) *bool { return c.ValidateFields })
+	return v != nil && *v
+}
+
 // group is the metadata property whose value has to be the same in versions that are compared, "" for none.
 func (r *Registry) group(n Name) string {
 	if g := effective(r, n, func(c Config) *string { return c.Group }); g != nil {
@@ -54,7 +60,7 @@ func (r *Registry) group(n Name) string {
 func (r *Registry) mode(n Name) Mode {
 	for _, h := range n.holders()[len(n.holders())-2:] {
 		if m, ok := r.state.mode(h); ok && m == ReadOnlyOverride {
-			return ReadOnly
+			return m
 		}
 	}
 	for _, h := range n.holders() {

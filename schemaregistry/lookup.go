@@ -38,15 +38,18 @@ func (r *Registry) Subjects(ctx context.Context, prefix string, d Deleted) ([]st
 	return names, nil
 }
 
-// Versions returns the numbers of a subject's versions.
+// Versions returns the numbers of a subject's versions, with asNegative below zero those of deleted ones.
 //
 // Errors: 40401.
-func (r *Registry) Versions(ctx context.Context, n Name, d Deleted) ([]int, error) {
+func (r *Registry) Versions(ctx context.Context, n Name, d Deleted, asNegative bool) ([]int, error) {
 	if err := r.await(ctx); err != nil {
 		return nil, err
 	}
 	var numbers []int
 	for _, v := range d.of(r.state.versionsOf(n)) {
+		if v.deleted && asNegative {
+			v.number = -v.number
+		}
 		numbers = append(numbers, v.number)
 	}
 	if len(numbers) == 0 {
@@ -92,6 +95,36 @@ func (r *Registry) version(n Name, number int, deleted bool) (*version, error) {
 		return v, nil
 	}
 	return nil, versionNotFound(number)
+}
+
+// QualifiedReferences are the references with the contexts of their subjects.
+func (v Version) QualifiedReferences() []Reference {
+	var qualified []Reference
+	for _, ref := range v.References {
+		ref.Subject = ParseName(ref.Subject).within(v.Name.Context).String()
+		qualified = append(qualified, ref)
+	}
+	return qualified
+}
+
+// Inlined returns the text of a version with what it refers to in it.
+//
+// Errors: 42201 it cannot be read, or a reference leads nowhere.
+func (r *Registry) Inlined(v Version) (string, error) {
+	s, _, err := r.parse(v.Name.Context, Input{v.Type, v.Schema, v.References, nil}, false)
+	if err != nil {
+		return "", err
+	}
+	return s.Inlined(), nil
+}
+
+// ClusterID is the name of the cluster that has the topic.
+func (r *Registry) ClusterID(ctx context.Context) (string, error) {
+	if err := r.await(ctx); err != nil {
+		return "", err
+	}
+	m, err := r.store.admin.BrokerMetadata(ctx)
+	return m.Cluster, storeError(err)
 }
 
 // ReferencedBy returns the ids of the schemas that refer to a version.

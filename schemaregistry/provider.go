@@ -32,10 +32,13 @@ type Schema interface {
 	Canonical() string
 	// Normalized is Canonical in the form that normalize=true asks for.
 	Normalized() string
-	// Inlined is Canonical with the references in it: two schemas with the same one say the same.
+	// Inlined is Canonical with the references in it.
 	Inlined() string
-	// Name is the full name of the type that it defines, "" when it has none.
-	Name() string
+	// Equal tells whether another schema of the type says the same, with the references of both in it. Where that cannot be told within
+	// the provider's limits (I5) it does not.
+	Equal(other Schema) bool
+	// HasField tells whether there is a field of that name at the top.
+	HasField(name string) bool
 }
 
 // Difference is a reason why one schema cannot read what another wrote.

@@ -2,7 +2,10 @@ package schemaregistry
 
 import (
 	"context"
+	"maps"
+	"math"
 	"slices"
+	"strconv"
 )
 
 // Version is a version of a subject as clients see it.
@@ -78,7 +81,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	if err != nil {
 		return target{}, nil, err
 	}
-	co := r.contentOf(n, in, parsed, references, o.Normalize)
+	co := r.contentOf(n, in, parsed, references, o.Normalize, r.metadata(n, in.Metadata))
 	if v := r.same(versions, co, parsed, false); v != nil {
 		return target{v.number, v.id}, nil, nil
 	}
@@ -90,7 +93,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 		return target{}, nil, errorf(CodeInvalidSchema, "Invalid schema: version %d is not one more than previous version %d", o.Version, number-1)
 	}
 	if !o.Force {
-		verdict, err := r.check(n, r.level(n), co.typ, parsed, co.metadata, versions)
+		verdict, err := r.check(n, co, parsed, versions)
 		if err != nil {
 			return target{}, nil, err
 		}
@@ -102,8 +105,11 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	if !ok {
 		id = r.state.lastIDs()[n.Context] + 1
 	}
-	records := r.twins(versions, co)
-	return target{number, id}, append(records, r.schemaRecords(n, number, id, co)...), nil
+	if id > math.MaxInt32 || number > math.MaxInt32 {
+		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s has the highest id or version that there can be", n.Subject, n.Context)
+	}
+	records, err := r.schemaRecords(n, number, id, co)
+	return target{number, id}, append(r.twins(versions, co), records...), err
 }
 
 // reuse fills in the text of the latest version when a client sends none, to change the metadata alone.
@@ -147,7 +153,9 @@ func (r *Registry) twins(versions []version, co *content) []record {
 }
 
 // schemaRecords are the records of a new version, and of its context when that is new.
-func (r *Registry) schemaRecords(n Name, number, id int, co *content) []record {
+//
+// Errors: 42209 it is larger than a record may be.
+func (r *Registry) schemaRecords(n Name, number, id int, co *content) ([]record, error) {
 	var records []record
 	if n.Context != DefaultContext && !slices.Contains(r.state.contextNames(), n.Context) {
 		records = append(records, newRecord(key{kind: keyContext, context: n.Context}, contextValue{defaultTenant, n.Context}))
@@ -155,14 +163,18 @@ func (r *Registry) schemaRecords(n Name, number, id int, co *content) []record {
 	k := key{kind: keySchema, subject: n.String(), version: number}
 	// Forms of the key that compaction takes for others would bring an older version back.
 	records = append(records, r.state.forget(k)[1:]...)
-	return append(records, newRecord(k, schemaValue{Subject: n.String(), Version: number, ID: id, Type: co.typ,
-		References: co.references, Metadata: co.metadata, Schema: co.text}))
+	rec := newRecord(k, schemaValue{Subject: n.String(), Version: number, ID: id, Type: co.typ, References: co.references,
+		Metadata: co.metadata, Schema: co.text})
+	if size := len(rec.key) + len(rec.value); size > maxRecordBytes-recordOverhead {
+		return nil, errorf(CodeSchemaTooLarge, "Schema too large: it takes %d bytes of the %d that a record may have", size, maxRecordBytes-recordOverhead)
+	}
+	return append(records, rec), nil
 }
 
 // importVersion decides what a version with a given id and number writes (mode IMPORT): nothing is checked but the id.
 func (r *Registry) importVersion(n Name, in Input, o RegisterOptions) (target, []record, error) {
 	if o.ID < 0 {
-		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is in import mode", n.Subject, n.Context)
+		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is not in read-write mode", n.Subject, n.Context)
 	}
 	parsed, references, err := r.parse(n.Context, in, false)
 	if err != nil {
@@ -186,53 +198,104 @@ func (r *Registry) importVersion(n Name, in Input, o RegisterOptions) (target, [
 	if v := find(versions, number); v != nil && !v.deleted && v.id == o.ID && v.entry.sum == co.sum {
 		return target{number, o.ID}, nil, nil
 	}
-	return target{number, o.ID}, r.schemaRecords(n, number, o.ID, co), nil
+	records, err := r.schemaRecords(n, number, o.ID, co)
+	return target{number, o.ID}, records, err
 }
 
-// same returns the newest version with the same content, else the newest that says the same with its references in it.
+// same returns the newest version with the same content, else the newest that says the same: attributes in another order, or its
+// references sent in place.
 func (r *Registry) same(versions []version, co *content, parsed Schema, deleted bool) *version {
 	for i := len(versions) - 1; i >= 0; i-- {
 		if v := &versions[i]; (deleted || !v.deleted) && v.entry.sum == co.sum {
 			return v
 		}
 	}
-	if len(co.references) > 0 {
-		return nil
-	}
-	inlined := parsed.Inlined()
 	for i := len(versions) - 1; i >= 0; i-- {
 		v := &versions[i]
-		if v.deleted && !deleted || v.entry.typ != co.typ || len(v.entry.references) == 0 || !co.metadata.empty() || !v.entry.metadata.empty() {
+		if v.deleted && !deleted || v.entry.typ != co.typ || !sameMetadata(v, co.metadata) {
 			continue
 		}
-		if old, err := r.stored(v); err == nil && old.Inlined() == inlined {
+		if len(co.references) > 0 && !slices.Equal(co.references, v.entry.references) {
+			continue
+		}
+		if old, err := r.stored(v); err == nil && parsed.Equal(old) {
 			return v
 		}
 	}
 	return nil
 }
 
-// Lookup returns the version of a subject that has a schema.
+// versionProperty is the version that a client has put into the metadata of a schema that it once got.
+const versionProperty = "confluent:version"
+
+// sameMetadata leaves out the version in the metadata when one side has none, and takes it at its word when only the new side has one.
+func sameMetadata(v *version, m *Metadata) bool {
+	a, b := property(v.entry.metadata, versionProperty), property(m, versionProperty)
+	if b != "" && a == "" && b != strconv.Itoa(v.number) {
+		return false
+	}
+	with, without := v.entry.metadata, m
+	if a == "" || b == "" {
+		with, without = withoutVersion(with), withoutVersion(without)
+	}
+	return newContent("", "", nil, with).sum == newContent("", "", nil, without).sum
+}
+
+func withoutVersion(m *Metadata) *Metadata {
+	if property(m, versionProperty) == "" {
+		return m
+	}
+	c := *m
+	c.Properties = maps.Clone(m.Properties)
+	delete(c.Properties, versionProperty)
+	return &c
+}
+
+// Lookup returns the version of a subject that has a schema. A subject that names no context and is not in the default one is looked for
+// in the others.
 //
 // Errors: 40401 no such subject, 40403 it has no such schema, 42201 no schema.
 func (r *Registry) Lookup(ctx context.Context, n Name, in Input, normalize, deleted bool) (Version, error) {
 	if err := r.await(ctx); err != nil {
 		return Version{}, err
 	}
-	versions := r.state.versionsOf(n)
-	if len(versions) == 0 || !deleted && latest(versions) == nil {
-		return Version{}, subjectNotFound(n.String())
+	v, err := r.lookup(n, in, normalize, deleted)
+	if err != nil && n.Context == DefaultContext {
+		for _, other := range r.state.contextNames() {
+			if v, err := r.lookup(Name{other, n.Subject}, in, normalize, deleted); err == nil {
+				return v.view(), nil
+			}
+		}
 	}
-	parsed, references, err := r.parse(n.Context, in, false)
 	if err != nil {
 		return Version{}, err
 	}
-	v := r.same(versions, r.contentOf(n, in, parsed, references, normalize), parsed, deleted)
-	if v == nil && in.Metadata.empty() { // the content without what the subject's settings add
-		v = r.same(versions, newContent(in.Type, parsed.Canonical(), references, nil), parsed, deleted)
-	}
-	if v == nil {
-		return Version{}, errorf(CodeSchemaNotFound, "Schema not found")
-	}
 	return v.view(), nil
+}
+
+func (r *Registry) lookup(n Name, in Input, normalize, deleted bool) (*version, error) {
+	versions := r.state.versionsOf(n)
+	if len(versions) == 0 || !deleted && latest(versions) == nil {
+		return nil, subjectNotFound(n.String())
+	}
+	parsed, references, err := r.parse(n.Context, in, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, metadata := range r.lookupMetadata(n, in.Metadata, versions) {
+		if v := r.same(versions, r.contentOf(n, in, parsed, references, normalize, metadata), parsed, deleted); v != nil {
+			return v, nil
+		}
+	}
+	return nil, errorf(CodeSchemaNotFound, "Schema not found")
+}
+
+// lookupMetadata are the metadata under which a schema may have been stored: as they were sent, with what the subject's settings add,
+// and without any what the latest version has.
+func (r *Registry) lookupMetadata(n Name, sent *Metadata, versions []version) []*Metadata {
+	tries := []*Metadata{sent, r.metadata(n, sent)}
+	if v := latest(versions); sent.empty() && v != nil {
+		tries = append(tries, r.metadata(n, v.entry.metadata))
+	}
+	return tries
 }

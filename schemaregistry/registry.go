@@ -128,6 +128,10 @@ func (r *Registry) change(ctx context.Context, decide func() ([]record, error)) 
 	if err := r.await(ctx); err != nil {
 		return err
 	}
+	// What is there already needs no turn, and another registry that writes is not fenced for it. All else may look different by then.
+	if records, err := decide(); err == nil && len(records) == 0 {
+		return nil
+	}
 	select {
 	case r.writing <- struct{}{}:
 		defer func() { <-r.writing }()

@@ -33,6 +33,7 @@ type schemaContext struct {
 	ids    map[int]*entry
 	bySum  map[sum][]int // an import may have given a content several
 	lastID int           // the highest that was ever given
+	named  bool          // it has a record of its own, so it is there without a schema
 }
 
 // entry is the content of an id and the versions that have it.
@@ -87,8 +88,8 @@ func (s *state) apply(offset, timeMs int64, keyBytes, value []byte) error {
 	case keyClearSubject:
 		return s.applyClearSubject(value)
 	case keyContext:
-		if value != nil {
-			s.context(k.context)
+		if c := s.contexts[k.context]; c != nil || value != nil {
+			s.context(k.context).named = value != nil
 		}
 	case keyNoop:
 		return s.applyNoop(value)

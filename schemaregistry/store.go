@@ -194,6 +194,8 @@ const (
 	writeTimeout = 30 * time.Second
 	// maxRecordBytes is what brokers take by default (message.max.bytes).
 	maxRecordBytes = 1 << 20
+	// recordOverhead is what a batch of one record has besides key and value, and the mark of a soft delete.
+	recordOverhead = 256
 )
 
 // write stores records, all or none, and returns when they are durable (I1) and have been applied. It is called after own. After
@@ -205,10 +207,21 @@ func (s *store) write(ctx context.Context, records []record) error {
 	}
 	s.writer.Close() // the next own ends what it left open
 	s.writer = nil
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+	if lostTransaction(err) {
 		return errFenced
 	}
 	return fmt.Errorf("write %s: %w", s.cfg.Topic, err)
+}
+
+// lostTransaction tells whether another registry may have ended this one's transaction: it is aborted, or it was committed before that and
+// only the answer is missing.
+func lostTransaction(err error) bool {
+	for _, e := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, kerr.InvalidProducerIDMapping, kerr.TransactionAbortable} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // transact returns the offset of the last record.

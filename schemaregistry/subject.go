@@ -3,6 +3,7 @@ package schemaregistry
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Names with a meaning of their own.
@@ -22,9 +23,10 @@ type Name struct {
 	Subject string
 }
 
-// ParseName takes a text apart. A text that begins with a colon and has no second one is a context alone.
+// ParseName takes a text apart. A text that begins with ":." and has no second colon is a context alone; other texts that begin with a
+// colon are subjects, but for the ":*:" of prefixes.
 func ParseName(text string) Name {
-	if !strings.HasPrefix(text, ":") {
+	if !strings.HasPrefix(text, ":"+DefaultContext) && !strings.HasPrefix(text, ":"+anyContext+":") {
 		return Name{DefaultContext, text}
 	}
 	context, subject, _ := strings.Cut(text[1:], ":")
@@ -57,7 +59,7 @@ func (n Name) within(context string) Name {
 
 // checkSubject refuses names that cannot be subjects.
 func checkSubject(n Name) error {
-	if strings.ContainsFunc(n.Subject, unicode.IsControl) || n.Subject == "__GLOBAL" || n.Subject == "__EMPTY" {
+	if strings.ContainsFunc(n.String(), unicode.IsControl) || !utf8.ValidString(n.String()) || n.Subject == "__GLOBAL" || n.Subject == "__EMPTY" {
 		return errorf(CodeInvalidSubject, "The specified subject '%s' is not a valid subject.", n)
 	}
 	return nil

@@ -2,7 +2,6 @@ package schemaregistry
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -99,7 +98,12 @@ func (s *state) lastIDs() map[string]int {
 func (s *state) contextNames() []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	names := slices.AppendSeq([]string{DefaultContext}, maps.Keys(s.contexts))
+	names := []string{DefaultContext}
+	for name, c := range s.contexts {
+		if c.named || len(c.ids) > 0 {
+			names = append(names, name)
+		}
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -190,6 +190,11 @@ func (c *Config) Validate() error {
 	for _, server := range c.BootstrapServers {
 		check("bootstrap-servers", server)
 	}
+	for _, prefix := range []string{"", "producer.", "consumer.", "admin."} {
+		if v := c.Properties[prefix+"security.protocol"]; v != "" && v != "PLAINTEXT" && !c.external() {
+			errs = append(errs, fmt.Errorf("%ssecurity.protocol=%s: the worker reaches the embedded log in memory; give bootstrap.servers too, or remove this", prefix, v))
+		}
+	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("--data-dir: name a directory"))
 	}

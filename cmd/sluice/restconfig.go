@@ -31,6 +31,7 @@ const (
 type restConfig struct {
 	https      bool
 	tls        *security.TLSOptions // with https
+	peers      *security.TLSOptions // for requests to other workers; nil: not set
 	accessFile string               // empty: everybody may do everything
 	headers    rest.Headers
 	noAdmin    bool                 // the loggers are not on the main listener
@@ -54,7 +55,9 @@ func (c *Config) takeREST() (err error) {
 	if err := c.takeAdmin(); err != nil {
 		return err
 	}
-	c.rest.tls, err = c.takeTLS("listeners", restTLSPrefix, c.rest.https)
+	if c.rest.peers, err = c.takeTLS("listeners", restTLSPrefix, c.rest.https); c.rest.https {
+		c.rest.tls = c.rest.peers
+	}
 	return err
 }
 
@@ -72,13 +75,15 @@ func (c *Config) takeAdmin() error {
 		}
 		c.rest.admin, https = u.Host, u.Scheme == "https"
 	}
-	var err error
-	c.rest.adminTLS, err = c.takeTLS(adminProperty, adminTLSPrefix, https)
+	o, err := c.takeTLS(adminProperty, adminTLSPrefix, https)
+	if https {
+		c.rest.adminTLS = o
+	}
 	return err
 }
 
-// takeTLS moves the TLS properties of a listener out of the worker's; nil: it is
-// plain HTTP.
+// takeTLS moves the TLS properties of a listener out of the worker's; nil: there are
+// none, and it is plain HTTP.
 func (c *Config) takeTLS(listener, prefix string, https bool) (*security.TLSOptions, error) {
 	own := make(map[string]string)
 	for key, value := range c.Properties {
@@ -87,7 +92,7 @@ func (c *Config) takeTLS(listener, prefix string, https bool) (*security.TLSOpti
 		}
 	}
 	maps.DeleteFunc(c.Properties, func(key, _ string) bool { return strings.HasPrefix(key, prefix) })
-	if !https {
+	if !https && len(own) == 0 {
 		return nil, nil
 	}
 	var p listenerProperties
@@ -97,7 +102,7 @@ func (c *Config) takeTLS(listener, prefix string, https bool) (*security.TLSOpti
 		return nil, fmt.Errorf("%s*: %w", prefix, err)
 	}
 	o := p.tls()
-	if o.KeystoreFile == "" && o.Chain == "" {
+	if https && o.KeystoreFile == "" && o.Chain == "" {
 		return nil, errors.New(listener + ": https needs " + prefix + "ssl.keystore.location, a PEM file with the certificate chain and the private key")
 	}
 	return o, nil

@@ -123,3 +123,36 @@ sluice.add.scram=SCRAM-SHA-512=[name=admin,password=`+password+`]
 		t.Errorf("security.json has a password, or %v", err)
 	}
 }
+
+// The properties of a worker on a secured cluster are those of Kafka's clients.
+func TestWorkerOnASecuredServer(t *testing.T) {
+	keystore, _ := selfSigned(t)
+	store := writeFile(t, "keystore.pem", keystore)
+	c, err := loadProperties(t, `
+listeners=SASL_SSL://127.0.0.1:0
+ssl.keystore.location=`+store+`
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sluice.add.scram=SCRAM-SHA-512=[name=connect,password=connect-secret]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.DataDir, c.REST, c.Registry = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	cluster, _ := runMain(t, NewMain(c, slog.New(slog.DiscardHandler)))
+	const client = `security.protocol=SASL_SSL
+sasl.mechanism=SCRAM-SHA-512
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="connect" password="connect-secret";
+`
+	if _, err := loadProperties(t, client); err == nil || !strings.Contains(err.Error(), "embedded log in memory") {
+		t.Errorf("without bootstrap.servers: got %v", err)
+	}
+	c, err = loadProperties(t, client+"bootstrap.servers="+cluster.Kafka+"\nssl.truststore.location="+store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.DataDir, c.REST, c.Registry = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	_, end := runMain(t, NewMain(c, slog.New(slog.DiscardHandler)))
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}

@@ -78,7 +78,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer l.close()
-	workerConfig.WorkerID = l.rest.Addr().String()
+	if err := m.advertise(&workerConfig, l.rest.Addr()); err != nil {
+		return err
+	}
 	workerConfig.Plugins = connectors.Plugins()
 	workerConfig.RegistryURL = m.cfg.registry.url
 	if l.registry != nil {

@@ -222,3 +222,29 @@ func memorySinkFixture(flaw string) NewSinkFixture {
 		}
 	}
 }
+
+func lakeFixture(flaw string) NewSinkFixture {
+	return func(testing.TB) SinkFixture {
+		lake := NewLake()
+		f := memorySinkFixture("")(nil)
+		f.Spec.New = func() connect.Config {
+			return &memorySinkConfig{make: func() connect.Sink {
+				s := lake.Sink()
+				s.flaw = flaw
+				return s
+			}}
+		}
+		f.Visible = func() []int {
+			numbers := []int{}
+			for _, v := range lake.Values() {
+				n, err := number(connect.BytesValue([]byte(v)))
+				if err != nil {
+					n = -1
+				}
+				numbers = append(numbers, n)
+			}
+			return numbers
+		}
+		return f
+	}
+}

@@ -37,6 +37,7 @@ var sinkChecks = []sinkCheck{
 	{"repeats what was not durable at a crash", sinkRepeats},
 	{"drops what is revoked", sinkRevokes},
 	{"continues after calls that were cut short", sinkCutShort},
+	{"shows nothing before the commit", sinkKeepsBack},
 	{"closes after an Open that was cut short", sinkCloses},
 }
 
@@ -45,12 +46,21 @@ func Sink(t *testing.T, fixture NewSinkFixture) {
 	for _, c := range sinkChecks {
 		t.Run(c.name, func(t *testing.T) { runSinkCheck(t, fixture, c) })
 	}
+	t.Run("is exactly once wherever the engine crashes", func(t *testing.T) { sinkCrashes(t, fixture) })
 }
 
+var sinkPartition = connect.TopicPartition{Topic: "connecttest", Partition: 3}
+
 func runSinkCheck(t testing.TB, fixture NewSinkFixture, c sinkCheck) {
-	h := &sinkHarness{t: t, SinkFixture: fixture(t), tp: connect.TopicPartition{Topic: "connecttest", Partition: 3}}
-	noLeaks := noLeak(t)
-	c.run(t, h)
+	h := &sinkHarness{t: t, SinkFixture: fixture(t), tp: sinkPartition}
+	h.watch(func() { c.run(t, h) })
+}
+
+// watch runs a check, closes the sink and sees that nothing is left of it.
+func (h *sinkHarness) watch(check func()) {
+	h.t.Helper()
+	noLeaks := noLeak(h.t)
+	check()
 	h.close()
 	noLeaks()
 }
@@ -58,11 +68,12 @@ func runSinkCheck(t testing.TB, fixture NewSinkFixture, c sinkCheck) {
 // sinkHarness plays the engine for one sink after another.
 type sinkHarness struct {
 	SinkFixture
-	t       testing.TB
-	tp      connect.TopicPartition
-	sink    connect.Sink
-	written int   // the next number to write
-	durable int64 // the committed offset
+	t         testing.TB
+	tp        connect.TopicPartition
+	sink      connect.Sink
+	written   int    // the next number to write
+	durable   int64  // the committed offset
+	committed ledger // of a connect.TwoPhase
 }
 
 const sinkRecords = 100
@@ -80,7 +91,8 @@ func (h *sinkHarness) make() connect.Sink {
 func (h *sinkHarness) open() {
 	h.t.Helper()
 	h.sink = h.make()
-	sc := connect.SinkContext{Connector: "connecttest", Logger: slog.New(slog.DiscardHandler)}
+	_, twoPhase := h.sink.(connect.TwoPhase)
+	sc := connect.SinkContext{Connector: "connecttest", Logger: slog.New(slog.DiscardHandler), ExactlyOnce: twoPhase}
 	if err := within(h.t, "Open", func(ctx context.Context) error { return h.sink.Open(ctx, sc) }); err != nil {
 		h.t.Fatalf("Open: %v", err)
 	}
@@ -94,6 +106,7 @@ func (h *sinkHarness) open() {
 			h.t.Fatalf("Assign: %v", err)
 		}
 	}
+	h.restore()
 }
 
 func (h *sinkHarness) close() {
@@ -150,6 +163,10 @@ func (h *sinkHarness) retry(what string, call func(context.Context) error) {
 // the target sees everything below.
 func (h *sinkHarness) flush() {
 	h.t.Helper()
+	if p, ok := h.sink.(connect.TwoPhase); ok {
+		h.phases(p)
+		return
+	}
 	f, ok := h.sink.(connect.Flusher)
 	if !ok {
 		h.durable = int64(h.written)
@@ -168,7 +185,7 @@ func (h *sinkHarness) commit(progress []connect.PartitionOffset) {
 	h.t.Helper()
 	for _, p := range progress {
 		if p.TopicPartition != h.tp || p.Offset < h.durable || p.Offset > int64(h.written) {
-			h.t.Fatalf("Flush reports %+v while %d to %d were written to %v", p, h.durable, h.written, h.tp)
+			h.t.Fatalf("the sink reports %+v while %d to %d were written to %v", p, h.durable, h.written, h.tp)
 		}
 		h.durable = p.Offset
 	}
@@ -198,13 +215,17 @@ func (h *sinkHarness) flushAll() {
 
 func (h *sinkHarness) wantExactly(n int) {
 	h.t.Helper()
-	want := make([]int, n)
-	for i := range want {
-		want[i] = i
-	}
-	if got := h.Visible(); !slices.Equal(got, want) {
+	if got := h.Visible(); !slices.Equal(got, numbersUpTo(n)) {
 		h.t.Errorf("visible are %v, want 0 to %d in order", got, n-1)
 	}
+}
+
+func numbersUpTo(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
 }
 
 func (h *sinkHarness) wantAll(n int) {
@@ -261,6 +282,7 @@ func sinkRevokes(t testing.TB, h *sinkHarness) {
 	h.retry("Assign", func(ctx context.Context) error {
 		return a.Assign(ctx, []connect.PartitionOffset{{TopicPartition: h.tp, Offset: h.durable}})
 	})
+	h.restore()
 	h.written = int(h.durable)
 	h.write(sinkRecords)
 	h.flushAll()
@@ -290,6 +312,10 @@ func sinkCutShort(t testing.TB, h *sinkHarness) {
 // work or not, but must not forget what it has not reported.
 func (h *sinkHarness) flushCutShort(ended context.Context) {
 	h.t.Helper()
+	if p, ok := h.sink.(connect.TwoPhase); ok {
+		_ = returns(h.t, "Prepare", func() error { _, err := p.Prepare(ended); return err })
+		return
+	}
 	f, ok := h.sink.(connect.Flusher)
 	if !ok {
 		return

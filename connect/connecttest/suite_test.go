@@ -14,6 +14,7 @@ import (
 func TestSuiteAcceptsMemory(t *testing.T) {
 	Source(t, memorySourceFixture(""))
 	Sink(t, memorySinkFixture(""))
+	Sink(t, lakeFixture(""))
 	f := memorySourceFixture("")(t)
 	Spec(t, f.Spec, f.Settings)
 }
@@ -78,6 +79,25 @@ func TestSuiteFindsFlaws(t *testing.T) {
 			}
 			wantFailure(t, found, want)
 		})
+	}
+}
+
+// TestSuiteFindsFlawsOfTwoPhases does the same for sinks that have two phases.
+func TestSuiteFindsFlawsOfTwoPhases(t *testing.T) {
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = 300 * time.Millisecond
+	for flaw, want := range map[string]string{
+		"forgets":  "is not visible",
+		"destroys": "there is no upload",
+		"shows":    "records are visible before the commit",
+		"gives up": "nothing was prepared",
+	} {
+		var found []string
+		for _, c := range sinkChecks {
+			found = append(found, failures(t, func(tb testing.TB) { runSinkCheck(tb, lakeFixture(flaw), c) })...)
+		}
+		found = append(found, failures(t, func(tb testing.TB) { sinkCrashes(tb, lakeFixture(flaw)) })...)
+		wantFailure(t, found, want)
 	}
 }
 

@@ -85,6 +85,15 @@ func readBody(r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, statusError(http.StatusUnsupportedMediaType)
 	}
+	body, err := readAll(r)
+	if err == nil && tooDeep(body) {
+		err = errTooDeep()
+	}
+	return body, err
+}
+
+// readAll returns the body of a request, which is bounded.
+func readAll(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -92,10 +101,12 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, &restError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes", maxBody)}
 	case err != nil:
 		return nil, badRequest("Read the request body: %v", err)
-	case tooDeep(body):
-		return nil, badRequest("The request body nests JSON deeper than %d levels", maxDepth)
 	}
 	return body, nil
+}
+
+func errTooDeep() error {
+	return badRequest("The request body nests JSON deeper than %d levels", maxDepth)
 }
 
 // tooDeep tells whether JSON text nests deeper than maxDepth. It counts brackets

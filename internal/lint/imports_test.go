@@ -26,8 +26,10 @@ var layers = []layer{
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
+	{path: "engine/cluster"},
+	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/convert", "engine/transform", "engine/transform/javaregex", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
+	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "engine/transform/javaregex", "connect", "connect/connectjson", "internal/javaprops", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
@@ -40,7 +42,7 @@ var layers = []layer{
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
-	{path: "log/security", imports: []string{"internal/vfs"}},
+	{path: "log/security", imports: []string{"internal/jaas", "internal/vfs"}},
 	{path: "log/batch"},
 	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
@@ -49,6 +51,7 @@ var layers = []layer{
 	{path: "connect", stdOnly: true},
 	{path: "internal/loglevel", stdOnly: true},
 	{path: "internal/metrics", stdOnly: true},
+	{path: "internal/jaas", stdOnly: true},
 	{path: "internal/javaprops", stdOnly: true},
 	{path: "internal/vfs"},
 	{path: "internal/demo"},

@@ -8,7 +8,7 @@
 //	               │          ├ fixed            Name, Size
 //	               │          ├ enum             Name, Symbols, Default
 //	               │          └ record           Name, Fields ─► Field ─► Type
-//	               ├─ Canonical     the text that Java's Schema.toString writes; its MD5 is a schema's identity (ContentID)
+//	               ├─ Canonical     the text that Java's Schema.toString writes, which the registry stores and hashes
 //	               ├─ Resolved      the same with the references in it
 //	               ├─ Normalize     Confluent's normalize=true
 //	               ├─ ParsingForm   the specification's Parsing Canonical Form, and fingerprints of it

@@ -19,7 +19,7 @@ func (s *Schema) ParsingForm() string {
 func (s *Schema) Fingerprint64() uint64 { return rabin(s.ParsingForm()) }
 
 // FingerprintMD5 is the MD5 of the parsing form. A schema's identity in the
-// registry is another one: ContentID.
+// registry is another one, of the canonical text.
 func (s *Schema) FingerprintMD5() [16]byte { return md5.Sum([]byte(s.ParsingForm())) }
 
 // FingerprintSHA256 is the SHA-256 of the parsing form.

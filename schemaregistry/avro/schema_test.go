@@ -2,7 +2,6 @@ package avro
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -170,31 +169,6 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-// TestContentID has values that md5sum computed.
-func TestContentID(t *testing.T) {
-	refs := []SubjectVersion{{Name: "a.R", Subject: "refs", Version: 7}}
-	meta := &Metadata{
-		Tags:       map[string][]string{"k1": {"b", "a", "b"}},
-		Properties: map[string]string{"owner": "me"},
-		Sensitive:  []string{"pii"},
-	}
-	for _, test := range []struct {
-		name string
-		got  ContentID
-		want string
-	}{
-		{"text", NewContentID(`"string"`, nil, nil, nil), "095d71cf-1255-6b9d-5e33-0ad575b3df5d"},
-		{"references", NewContentID(`"string"`, refs, nil, nil), "da25410f-4f7c-1b94-53e2-a02c81b21bd4"},
-		{"metadata", NewContentID(`"string"`, nil, meta, nil), "a7e44667-b1ca-7ce2-b86e-1955c488f1f0"},
-		{"rules", NewContentID(`"string"`, nil, nil, func(w io.Writer) { io.WriteString(w, "r1") }), "2d744f1a-0027-d124-0ea1-d4cd802298e6"},
-		{"empty metadata", NewContentID(`"string"`, nil, &Metadata{}, nil), "cecc02e2-232b-87f1-1b0c-aa0e70dbb74d"},
-	} {
-		if got := test.got.GUID(); got != test.want {
-			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
-		}
-	}
-}
-
 // TestShared: a schema may be used by goroutines at the same time (the race
 // detector is the judge).
 func TestShared(t *testing.T) {
@@ -241,28 +215,5 @@ func TestTypes(t *testing.T) {
 	}
 	if f, i := root.Field("z"); f != nil || i != -1 {
 		t.Errorf("%v, %d", f, i)
-	}
-}
-
-// TestNew makes a recursive schema as a program does.
-func TestNew(t *testing.T) {
-	null, err := ParseValue("null")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc := "a list"
-	node := &Type{Kind: Record, Name: Name{Space: "n", Local: "Node"}, Doc: &doc}
-	node.Fields = []*Field{
-		{Name: "value", Type: &Type{Kind: Int, Props: Props{{Key: "connect.type", Value: StringOf("int8")}}}},
-		{Name: "next", Type: &Type{Kind: Union, Branches: []*Type{{Kind: Null}, node}}, Default: &null},
-	}
-	s, err := New(node, Options{})
-	const want = `{"type":"record","name":"Node","namespace":"n","doc":"a list","fields":[{"name":"value","type":{"type":"int","connect.type":"int8"}},{"name":"next","type":["null","Node"],"default":null}]}`
-	if err != nil || s.Canonical() != want {
-		t.Fatalf("got %v, %v", s, err)
-	}
-	node.Fields[1].Name = "value"
-	if _, err := New(node, Options{}); err == nil {
-		t.Error("two fields of one name are taken")
 	}
 }

@@ -207,7 +207,7 @@ func (w *textWriter) field(f *Field, space string) {
 		w.key("default")
 		w.b = f.Default.append(w.b)
 	}
-	if f.Order != Ascending && f.Order != "" {
+	if f.Order != Ascending {
 		w.member("order", string(f.Order))
 	}
 	if len(f.Aliases) > 0 {

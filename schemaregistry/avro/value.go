@@ -41,9 +41,6 @@ type Member struct {
 	Value Value
 }
 
-// StringOf is a string as a value.
-func StringOf(s string) Value { return Value{kind: StringValue, text: s} }
-
 // Kind is the value's kind.
 func (v Value) Kind() ValueKind { return v.kind }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,9 +26,8 @@ type Options struct {
 	Legacy bool
 	// IncompatibleCode is the error code of a schema that is not compatible: 409, the default, or 40901 as from 8.2 on.
 	IncompatibleCode int
-	// ClusterID and Version are told in /v1/metadata.
-	ClusterID string
-	Version   string
+	// Version is told in /v1/metadata/version.
+	Version string
 }
 
 // api serves one registry.
@@ -75,14 +76,15 @@ func (a *api) routes() map[string]map[string]handler {
 		"/schemas/guids/{guid}/ids":                            {"GET": a.idsByGUID},
 		"/compatibility/subjects/{subject}/versions":           {"POST": a.compatible},
 		"/compatibility/subjects/{subject}/versions/{version}": {"POST": a.compatible},
-		"/config":              {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
-		"/config/{subject}":    {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
-		"/mode":                {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
-		"/mode/{subject}":      {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
-		"/contexts":            {"GET": a.contexts},
-		"/contexts/{context}":  {"DELETE": a.deleteContext},
-		"/v1/metadata/id":      {"GET": a.clusterID},
-		"/v1/metadata/version": {"GET": a.releaseVersion},
+		"/config":                 {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
+		"/config/{subject}":       {"GET": a.config, "PUT": a.setConfig, "DELETE": a.deleteConfig},
+		"/mode":                   {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
+		"/mode/{subject}":         {"GET": a.mode, "PUT": a.setMode, "DELETE": a.deleteMode},
+		"/contexts":               {"GET": a.contexts},
+		"/contexts/{context}":     {"DELETE": a.deleteContext},
+		"/v1/metadata/id":         {"GET": a.clusterID},
+		"/v1/metadata/version":    {"GET": a.releaseVersion},
+		"/v1/metadata/deployment": {"GET": a.deployment},
 	}
 }
 
@@ -127,7 +129,7 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 // status answers always the same error.
 func status(code int) handler {
 	return func(*http.Request) (any, error) {
-		return nil, &schemaregistry.Error{Code: code, Message: "HTTP " + http.StatusText(code)}
+		return nil, &schemaregistry.Error{Code: code, Message: fmt.Sprintf("HTTP %d %s", code, http.StatusText(code))}
 	}
 }
 
@@ -152,8 +154,7 @@ type contextKey struct{}
 func inContext(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/contexts/"); ok {
-			name, path, found := strings.Cut(rest, "/")
-			if found {
+			if name, path, found := strings.Cut(rest, "/"); found {
 				r = inner(r, name, "/"+path)
 			}
 		}
@@ -169,13 +170,22 @@ func inner(r *http.Request, name, path string) *http.Request {
 	if text, err := unescape(name); err == nil {
 		name = text
 	}
-	name = strings.Trim(name, ":")
-	if !strings.HasPrefix(name, ".") {
-		name = "." + name
-	}
+	name, _ = contextName(name) // a colon in it is refused where the subject is
 	r = r.Clone(context.WithValue(r.Context(), contextKey{}, name))
 	r.URL.Path, r.URL.RawPath = u.Path, u.RawPath
 	return r
+}
+
+// contextName reads a context of a path: colons around it and the dot before it may be left out.
+func contextName(text string) (string, error) {
+	name := strings.Trim(text, ":")
+	if !strings.HasPrefix(name, schemaregistry.DefaultContext) {
+		name = schemaregistry.DefaultContext + name
+	}
+	if strings.Contains(name, ":") {
+		return name, badContext(name)
+	}
+	return name, nil
 }
 
 // contextOf is the context of a request's path.
@@ -187,10 +197,22 @@ func contextOf(r *http.Request) string {
 }
 
 // subject is the subject in a request's path, in the context of the path unless it names its own.
-func subject(r *http.Request) schemaregistry.Name {
-	n := schemaregistry.ParseName(r.PathValue("subject"))
+func subject(r *http.Request) (schemaregistry.Name, error) {
+	return within(r, r.PathValue("subject"))
+}
+
+// within puts a name that names no context into that of the path.
+func within(r *http.Request, name string) (schemaregistry.Name, error) {
+	n := schemaregistry.ParseName(name)
 	if n.Context == schemaregistry.DefaultContext {
 		n.Context = contextOf(r)
 	}
-	return n
+	if strings.Contains(n.Context, ":") {
+		return n, badContext(n.Context)
+	}
+	return n, nil
+}
+
+func badContext(name string) error {
+	return &schemaregistry.Error{Code: http.StatusBadRequest, Message: "The name of the context " + strconv.Quote(name) + " has a colon in it"}
 }

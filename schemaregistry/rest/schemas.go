@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-data/sluice/schemaregistry"
 )
@@ -23,14 +26,11 @@ func (a *api) types(*http.Request) (any, error) { return a.registry.Types(), nil
 
 // idOf reads an id of the path, and the name whose context it is in.
 func idOf(r *http.Request) (schemaregistry.Name, int, error) {
-	n := schemaregistry.ParseName(r.URL.Query().Get("subject"))
-	if n.Context == schemaregistry.DefaultContext {
-		n.Context = contextOf(r)
-	}
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil {
-		err = &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
+		return schemaregistry.Name{}, 0, &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
 	}
+	n, err := within(r, r.URL.Query().Get("subject"))
 	return n, id, err
 }
 
@@ -55,6 +55,9 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 
 func (a *api) byID(r *http.Request) (any, error) {
 	v, versions, err := a.withID(r)
+	if err == nil {
+		v, err = a.formatted(r, v)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +74,10 @@ func (a *api) byID(r *http.Request) (any, error) {
 
 func (a *api) textByID(r *http.Request) (any, error) {
 	v, _, err := a.withID(r)
+	if err != nil {
+		return nil, err
+	}
+	v, err = a.formatted(r, v)
 	return text(v.Schema), err
 }
 
@@ -110,22 +117,32 @@ func (a *api) idsByGUID(r *http.Request) (any, error) {
 		ID      int    `json:"id"`
 	}
 	list := []contextID{}
-	for name, id := range ids {
-		list = append(list, contextID{name, id})
+	for _, name := range slices.Sorted(maps.Keys(ids)) {
+		list = append(list, contextID{name, ids[name]})
 	}
 	return list, err
 }
 
 func (a *api) contexts(r *http.Request) (any, error) {
 	names, err := a.registry.Contexts(r.Context())
+	start := r.URL.Query().Get("contextPrefix")
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) })
 	return page(r, names, 0), err
 }
 
 func (a *api) deleteContext(r *http.Request) (any, error) {
-	return nil, a.registry.DeleteContext(r.Context(), r.PathValue("context"))
+	name, err := contextName(r.PathValue("context"))
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.registry.DeleteContext(r.Context(), name)
 }
 
-func (a *api) clusterID(*http.Request) (any, error) {
+func (a *api) clusterID(r *http.Request) (any, error) {
+	id, err := a.registry.ClusterID(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	type scope struct {
 		Path     []string          `json:"path"`
 		Clusters map[string]string `json:"clusters"`
@@ -133,7 +150,11 @@ func (a *api) clusterID(*http.Request) (any, error) {
 	return struct {
 		ID    string `json:"id"`
 		Scope scope  `json:"scope"`
-	}{"", scope{[]string{}, map[string]string{"kafka-cluster": a.o.ClusterID, "schema-registry-cluster": "schema-registry"}}}, nil
+	}{"", scope{[]string{}, map[string]string{"kafka-cluster": id, "schema-registry-cluster": "schema-registry"}}}, nil
+}
+
+func (a *api) deployment(*http.Request) (any, error) {
+	return map[string]any{"attributes": []string{}}, nil
 }
 
 func (a *api) releaseVersion(*http.Request) (any, error) {

@@ -9,7 +9,11 @@ import (
 )
 
 func (a *api) config(r *http.Request) (any, error) {
-	return a.registry.Config(r.Context(), subject(r), flag(r, "defaultToGlobal"))
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.registry.Config(r.Context(), n, flag(r, "defaultToGlobal"))
 }
 
 // setConfig changes what the body names: a field that is absent stays, one that is null is taken away.
@@ -22,7 +26,11 @@ func (a *api) setConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.registry.SetConfig(r.Context(), subject(r), edit)
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.registry.SetConfig(r.Context(), n, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +99,11 @@ func set[T any](body map[string]json.RawMessage, name string, target **T, value 
 }
 
 func (a *api) deleteConfig(r *http.Request) (any, error) {
-	return a.registry.DeleteConfig(r.Context(), subject(r))
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.registry.DeleteConfig(r.Context(), n)
 }
 
 type modeJSON struct {
@@ -99,7 +111,11 @@ type modeJSON struct {
 }
 
 func (a *api) mode(r *http.Request) (any, error) {
-	m, err := a.registry.Mode(r.Context(), subject(r), flag(r, "defaultToGlobal"))
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.registry.Mode(r.Context(), n, flag(r, "defaultToGlobal"))
 	return modeJSON{m}, err
 }
 
@@ -110,18 +126,26 @@ func (a *api) setMode(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
 	if body.Mode == nil {
-		m, err := a.registry.DeleteMode(r.Context(), subject(r), false)
+		m, err := a.registry.DeleteMode(r.Context(), n, false)
 		return modeJSON{m}, err
 	}
 	m, err := schemaregistry.ParseMode(*body.Mode)
 	if err != nil {
 		return nil, err
 	}
-	return modeJSON{m}, a.registry.SetMode(r.Context(), subject(r), m, flag(r, "force"))
+	return modeJSON{m}, a.registry.SetMode(r.Context(), n, m, flag(r, "force"))
 }
 
 func (a *api) deleteMode(r *http.Request) (any, error) {
-	m, err := a.registry.DeleteMode(r.Context(), subject(r), flag(r, "recursive"))
+	n, err := subject(r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.registry.DeleteMode(r.Context(), n, flag(r, "recursive"))
 	return modeJSON{m}, err
 }

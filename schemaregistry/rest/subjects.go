@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/sluice-data/sluice/schemaregistry"
@@ -9,7 +10,23 @@ import (
 func (a *api) root(*http.Request) (any, error) { return struct{}{}, nil }
 
 // target is the subject in a request's path, or the one that it is an alias of.
-func (a *api) target(r *http.Request) schemaregistry.Name { return a.registry.Aliased(subject(r)) }
+func (a *api) target(r *http.Request) (schemaregistry.Name, error) {
+	n, err := subject(r)
+	if err != nil {
+		return n, err
+	}
+	return a.registry.Aliased(r.Context(), n)
+}
+
+// targetVersion is the subject and the version in a request's path.
+func (a *api) targetVersion(r *http.Request) (schemaregistry.Name, int, error) {
+	number, err := versionNumber(r)
+	if err != nil {
+		return schemaregistry.Name{}, 0, err
+	}
+	n, err := a.target(r)
+	return n, number, err
+}
 
 // prefix is the subjectPrefix of a query, in the context of the path.
 func prefix(r *http.Request) string {
@@ -29,7 +46,11 @@ func (a *api) subjects(r *http.Request) (any, error) {
 }
 
 func (a *api) versions(r *http.Request) (any, error) {
-	numbers, err := a.registry.Versions(r.Context(), a.target(r), deleted(r))
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := a.registry.Versions(r.Context(), n, deleted(r), flag(r, "deletedAsNegative"))
 	return page(r, numbers, 0), err
 }
 
@@ -39,11 +60,28 @@ func (a *api) version(r *http.Request) (any, error) {
 }
 
 func (a *api) versionOf(r *http.Request) (schemaregistry.Version, error) {
-	number, err := versionNumber(r)
+	n, number, err := a.targetVersion(r)
 	if err != nil {
 		return schemaregistry.Version{}, err
 	}
-	return a.registry.Version(r.Context(), a.target(r), number, flag(r, "deleted"))
+	v, err := a.registry.Version(r.Context(), n, number, flag(r, "deleted"))
+	if err != nil {
+		return v, err
+	}
+	return a.formatted(r, v)
+}
+
+// formatted gives a schema the form that a query asks for.
+func (a *api) formatted(r *http.Request, v schemaregistry.Version) (schemaregistry.Version, error) {
+	if r.URL.Query().Get("referenceFormat") == "qualified" {
+		v.References = v.QualifiedReferences()
+	}
+	if r.URL.Query().Get("format") != "resolved" {
+		return v, nil
+	}
+	text, err := a.registry.Inlined(v)
+	v.Schema = text
+	return v, err
 }
 
 func (a *api) versionText(r *http.Request) (any, error) {
@@ -52,11 +90,11 @@ func (a *api) versionText(r *http.Request) (any, error) {
 }
 
 func (a *api) referencedBy(r *http.Request) (any, error) {
-	number, err := versionNumber(r)
+	n, number, err := a.targetVersion(r)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := a.registry.ReferencedBy(r.Context(), a.target(r), number, flag(r, "deleted"))
+	ids, err := a.registry.ReferencedBy(r.Context(), n, number, flag(r, "deleted"))
 	return page(r, ids, 0), err
 }
 
@@ -66,7 +104,15 @@ func (a *api) byMetadata(r *http.Request) (any, error) {
 	for i := range min(len(keys), len(values)) {
 		properties[keys[i]] = values[i]
 	}
-	v, err := a.registry.ByMetadata(r.Context(), a.target(r), properties, flag(r, "deleted"))
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.registry.ByMetadata(r.Context(), n, properties, flag(r, "deleted"))
+	if err != nil {
+		return nil, err
+	}
+	v, err = a.formatted(r, v)
 	return a.schema(v), err
 }
 
@@ -75,7 +121,15 @@ func (a *api) lookup(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	v, err := a.registry.Lookup(r.Context(), a.target(r), body.input(), flag(r, "normalize"), flag(r, "deleted"))
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.registry.Lookup(r.Context(), n, body.input(), flag(r, "normalize"), flag(r, "deleted"))
+	if err != nil {
+		return nil, err
+	}
+	v, err = a.formatted(r, v)
 	return a.schema(v), err
 }
 
@@ -91,7 +145,17 @@ func (a *api) register(r *http.Request) (any, error) {
 	if body.Version != nil {
 		o.Version = *body.Version
 	}
-	v, err := a.registry.Register(r.Context(), a.target(r), body.input(), o)
+	if o.ID > math.MaxInt32 || o.Version > math.MaxInt32 {
+		return nil, &schemaregistry.Error{Code: http.StatusBadRequest, Message: "Read the request body: id and version are at most 2^31-1"}
+	}
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.registry.Register(r.Context(), n, body.input(), o)
+	if err == nil {
+		v, err = a.formatted(r, v)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,15 +168,19 @@ func (a *api) register(r *http.Request) (any, error) {
 }
 
 func (a *api) deleteVersion(r *http.Request) (any, error) {
-	number, err := versionNumber(r)
+	n, number, err := a.targetVersion(r)
 	if err != nil {
 		return nil, err
 	}
-	return a.registry.DeleteVersion(r.Context(), a.target(r), number, flag(r, "permanent"))
+	return a.registry.DeleteVersion(r.Context(), n, number, flag(r, "permanent"))
 }
 
 func (a *api) deleteSubject(r *http.Request) (any, error) {
-	return a.registry.DeleteSubject(r.Context(), a.target(r), flag(r, "permanent"))
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.registry.DeleteSubject(r.Context(), n, flag(r, "permanent"))
 }
 
 // compatible compares a schema with one version, or with all that the subject's level asks for.
@@ -128,7 +196,11 @@ func (a *api) compatible(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	verdict, err := a.registry.Compatible(r.Context(), a.target(r), number, body.input(), flag(r, "normalize"))
+	n, err := a.target(r)
+	if err != nil {
+		return nil, err
+	}
+	verdict, err := a.registry.Compatible(r.Context(), n, number, body.input(), flag(r, "normalize"))
 	verbose := flag(r, "verbose")
 	if e, ok := err.(*schemaregistry.Error); ok && verbose && e.Code == schemaregistry.CodeInvalidSchema {
 		verdict, err = schemaregistry.Verdict{Messages: []string{e.Message}}, nil

@@ -39,6 +39,30 @@ POM
     classpath=$(cat "$cache/classpath")
 }
 
+# fetch_connect sets connect_classpath: a Kafka Connect worker with the connectors of
+# files, which are not published for every version.
+fetch_connect() {
+    local version=${CONNECT_VERSION:-4.3.1}
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/connect-$version
+    if [ ! -s "$cache/classpath" ]; then
+        mkdir -p "$cache"
+        cat > "$cache/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>sluice</groupId><artifactId>connect</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-runtime</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-file</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.25.1</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.1</version></dependency>
+  </dependencies>
+</project>
+POM
+        (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath)
+    fi
+    connect_classpath=$(cat "$cache/classpath")
+}
+
 # run_java CLASS ARGS... starts quickly rather than running fast.
 run_java() {
     timeout "${JAVA_TIMEOUT:-120}" java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$classpath" "$@"

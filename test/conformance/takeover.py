@@ -97,6 +97,7 @@ elif command == "snapshot":
         print(name, "states", " ".join(states(name)))
         print(name, "tasks", len(call("GET", f"/connectors/{name}/tasks")))
         print(name, "offsets", " ".join(offsets(name)))
+        print(name, "topics", *sorted(call("GET", f"/connectors/{name}/topics")[name]["topics"]))
 elif command == "await-lines":
     last = f"line {args[0]}\n"
 

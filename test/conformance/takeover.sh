@@ -73,7 +73,7 @@ hand_over() {
     ask settle
     ask snapshot > "$work/after"
     diff "$work/before" "$work/after" || { echo "the new worker says something else" >&2; return 1; }
-    echo "configs, types, states and offsets are the same: $(tr '\n' ' ' < "$work/after" | cut -c1-60)... ($(wc -l < "$work/after") lines)"
+    echo "configs, types, states, tasks, offsets and topics are the same: $(tr '\n' ' ' < "$work/after" | cut -c1-60)... ($(wc -l < "$work/after") lines)"
 }
 
 start_worker java

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,39 +10,55 @@ import (
 	"time"
 )
 
-// allArrived waits until the ids 0 to n-1 are in the log and in the bucket.
+// allArrived waits until the ids 0 to n-1 are in the log, and every record of the
+// log is in the bucket, exactly once (I3).
 func allArrived(t *testing.T, s *sluice, b *bucket, topic string, n int, limit time.Duration) {
 	t.Helper()
+	var records [][]byte
 	objects := map[string][]string{}
 	eventually(t, limit, func() error {
-		if err := b.lines(t.Context(), objects); err != nil {
-			return err
+		records = records[:0]
+		for _, r := range s.records(t, topic) {
+			records = append(records, r.Value)
 		}
-		var lines [][]byte
-		for _, object := range objects {
-			for _, line := range object {
-				lines = append(lines, []byte(line))
-			}
-		}
-		absent, err := missing(n, lines)
+		absent, err := missing(n, records)
 		if err == nil && absent > 0 {
-			err = fmt.Errorf("%d of %d are missing in S3 (%d lines in %d objects)", absent, n, len(lines), len(objects))
+			err = fmt.Errorf("%d of %d are missing in the log", absent, n)
+		}
+		if err == nil {
+			err = b.lines(t.Context(), objects)
+		}
+		if err == nil {
+			err = sameRecords(records, objects)
 		}
 		return err
 	})
-	var lines [][]byte
-	for _, r := range s.records(t, topic) {
-		lines = append(lines, r.Value)
+	t.Logf("%d sent, %d records in the log, the same in %d objects", n, len(records), len(objects))
+}
+
+// sameRecords compares what the log has with the lines of all objects, in any
+// order and with as many of each.
+func sameRecords(records [][]byte, objects map[string][]string) error {
+	count := make(map[string]int, len(records))
+	for _, r := range records {
+		count[string(r)]++
 	}
-	absent, err := missing(n, lines)
-	if err != nil || absent > 0 {
-		t.Errorf("%d of %d are missing in the log, %v", absent, n, err)
-	}
-	inS3 := 0
+	lines := 0
 	for _, object := range objects {
-		inS3 += len(object)
+		lines += len(object)
+		for _, line := range object {
+			count[line]--
+		}
 	}
-	t.Logf("%d sent, %d records in the log, %d lines in %d objects", n, len(lines), inS3, len(objects))
+	missing, doubled := 0, 0
+	for _, n := range count {
+		missing += max(n, 0)
+		doubled += max(-n, 0)
+	}
+	if missing+doubled > 0 {
+		return fmt.Errorf("of %d records %d are missing in S3 and %d are there once too often (%d lines in %d objects)", len(records), missing, doubled, lines, len(objects))
+	}
+	return nil
 }
 
 // TestKillNine publishes 50,000 messages at 10,000/s while the server is killed
@@ -70,6 +87,38 @@ func TestKillNine(t *testing.T) {
 	// Well below the 45 s after which the group would give up a dead sink task.
 	allArrived(t, s, bucket, "iot-sensors", n, 30*time.Second)
 	t.Logf("arrived after %.1f s", time.Since(begin).Seconds())
+	s.stop(t)
+}
+
+// TestKillBeforeVisible kills the server when its output is committed and cannot
+// be seen yet, and again while it completes what the one before left. The uploads
+// of the dead are completed, not written again (I3).
+func TestKillBeforeVisible(t *testing.T) {
+	const n, kills = 3000, 3
+	bucket := makeBucket(t, "kill-before-visible")
+	broker := startMosquitto(t)
+	proxy := newFaultyS3(t)
+	s := startSluice(t, s3Env(proxy.URL))
+	s.create(t, seedConfig(t, "mqtt-source.json"))
+	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "500"}))
+	s.waitRunning(t, "s3-sink-connector")
+	broker.waitSubscribed(t, "sensor/temperature")
+	client, all := publisher(t), readings(n)
+	for i := range kills {
+		proxy.hidden.Store(true)
+		refused := proxy.refused.Load()
+		publish(t, client, "sensor/temperature", 2000, all[i*n/kills:(i+1)*n/kills])
+		eventually(t, 20*time.Second, func() error {
+			if proxy.refused.Load() == refused {
+				return errors.New("nothing was to become visible")
+			}
+			return nil
+		})
+		s.kill()
+		proxy.hidden.Store(false)
+		s.start(t)
+	}
+	allArrived(t, s, bucket, "iot-sensors", n, 30*time.Second)
 	s.stop(t)
 }
 

@@ -119,10 +119,12 @@ func (b *bucket) lines(ctx context.Context, known map[string][]string) error {
 	return nil
 }
 
-// faultyS3 stands before the S3 server and answers 503 while it is told to.
+// faultyS3 stands before the S3 server and answers 503 while it is told to: to
+// everything, or to what makes an upload visible.
 type faultyS3 struct {
 	*httptest.Server
 	down    atomic.Bool
+	hidden  atomic.Bool
 	refused atomic.Int64 // requests that got a 503
 }
 
@@ -134,7 +136,8 @@ func newFaultyS3(t *testing.T) *faultyS3 {
 		r.Out.Host = r.In.Host // it is part of the signature
 	}}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.down.Load() {
+		completes := r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && !strings.Contains(r.URL.Path, "_sluice-probe")
+		if f.down.Load() || f.hidden.Load() && completes {
 			f.refused.Add(1)
 			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
 			return

@@ -80,7 +80,7 @@ func benchmarkWrite(b *testing.B, config *Config) {
 			b.Fatal(err)
 		}
 		if next%100_000 == 0 {
-			if _, err := sink.Flush(b.Context()); err != nil {
+			if _, err := sink.Prepare(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -18,6 +18,7 @@ type Config struct {
 	padWidth         int
 	decimalFormat    string
 	nullValues       string
+	existingObjects  string
 	byteSeparator    string
 	byteExtension    string
 	storageClass     string
@@ -47,6 +48,10 @@ type Config struct {
 
 // Values of options.
 const (
+	existingOption    = "behavior.on.existing.objects"
+	existingFail      = "fail"
+	existingOverwrite = "overwrite"
+
 	nullsFail       = "fail"
 	nullsIgnore     = "ignore"
 	compressionNone = "none"

@@ -44,6 +44,11 @@ func (c *Config) connectorOptions() []connect.Option {
 		{Name: "behavior.on.null.values", Var: &c.nullValues, Default: nullsFail, OneOf: []string{nullsFail, nullsIgnore},
 			Doc:   "What happens to a record without a value (a tombstone): it is an error, or it is left out.",
 			Group: groupConnector, Importance: connect.Low, Width: connect.WidthShort, Display: "Null values"},
+		{Name: existingOption, Var: &c.existingObjects, Default: existingFail, OneOf: []string{existingFail, existingOverwrite},
+			Doc: "What happens, with exactly once, when there is an object of the same name that is none of this connector's " +
+				"own attempts: the task fails, or the object is replaced. Names repeat after consumer offsets were reset. " +
+				"Without exactly once they are always replaced.",
+			Group: groupConnector, Importance: connect.Low, Width: connect.WidthShort, Display: "Existing objects"},
 		{Name: "json.decimal.format", Var: &c.decimalFormat, Default: decimalBase64,
 			OneOf: []string{decimalBase64, decimalNumeric},
 			Doc:   "Whether JsonFormat writes decimals as base64 of their bytes or as numbers.",

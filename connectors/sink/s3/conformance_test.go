@@ -15,7 +15,7 @@ func TestConformance(t *testing.T) {
 	srv := newServer(t)
 	connecttest.Spec(t, Spec, settings(srv, map[string]string{"flush.size": "10"}))
 	for name, changes := range map[string]map[string]string{
-		"rotating by count": {"flush.size": "10", "rotate.max.age.ms": "100"},
+		"rotating by count": {"flush.size": "10", "rotate.max.age.ms": "30"},
 		"rotating by age":   {"rotate.max.age.ms": "20"},
 	} {
 		t.Run(name, func(t *testing.T) { connecttest.Sink(t, fixture(changes)) })

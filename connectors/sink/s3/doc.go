@@ -13,25 +13,41 @@
 //
 // # Life of a file
 //
-//	open ──rotate──► finish ─────────────► complete ─────────────► offset reported
-//	records are      the last part is      CompleteMultipartUpload,
-//	appended, full   on its way            or PutObject for a file
-//	parts leave                            that fits in one part
+//	open ──rotate──► sent ──Prepare──► offered ──transaction, Apply──► complete
+//	records are      all parts are     key, upload id and ETags        CompleteMultipartUpload
+//	appended, full   on the server     are part of the state
+//	parts leave
 //
-// Nothing of a file is visible before complete, which is one atomic request
-// either way. A file that fits in one part is one PutObject rather than the three
-// requests of a multipart upload: S3 charges and answers by the request. finish
-// and complete are separate steps so that a sink with two phases can put the
-// fenced commit of its state between them (I3).
+// A file is a multipart upload, so that all of it can be on the server and none of
+// it visible until the engine has committed its state with the consumer offset.
+// complete is one atomic request that anybody can make who has the state, again and
+// again: a second attempt finds the object and in its metadata the attempt that made
+// it. Objects of the same name that are none of our attempts are not replaced
+// (If-None-Match), unless behavior.on.existing.objects says so; whether the server
+// knows the condition is found out when a task starts.
 //
 // # Delivery
 //
-// At least once: Flush reports an offset only when the objects of all records
-// before it are complete (I2). After a crash the records since then are read
-// again; the first object of the replay has the name of one that may exist and
-// overwrites it. Where rotation by age cuts the replay elsewhere, records can be
-// in two objects. Uploads that a crash leaves behind are invisible but take
-// space: give the bucket a lifecycle rule that aborts incomplete uploads.
+// Exactly once (I3), where the engine commits states (connect.SinkContext):
+//
+//   - A crash before the commit leaves uploads that nobody sees. Those that the last
+//     state knows of are aborted by the next owner of the partition, by their ids;
+//     give the bucket a lifecycle rule for the rest, of a week: a shorter one could
+//     take away what is committed.
+//   - A crash after the commit leaves a state, which the next owner restores: it
+//     completes the uploads, then goes on at the offset.
+//   - A former owner that wakes up can complete what was committed, which is right,
+//     and commit nothing more.
+//
+// The state of a partition:
+//
+//	{"complete":[{"key":"topics/t/partition=0/t+0+0000000000.json","id":"…","attempt":"…","parts":["etag",…]}],
+//	 "open":[{"key":"…","id":"…"}]}
+//
+// Otherwise at least once: a file is complete as soon as it is rotated, one that
+// fits in one part with one PutObject rather than three requests, and Prepare
+// returns an offset only when the objects of all records before it are complete. The
+// first object of a replay has the name of one that may exist and overwrites it.
 //
 // # Memory
 //
@@ -45,7 +61,7 @@
 //
 // The caller's goroutine owns sink, partitions, files and pool, which therefore
 // have no locks. It hands steps (op) to the uploader's workers and collects
-// their results in Write and Flush. An op in flight owns its buffer. What passes
+// their results in Write, Prepare and Apply. An op in flight owns its buffer. What passes
 // between ops of one file is in upload, with the rule for each field.
 //
 // # Failures

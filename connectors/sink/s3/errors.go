@@ -24,6 +24,10 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // noSuchUpload is S3's error code for an upload that is complete or aborted.
 const noSuchUpload = "NoSuchUpload"
 
+// existing tells whether a request was refused because there is an object of the
+// name.
+func existing(err error) bool { return statusCode(err) == http.StatusPreconditionFailed }
+
 // passingCodes are error codes of S3 that may be gone at the next attempt,
 // whatever the HTTP status they come with: CompleteMultipartUpload reports
 // InternalError with 200.
@@ -96,7 +100,7 @@ func (s *store) remedy(err error) *connect.ConfigError {
 			"bucket %q does not exist at %s; create it, or correct s3.bucket.name or store.url", s.bucket, s.endpoint())}
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":
 		return &connect.ConfigError{Option: "aws.access.key.id", Reason: fmt.Sprintf(
-			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:PutObject and s3:AbortMultipartUpload",
+			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:PutObject, s3:GetObject and s3:AbortMultipartUpload",
 			s.endpoint(), s.bucket, shortAnswer(err), credentialsRemedy)}
 	case status == 0:
 		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf(
@@ -151,7 +155,11 @@ func cause(err error) string {
 
 // fatal turns an error that will not pass into what the task fails with.
 func (s *store) fatal(key string, err error) error {
-	if errorCode(err) == noSuchUpload {
+	switch {
+	case existing(err):
+		return fmt.Errorf("write s3://%s/%s: there is an object of this name already, which is not of this attempt: from before the "+
+			"consumer offsets were reset, or of another connector; move it away, or set %s=%s: %w", s.bucket, key, existingOption, existingOverwrite, err)
+	case errorCode(err) == noSuchUpload:
 		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
 			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
 	}

@@ -156,11 +156,11 @@ func TestLastingFaults(t *testing.T) {
 			h.write(rawBatch(0, 0, 12, c.size))
 			var err error
 			h.poll("an error", func() bool {
-				_, err = h.sink.Flush(t.Context())
+				_, err = h.sink.Prepare(t.Context())
 				return err != nil
 			})
 			if connect.IsRetriable(err) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("Flush = %v, want a plain error with %q", err, c.want)
+				t.Errorf("Prepare = %v, want a plain error with %q", err, c.want)
 			}
 			if err := h.sink.Write(t.Context(), rawBatch(0, 12, 13, 10)); err == nil {
 				t.Error("Write after the failure succeeds")
@@ -199,8 +199,8 @@ func TestCancelledCalls(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Write = %v, want context.Canceled", err)
 	}
-	if _, err := h.sink.Flush(ctx); err != nil {
-		t.Errorf("Flush = %v", err)
+	if _, err := h.sink.Prepare(ctx); err != nil {
+		t.Errorf("Prepare = %v", err)
 	}
 	if err := h.sink.Revoke(ctx, []connect.TopicPartition{tp(0)}); err != nil {
 		t.Errorf("Revoke = %v", err)

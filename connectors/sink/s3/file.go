@@ -9,11 +9,13 @@ import (
 // partition is what the sink keeps for a topic-partition.
 type partition struct {
 	connect.TopicPartition
-	next     int64 // the offset after the last record taken
-	durable  int64 // every record before it is in a complete object, or left out
-	reported int64 // what Flush last returned
-	open     *file // gets the next record; nil before it
-	rotated  []*file
+	next     int64   // the offset after the last record taken; -1: unknown, as are the next two
+	durable  int64   // every record before it is in a complete object, or left out
+	reported int64   // what is committed as far as we know
+	open     *file   // gets the next record; nil before it
+	rotated  []*file // in order; those that were offered come first
+	saved    string  // the state that is committed; "" without one
+	offer    *offer  // what the last Prepare returned; nil: nothing
 	// failed are records of the batch that a Write could not end with: the same
 	// Write comes again and has to name them too.
 	failed []connect.RecordError
@@ -56,9 +58,14 @@ type file struct {
 	gz      gzipState
 
 	steps    int  // ops on their way
+	offered  bool // Prepare has returned it: it may be committed
 	showing  bool // the op that makes the object visible is on its way
 	complete bool
 }
+
+// sent tells whether all parts of a rotated file are on the server. One that could
+// not be sent fails the sink.
+func (f *file) sent() bool { return f.steps == 0 && len(f.buf) == 0 }
 
 // busy tells whether ops of the file are on their way.
 func (f *file) busy() bool { return f.steps > 0 }

@@ -58,7 +58,7 @@ func parse(settings map[string]string) (*Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// harness drives a sink as the engine does, and checks at every Flush that no
+// harness drives a sink as the engine does, and checks at every Prepare that no
 // offset is beyond what is visible (I2).
 type harness struct {
 	t       testing.TB
@@ -144,21 +144,24 @@ func (h *harness) tryWrite(ctx context.Context, b *connect.Batch) error {
 	}
 }
 
-// flush calls Flush once and checks what it says.
+// flush goes through the phases once and checks what Prepare says.
 func (h *harness) flush() {
 	h.t.Helper()
-	moved, err := h.sink.Flush(h.t.Context())
+	moved, err := h.sink.Prepare(h.t.Context())
 	if err != nil && !connect.IsRetriable(err) {
-		h.t.Fatalf("Flush: %v", err)
+		h.t.Fatalf("Prepare: %v", err)
 	}
 	if len(moved) == 0 {
 		return
+	}
+	if err := h.sink.Apply(h.t.Context()); err != nil {
+		h.t.Fatalf("Apply: %v", err)
 	}
 	seen := visible(h.t, h.srv)
 	for _, m := range moved {
 		for o := max(h.offsets[m.TopicPartition], 0); o < m.Offset; o++ {
 			if !h.skipped[o] && !seen[m.TopicPartition][o] {
-				h.t.Fatalf("Flush reports %v, but offset %d is in no object", m, o)
+				h.t.Fatalf("Prepare reports %v, but offset %d is in no object", m, o)
 			}
 		}
 		h.offsets[m.TopicPartition] = m.Offset
@@ -199,7 +202,7 @@ func (h *harness) flushUntil(p int, want int64) {
 		return h.offsets[tp(p)] >= want
 	})
 	if got := h.offsets[tp(p)]; got != want {
-		h.t.Fatalf("Flush reports offset %d, want %d", got, want)
+		h.t.Fatalf("Prepare reports offset %d, want %d", got, want)
 	}
 }
 

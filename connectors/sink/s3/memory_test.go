@@ -23,7 +23,7 @@ func TestMemoryWithManyPartitions(t *testing.T) {
 	}
 	h.clock = h.clock.Add(time.Second)
 	h.poll("all partitions", func() bool {
-		moved, err := h.sink.Flush(t.Context())
+		moved, err := h.sink.Prepare(t.Context())
 		for _, m := range moved {
 			h.offsets[m.TopicPartition] = m.Offset
 		}

@@ -21,10 +21,12 @@ const testBucket = "iot-data"
 type server struct {
 	*httptest.Server
 	backend *s3mem.Backend
-	s3      http.Handler
-	mu      sync.Mutex // guards faults and log
-	faults  []*fault
-	log     []string // kinds of requests, in order
+	// careless: uploads replace objects whatever the request says.
+	careless bool
+	s3       http.Handler
+	mu       sync.Mutex // guards faults and log
+	faults   []*fault
+	log      []string // kinds of requests, in order
 }
 
 // fault replaces the answer to the next requests of a kind.
@@ -40,10 +42,23 @@ func newServer(t testing.TB) *server {
 	if err := s.backend.CreateBucket(testBucket); err != nil {
 		t.Fatal(err)
 	}
-	s.s3 = gofakes3.New(s.backend).Server()
+	plain := gofakes3.New(s.backend).Server()
+	s.s3 = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kindOf(r) == "complete" && r.Header.Get("If-None-Match") == "*" && !s.careless && s.exists(r) {
+			respond(http.StatusPreconditionFailed, "PreconditionFailed")(w, r, nil)
+			return
+		}
+		plain.ServeHTTP(w, r)
+	})
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// exists tells whether there is an object of the name that is asked for.
+func (s *server) exists(r *http.Request) bool {
+	_, err := s.backend.HeadObject(testBucket, strings.TrimPrefix(r.URL.Path, "/"+testBucket+"/"))
+	return err == nil
 }
 
 // inject adds a fault and returns it; clearing its times under mu ends it.

@@ -1,14 +1,12 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
@@ -42,6 +40,9 @@ type Sink struct {
 	pool     *pool
 	deflater *deflater
 
+	exactlyOnce bool // the engine commits our states: nothing is visible before
+	conditional bool // completing an upload must not replace an object
+
 	partitions map[connect.TopicPartition]*partition
 	line       []byte // the record in hand, as bytes of its object
 	steps      int    // ops on their way
@@ -50,8 +51,7 @@ type Sink struct {
 }
 
 var (
-	_ connect.Flusher  = (*Sink)(nil)
-	_ connect.Assigner = (*Sink)(nil)
+	_ connect.TwoPhase = (*Sink)(nil)
 	_ connect.Pinger   = (*Config)(nil)
 )
 
@@ -62,7 +62,7 @@ func newSink(c *Config) *Sink {
 
 // Open connects and sees that the bucket exists.
 func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
-	s.logger = sc.Logger
+	s.logger, s.exactlyOnce = sc.Logger, sc.ExactlyOnce
 	var err error
 	if s.store, err = newStore(ctx, s.config); err != nil {
 		return err
@@ -74,11 +74,14 @@ func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
 	if err := s.checkBucket(ctx); err != nil {
 		return err
 	}
+	if s.conditional, err = s.canRefuse(ctx, sc); err != nil {
+		return err
+	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.uploader = newUploader()
 	s.logger.Info("writing to S3", "bucket", s.config.bucket, "endpoint", s.store.endpoint(), "region", s.store.region,
 		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.maxAge.Milliseconds(),
-		"s3.part.size", s.config.firstPartBytes())
+		"s3.part.size", s.config.firstPartBytes(), "exactly_once", s.exactlyOnce)
 	return nil
 }
 
@@ -107,12 +110,12 @@ func (s *Sink) Assign(ctx context.Context, added []connect.PartitionOffset) erro
 		return err
 	}
 	for _, a := range added {
-		s.partitions[a.TopicPartition] = newPartition(a.TopicPartition, max(a.Offset, 0))
+		s.partitions[a.TopicPartition] = newPartition(a.TopicPartition, a.Offset)
 	}
 	return nil
 }
 
-// Revoke drops what is not complete of the partitions.
+// Revoke drops what is not complete of the partitions, but for what is prepared.
 func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) error {
 	var files []*file
 	for _, tp := range removed {
@@ -127,32 +130,8 @@ func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) err
 	return nil
 }
 
-// Flush rotates files that are old enough and returns how far objects are
-// complete.
-func (s *Sink) Flush(context.Context) ([]connect.PartitionOffset, error) {
-	s.collect()
-	now := s.now()
-	var moved []connect.PartitionOffset
-	for _, p := range s.partitions {
-		if p.open != nil && s.rotation.old(p.open, now) {
-			s.rotate(p)
-		}
-		if p.advance(); p.durable > p.reported {
-			p.reported = p.durable
-			moved = append(moved, connect.PartitionOffset{TopicPartition: p.TopicPartition, Offset: p.durable})
-		}
-	}
-	s.pool.trim()
-	if len(moved) == 0 {
-		return nil, s.err
-	}
-	slices.SortFunc(moved, func(a, b connect.PartitionOffset) int {
-		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
-	return moved, nil
-}
-
-// Close drops what is not complete and waits for the workers to end.
+// Close drops what is not complete, but for what is prepared, and waits for the
+// workers to end.
 func (s *Sink) Close() error {
 	if s.uploader != nil {
 		var files []*file
@@ -174,7 +153,9 @@ func (s *Sink) Close() error {
 }
 
 // drop gives files up. Requests that make objects visible may end first: one
-// that arrives after the next owner's would replace a newer object.
+// that arrives after the next owner's would replace a newer object. The uploads of
+// files that were offered stay, since their commit may have happened: then the
+// partition's next owner completes them (I3).
 func (s *Sink) drop(ctx context.Context, files []*file) {
 	if len(files) == 0 {
 		return
@@ -185,7 +166,9 @@ func (s *Sink) drop(ctx context.Context, files []*file) {
 		s.pool.put(f.buf)
 		s.pool.put(f.gz.block)
 		f.buf, f.gz.block = nil, nil
-		s.abort(f)
+		if !f.offered {
+			s.abort(f)
+		}
 	}
 	s.settle(ctx, func() bool { return !slices.ContainsFunc(files, (*file).busy) })
 }
@@ -206,7 +189,8 @@ func (s *Sink) submit(o *op) {
 	o.file.steps++
 	s.steps++
 	s.sentBytes += cap(o.body)
-	s.uploader.submit(o)
+	// What was committed does not wait for the parts of later files.
+	s.uploader.submit(o, o.file.offered)
 }
 
 // collect takes the results of ops that have ended.
@@ -222,6 +206,9 @@ func (s *Sink) collect() {
 
 func (s *Sink) result(o *op) {
 	dropped := o.file.up.ctx.Err() != nil
+	if o.shows {
+		o.file.showing = false
+	}
 	switch {
 	case o.err == nil && o.shows:
 		o.file.complete = true

@@ -9,6 +9,7 @@ var Spec = connect.Spec{
 	Version: "0.1.0",
 	Doc: "Writes the records of topics to S3, or to any server with its API, as objects of one " +
 		"JSON value per line. An object becomes visible whole, after flush.size records or " +
-		"rotate.max.age.ms, and the consumer offset moves only after that.",
+		"rotate.max.age.ms. With exactly.once.sink.support=enabled, the worker's default, every record is in " +
+		"exactly one object: objects and consumer offset are decided in one transaction.",
 	New: func() connect.Config { return new(Config) },
 }

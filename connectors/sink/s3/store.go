@@ -30,6 +30,12 @@ func (s *store) endpoint() string {
 	return "AWS S3 in " + s.region
 }
 
+// aws tells whether the server is Amazon's.
+func (s *store) aws() bool {
+	e := s.client.Options().BaseEndpoint
+	return e == nil || isAWS(*e)
+}
+
 func (s *store) headBucket(ctx context.Context) error {
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
 	return err
@@ -84,21 +90,26 @@ func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body []
 	return *out.ETag, nil
 }
 
-// completeUpload makes the object of the parts. When the upload is gone, an
-// earlier attempt whose answer was lost may have completed it: the object then
+// completeUpload makes the object of the parts; with create it must not be there.
+// When the upload is gone or the object is there, an earlier attempt whose answer
+// was lost may have done it, or another owner of the partition: the object then
 // carries our attempt.
-func (s *store) completeUpload(ctx context.Context, u *upload) error {
+func (s *store) completeUpload(ctx context.Context, u *upload, create bool) error {
 	parts := make([]types.CompletedPart, len(u.parts))
 	for i, p := range u.parts {
 		parts[i] = types.CompletedPart{ETag: &p.etag, PartNumber: &p.number}
 	}
-	_, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+	in := &s3.CompleteMultipartUploadInput{
 		Bucket:          &s.bucket,
 		Key:             &u.key,
 		UploadId:        &u.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	})
-	if err == nil || errorCode(err) != noSuchUpload {
+	}
+	if create {
+		in.IfNoneMatch = aws.String("*")
+	}
+	_, err := s.client.CompleteMultipartUpload(ctx, in)
+	if err == nil || errorCode(err) != noSuchUpload && !existing(err) {
 		return err
 	}
 	head, headErr := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key})
@@ -118,6 +129,12 @@ func (s *store) abortUpload(ctx context.Context, u *upload) error {
 	if errorCode(err) == noSuchUpload {
 		return nil
 	}
+	return err
+}
+
+// deleteObject removes an object, which need not be there.
+func (s *store) deleteObject(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
 	return err
 }
 

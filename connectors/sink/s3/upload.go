@@ -82,15 +82,16 @@ func (s *Sink) ensureCreated(u *upload, first bool) error {
 	})
 }
 
-// finish brings the rest of the file on its way. A file that fits in one part
-// has nothing to bring: its body stays here for complete.
+// finish brings the rest of the file on its way. A file that fits in one part has
+// nothing to bring when it is to be visible at once: its body stays here for
+// complete. Otherwise it is an upload of one part, which can be held back.
 func (s *Sink) finish(f *file) {
 	if s.config.gzip() {
 		s.fill(f, s.deflater.deflate(&f.gz, true))
 		s.pool.put(f.gz.block)
 		f.gz.block = nil
 	}
-	if len(f.up.parts) > 0 && len(f.buf) > 0 {
+	if len(f.up.parts) > 0 && len(f.buf) > 0 || len(f.up.parts) == 0 && s.exactlyOnce {
 		s.sendPart(f)
 	}
 }
@@ -119,7 +120,7 @@ func (s *Sink) completeParts(u *upload) error {
 		return errStepMissing
 	}
 	return s.retrier.try(u.ctx, completeTimeout(len(u.parts)), u.key, func(ctx context.Context) error {
-		return s.store.completeUpload(ctx, u)
+		return s.store.completeUpload(ctx, u, s.conditional)
 	})
 }
 
@@ -129,6 +130,12 @@ func (s *Sink) abort(f *file) {
 	if len(u.parts) == 0 || f.complete {
 		return
 	}
+	s.abortUpload(f)
+}
+
+// abortUpload takes an upload away, best effort.
+func (s *Sink) abortUpload(f *file) {
+	u := f.up
 	s.submit(&op{file: f, run: func() error {
 		u.settled()
 		if u.id == "" {

@@ -1,6 +1,9 @@
 package s3
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 const (
 	// workers is how many requests a sink has on their way at a time.
@@ -18,8 +21,8 @@ type op struct {
 	err   error // the result
 }
 
-// uploader runs ops on its workers, first in first out: an op may wait for ops
-// that were submitted before it. The queue has no limit of its own, since every
+// uploader runs ops on its workers, first in first out but for urgent ones: an op
+// may wait for ops that were submitted before it. The queue has no limit of its own, since every
 // op holds a buffer of the pool or ends a file that did (I5).
 type uploader struct {
 	mu      sync.Mutex // guards queue, results and closed
@@ -40,10 +43,15 @@ func newUploader() *uploader {
 	return u
 }
 
-func (u *uploader) submit(o *op) {
+// submit adds an op. An urgent one is the next to run and waits for no other.
+func (u *uploader) submit(o *op, urgent bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.queue = append(u.queue, o)
+	if urgent {
+		u.queue = slices.Insert(u.queue, 0, o)
+	} else {
+		u.queue = append(u.queue, o)
+	}
 	u.work.Signal()
 }
 

@@ -56,6 +56,9 @@ func (s *Sink) take(ctx context.Context, p *partition, r *connect.Record, index 
 	if r.Offset < p.next {
 		return nil // taken by an earlier call with the same batch
 	}
+	if p.durable < 0 { // nothing was ever committed: there is nothing before it
+		p.durable, p.reported = r.Offset, r.Offset
+	}
 	written, err := s.encode(r)
 	if err != nil {
 		p.failed = append(p.failed, connect.RecordError{Index: index, Err: err})
@@ -105,14 +108,17 @@ func (s *Sink) objectKey(tp connect.TopicPartition, start int64) string {
 	return s.config.objectKey(tp, start, extension)
 }
 
-// rotate closes the partition's open file and brings it on its way.
+// rotate closes the partition's open file and brings it on its way. It becomes
+// visible when that is committed, or at once where nothing is.
 func (s *Sink) rotate(p *partition) {
 	f := p.open
 	f.end = p.next
 	p.open = nil
 	p.rotated = append(p.rotated, f)
 	s.finish(f)
-	s.complete(f)
+	if !s.exactlyOnce {
+		s.complete(f)
+	}
 }
 
 // room waits until n bytes more fit in the partition's file and in the pool, and

@@ -24,8 +24,8 @@ const patience = 60 * time.Second
 // envBinary names a server to use instead of building one.
 const envBinary = "SLUICE_KILL_BINARY"
 
-// Server is a server process that keeps its directory and its Kafka address when
-// it is started again.
+// Server is a server process that keeps its directory and the addresses of its Kafka
+// listener and its schema registry when it is started again.
 type Server struct {
 	// Dir is the data directory.
 	Dir string
@@ -33,6 +33,8 @@ type Server struct {
 	Addr string
 	// REST is the address of the REST API.
 	REST string
+	// Registry is the address of the schema registry, the same after every start.
+	Registry string
 
 	binary  string
 	args    []string
@@ -149,7 +151,7 @@ func (s *Server) configure(t testing.TB, properties []string) {
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	os.Remove(s.addressFile()) // of the previous run
-	args := []string{"server", "--data-dir", s.Dir, "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0", "--log-level", "warn"}
+	args := []string{"server", "--data-dir", s.Dir, "--rest", "127.0.0.1:0", "--registry", cmp.Or(s.Registry, "127.0.0.1:0"), "--log-level", "warn"}
 	if !s.listens {
 		args = append(args, "--kafka", cmp.Or(s.Addr, "127.0.0.1:0"))
 	}
@@ -183,12 +185,12 @@ func (s *Server) WaitReady(t testing.TB) time.Duration {
 		case <-tick.C:
 		}
 		var a struct {
-			Kafka, REST string
-			PID         int
+			Kafka, REST, Registry string
+			PID                   int
 		}
 		text, err := os.ReadFile(s.addressFile())
 		if err == nil && json.Unmarshal(text, &a) == nil && a.PID == s.cmd.Process.Pid {
-			s.Addr, s.REST = a.Kafka, a.REST
+			s.Addr, s.REST, s.Registry = a.Kafka, a.REST, a.Registry
 			return time.Since(begin)
 		}
 		if time.Since(begin) > patience {

@@ -3,6 +3,7 @@
 import sys
 import time
 
+from kafka_connect_api.errors import GenericNotFound
 from kafka_connect_api.kafka_connect_api import Api, Cluster, Connector
 
 url, path = sys.argv[1:]
@@ -11,8 +12,11 @@ cluster = Cluster(Api(url=url))
 
 def until(what, f):
     for _ in range(600):
-        if f():
-            return
+        try:
+            if f():
+                return
+        except GenericNotFound:
+            pass  # no status yet
         time.sleep(0.05)
     raise AssertionError("waited in vain for " + what)
 

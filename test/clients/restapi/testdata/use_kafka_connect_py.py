@@ -12,8 +12,11 @@ c = KafkaConnect(url=url)
 
 def until(what, f):
     for _ in range(600):
-        if f():
-            return
+        try:
+            if f():
+                return
+        except HTTPError as e:
+            assert e.response.status_code == 404, e  # no status yet
         time.sleep(0.05)
     raise AssertionError("waited in vain for " + what)
 

@@ -1,0 +1,310 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+// maxStateBytes is about how large the state of a partition may become. Files
+// beyond it wait for the next Prepare.
+const maxStateBytes = 256 << 10
+
+// state is what is committed for a partition together with its offset. Its next
+// owner completes what was to become visible and aborts what was under way.
+type state struct {
+	Complete []savedUpload `json:"complete,omitempty"`
+	Open     []savedUpload `json:"open,omitempty"` // without attempt and parts
+}
+
+// savedUpload is enough of an upload to complete or abort it, for anybody.
+type savedUpload struct {
+	Key     string   `json:"key"`
+	ID      string   `json:"id"`
+	Attempt string   `json:"attempt,omitempty"`
+	Parts   []string `json:"parts,omitempty"` // ETags, from part 1
+}
+
+// offer is what Prepare returned for a partition.
+type offer struct {
+	offset int64
+	state  string
+	files  int // of partition.rotated
+}
+
+// Prepare rotates files that are old enough and returns what is on the server and
+// can become visible.
+func (s *Sink) Prepare(context.Context) ([]connect.PartitionState, error) {
+	s.collect()
+	now := s.now()
+	var states []connect.PartitionState
+	for _, p := range s.partitions {
+		if p.open != nil && s.rotation.old(p.open, now) {
+			s.rotate(p)
+		}
+		if !s.exactlyOnce {
+			p.advance()
+			p.offer = &offer{offset: p.durable}
+		} else if err := p.prepare(); err != nil {
+			return nil, err
+		}
+		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved) {
+			states = append(states, connect.PartitionState{State: rawState(o.state),
+				PartitionOffset: connect.PartitionOffset{TopicPartition: p.TopicPartition, Offset: o.offset}})
+		} else {
+			p.offer = nil
+		}
+	}
+	s.pool.trim()
+	if s.err != nil && len(states) == 0 {
+		return nil, s.err
+	}
+	slices.SortFunc(states, func(a, b connect.PartitionState) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return states, nil
+}
+
+// rawState is nil without a state.
+func rawState(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// prepare makes the offer: the files at the head of rotated whose parts are on the
+// server, never one behind another that is not there yet (I3).
+func (p *partition) prepare() error {
+	o := &offer{offset: p.durable}
+	var st state
+	size := 0
+	for _, f := range p.rotated {
+		if !f.sent() || size > maxStateBytes {
+			break
+		}
+		u := f.up.save()
+		size += len(u.Key) + len(u.ID) + 64 + 48*len(u.Parts)
+		st.Complete = append(st.Complete, u)
+		f.offered = true
+		o.files, o.offset = o.files+1, f.end
+	}
+	for _, f := range p.files()[o.files:] {
+		if id, ok := f.up.known(); ok && size <= maxStateBytes {
+			size += len(f.up.key) + len(id) + 32
+			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
+		}
+	}
+	if len(p.rotated) == 0 && p.open == nil {
+		o.offset = p.next // records left out leave nothing to wait for
+	}
+	p.offer = o
+	if len(st.Complete)+len(st.Open) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
+	}
+	o.state = string(text)
+	return nil
+}
+
+// Apply completes the uploads that the last Prepare returned. When that takes
+// long, Apply is to be called again.
+func (s *Sink) Apply(ctx context.Context) error {
+	for _, p := range s.partitions {
+		if p.offer != nil {
+			p.reported, p.saved = p.offer.offset, p.offer.state
+		}
+		if !s.exactlyOnce {
+			p.offer = nil // it is visible
+		}
+	}
+	if !s.exactlyOnce {
+		return nil
+	}
+	return s.applyOffers(ctx)
+}
+
+// applyOffers completes the offered uploads of all partitions.
+func (s *Sink) applyOffers(ctx context.Context) error {
+	s.collect()
+	var files []*file
+	for _, p := range s.partitions {
+		if p.offer == nil {
+			continue
+		}
+		for _, f := range p.rotated[:p.offer.files] {
+			if !f.showing && !f.complete {
+				s.complete(f)
+			}
+			files = append(files, f)
+		}
+	}
+	waiting, cancel := context.WithTimeout(ctx, s.stall)
+	defer cancel()
+	missing := func(f *file) bool { return !f.complete }
+	s.settle(waiting, func() bool { return s.err != nil || !slices.ContainsFunc(files, missing) })
+	switch {
+	case s.err != nil:
+		return s.err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case slices.ContainsFunc(files, missing):
+		return connect.Retriable(s.slow())
+	}
+	for _, p := range s.partitions {
+		if p.offer != nil {
+			p.durable = p.offer.offset
+			p.rotated = slices.Delete(p.rotated, 0, p.offer.files)
+			p.offer = nil
+		}
+	}
+	return nil
+}
+
+// slow says why uploads are not complete yet.
+func (s *Sink) slow() error {
+	if err := s.retrier.health.trouble(); err != nil {
+		return fmt.Errorf("complete uploads to S3: %w", s.store.remedy(err))
+	}
+	return fmt.Errorf("complete uploads to S3: not all are after %s", s.stall)
+}
+
+// Restore completes what the former owner of a partition committed, and aborts
+// what it had under way.
+func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) error {
+	for _, st := range states {
+		p := s.partitions[st.TopicPartition]
+		if p == nil || p.offer != nil {
+			continue // restored by an earlier call, but for the end
+		}
+		var saved state
+		if err := json.Unmarshal(st.State, &saved); err != nil {
+			return fmt.Errorf("restore topic %s, partition %d: the state %s is not of this connector: %w; reset the connector's offsets to do without",
+				st.Topic, st.Partition, st.State, err)
+		}
+		for _, u := range saved.Complete {
+			p.rotated = append(p.rotated, s.restoredFile(u))
+		}
+		for _, u := range saved.Open {
+			s.abortUpload(s.restoredFile(u))
+		}
+		p.saved, p.offer = string(st.State), &offer{offset: p.durable, files: len(p.rotated)}
+	}
+	err := s.applyOffers(ctx)
+	if errorCode(err) == noSuchUpload {
+		return fmt.Errorf("%w. It was committed before: its records are missing unless the object was moved away on purpose. To write them again, "+
+			"or to go on without, set the connector's offsets (PATCH /connectors/<name>/offsets), which forgets the upload", err)
+	}
+	return err
+}
+
+// restoredFile is a file whose parts another task has sent.
+func (s *Sink) restoredFile(saved savedUpload) *file {
+	u := newUpload(s.ctx, saved.Key)
+	u.attempt, u.id = saved.Attempt, saved.ID
+	close(u.created)
+	for i, etag := range saved.Parts {
+		p := &part{number: int32(i + 1), etag: etag, done: make(chan struct{})}
+		close(p.done)
+		u.parts = append(u.parts, p)
+	}
+	return &file{up: u, offered: true}
+}
+
+// save is called when all parts are on the server.
+func (u *upload) save() savedUpload {
+	saved := savedUpload{Key: u.key, ID: u.id, Attempt: u.attempt}
+	for _, p := range u.parts {
+		saved.Parts = append(saved.Parts, p.etag)
+	}
+	return saved
+}
+
+// known returns the upload's id once the server has given one.
+func (u *upload) known() (string, bool) {
+	select {
+	case <-u.created:
+		return u.id, u.id != ""
+	default:
+		return "", false
+	}
+}
+
+// canRefuse finds out whether the server refuses to complete an upload when there
+// is an object of its name. AWS does. Others are asked, with an object that is
+// taken away again: a server that does not know the condition replaces the object,
+// or knows no such request.
+func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, error) {
+	switch {
+	case !s.exactlyOnce || s.config.existingObjects == existingOverwrite:
+		return false, nil
+	case s.store.aws():
+		return true, nil
+	}
+	var refuses bool
+	err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) (err error) {
+		refuses, err = s.store.probe(ctx, s.config.probeKey(sc))
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil && transient(err):
+		return false, connect.Retriable(s.store.remedy(err))
+	case err != nil:
+		s.logger.Warn("whether the S3 server keeps objects from being replaced could not be found out; it is taken not to", "endpoint", s.store.endpoint(), "error", err)
+	case !refuses:
+		s.logger.Info("the S3 server replaces objects although it is told not to (If-None-Match); "+
+			existingOption+"=fail has no effect", "endpoint", s.store.endpoint())
+	}
+	return refuses, nil
+}
+
+// probeKey names the object of the probe. The readers of lakes pass over names that
+// begin with an underscore.
+func (c *Config) probeKey(sc connect.SinkContext) string {
+	key := fmt.Sprintf("_sluice-probe-%s-%d", strings.ReplaceAll(sc.Connector, "/", "_"), sc.Task)
+	if c.topicsDir != "" {
+		key = c.topicsDir + c.directoryDelim + key
+	}
+	return key
+}
+
+// probe tries to replace an object that must not be.
+func (s *store) probe(ctx context.Context, key string) (refuses bool, err error) {
+	if err := s.putObject(ctx, key, []byte("probe")); err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, s.deleteObject(context.WithoutCancel(ctx), key)) }()
+	u := newUpload(ctx, key)
+	defer u.cancel()
+	if u.id, err = s.createUpload(ctx, u); err != nil {
+		return false, err
+	}
+	etag, err := s.uploadPart(ctx, u, 1, []byte("probe"))
+	if err != nil {
+		return false, err
+	}
+	u.parts = []*part{{number: 1, etag: etag}}
+	err = s.completeUpload(ctx, u, true)
+	if err == nil {
+		return false, nil
+	}
+	_ = s.abortUpload(ctx, u)
+	if existing(err) {
+		return true, nil
+	}
+	if transient(err) {
+		return false, err
+	}
+	return false, nil // it does not know the condition
+}

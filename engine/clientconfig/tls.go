@@ -1,0 +1,98 @@
+package clientconfig
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+var versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+
+// tls returns the configuration of connections, with what is in the stores now.
+func (s *Settings) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS13}
+	for _, name := range s.tlsVersions {
+		c.MinVersion, c.MaxVersion = min(c.MinVersion, versions[name]), max(c.MaxVersion, versions[name])
+	}
+	var err error
+	if c.RootCAs, err = s.roots(); err != nil {
+		return nil, err
+	}
+	cert, err := s.certificate()
+	if err != nil {
+		return nil, err
+	}
+	if cert != nil {
+		c.Certificates = []tls.Certificate{*cert}
+	}
+	if s.identification == "" {
+		// The chain is still checked, only the name in it is not.
+		c.InsecureSkipVerify = true
+		roots := c.RootCAs
+		c.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(roots, state.PeerCertificates) }
+	}
+	return c, nil
+}
+
+func verifyChain(roots *x509.CertPool, chain []*x509.Certificate) error {
+	if len(chain) == 0 {
+		return errors.New("the broker has shown no certificate")
+	}
+	intermediates := x509.NewCertPool()
+	for _, cert := range chain[1:] {
+		intermediates.AddCert(cert)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
+	return err
+}
+
+// roots returns the certificates that are believed; nil: the system's.
+func (s *Settings) roots() (*x509.CertPool, error) {
+	property := "ssl.truststore.certificates"
+	st := store{content: []byte(s.trusted.Reveal()), password: s.truststorePassword.Reveal()}
+	if s.truststore != "" {
+		property = "ssl.truststore.location"
+		var err error
+		if st.content, err = readStore(s.truststore); err != nil {
+			return nil, fmt.Errorf("%s: %w", property, err)
+		}
+	}
+	if len(st.content) == 0 {
+		return nil, nil
+	}
+	certs, err := st.certificates()
+	if err == nil && len(certs) == 0 {
+		err = errors.New("there is no trusted certificate in it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", property, err)
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool, nil
+}
+
+// certificate returns the client's own; nil: it has none.
+func (s *Settings) certificate() (*tls.Certificate, error) {
+	property := "ssl.keystore.certificate.chain"
+	st := store{content: slices.Concat([]byte(s.chain.Reveal()), []byte("\n"), []byte(s.key.Reveal())), password: s.keystorePassword.Reveal(), keyPassword: s.keyPassword.Reveal()}
+	switch {
+	case s.keystore != "":
+		property = "ssl.keystore.location"
+		var err error
+		if st.content, err = readStore(s.keystore); err != nil {
+			return nil, fmt.Errorf("%s: %w", property, err)
+		}
+	case !s.chain.IsSet() && !s.key.IsSet():
+		return nil, nil
+	}
+	cert, err := st.keyPair()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", property, err)
+	}
+	return cert, nil
+}

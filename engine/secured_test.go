@@ -1,0 +1,185 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/engine/internal/enginetest"
+	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/log"
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/group"
+	"github.com/sluice-data/sluice/log/security"
+	"github.com/sluice-data/sluice/log/txn"
+)
+
+const stores = "clientconfig/testdata/"
+
+// secured serves a log on TCP in each way that clients have to identify themselves,
+// and returns the addresses. The topic "in" is written by the user writer and read by
+// reader only; worker and others may use everything else.
+func secured(t *testing.T, listeners ...broker.Listener) (addrs []string) {
+	t.Helper()
+	fs := vfs.NewMem()
+	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: fs, Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := security.Open("/data", fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, mechanism := range map[string]string{"worker": "SCRAM-SHA-512", "writer": "SCRAM-SHA-256"} {
+		m, _ := security.ParseMechanism(mechanism)
+		change, err := security.NewPassword(user, m, user+"-secret", 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.AlterCredentials([]security.Change{change}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allow := func(user string, op kmsg.ACLOperation) security.ACL {
+		return security.ACL{Resource: security.Resource{Type: kmsg.ACLResourceTypeTopic, Name: "in", Pattern: kmsg.ACLResourcePatternTypeLiteral},
+			Principal: "User:" + user, Host: "*", Operation: op, Permission: kmsg.ACLPermissionTypeAllow}
+	}
+	if err := store.CreateACLs([]security.ACL{allow("writer", kmsg.ACLOperationWrite), allow("writer", kmsg.ACLOperationCreate), allow("reader", kmsg.ACLOperationRead)}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data", Security: store,
+		Authorizer: &security.Authorizer{Store: store, AllowIfNoACL: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	for _, listener := range listeners {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.AdvertisedAddr = ln.Addr().String()
+		addrs = append(addrs, listener.AdvertisedAddr)
+		serving.Go(func() {
+			if err := b.ServeListener(context.WithoutCancel(t.Context()), ln, listener); err != nil {
+				t.Errorf("serve: %v", err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		serving.Wait()
+	})
+	return addrs
+}
+
+// brokerTLS is the configuration of a broker with the key of the test's keystore.
+func brokerTLS(t *testing.T, auth tls.ClientAuthType) *tls.Config {
+	t.Helper()
+	content, err := os.ReadFile(stores + "key.p12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, cert, err := pkcs12.Decode(content, "changeit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &tls.Config{Certificates: []tls.Certificate{{PrivateKey: key, Certificate: [][]byte{cert.Raw}}}, ClientCAs: pool, ClientAuth: auth}
+}
+
+func jaas(module, user string) string {
+	return "org.apache.kafka.common.security." + module + ` required username="` + user + `" password="` + user + `-secret";`
+}
+
+// Each way of Kafka's clients to a broker that wants to know who they are leads there,
+// and not with a wrong password.
+func TestClientSecurity(t *testing.T) {
+	plain := map[string]string{"reader": "reader-secret"}
+	addrs := secured(t,
+		broker.Listener{Name: "SSL", TLS: brokerTLS(t, tls.RequireAndVerifyClientCert)},
+		broker.Listener{Name: "SASL_SSL", TLS: brokerTLS(t, tls.NoClientCert), Mechanisms: []string{"SCRAM-SHA-512", "PLAIN"}, PlainUsers: plain},
+		broker.Listener{Name: "SASL_PLAINTEXT", Mechanisms: []string{"SCRAM-SHA-256", "PLAIN"}, PlainUsers: plain})
+	trust := map[string]string{"ssl.truststore.location": stores + "trust.jks", "ssl.truststore.password": "changeit"}
+	for _, tt := range []struct {
+		name, addr string
+		ok         bool
+		properties map[string]string
+	}{
+		{"certificate", addrs[0], true, map[string]string{"security.protocol": "SSL", "ssl.keystore.location": stores + "key.jks", "ssl.keystore.password": "changeit", "ssl.key.password": "keypass"}},
+		{"no certificate", addrs[0], false, map[string]string{"security.protocol": "SSL"}},
+		{"SCRAM over TLS", addrs[1], true, map[string]string{"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": jaas("scram.ScramLoginModule", "worker")}},
+		{"PLAIN over TLS", addrs[1], true, map[string]string{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaas("plain.PlainLoginModule", "reader")}},
+		{"unknown user", addrs[1], false, map[string]string{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaas("plain.PlainLoginModule", "nobody")}},
+		{"another mechanism", addrs[2], false, map[string]string{"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": jaas("scram.ScramLoginModule", "worker")}},
+		{"SCRAM", addrs[2], true, map[string]string{"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-256", "sasl.jaas.config": jaas("scram.ScramLoginModule", "writer")}},
+		{"no TLS", addrs[1], false, map[string]string{"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaas("plain.PlainLoginModule", "reader")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for k, v := range trust {
+				tt.properties[k] = v
+			}
+			cfg, err := engine.ParseProperties(tt.properties)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := kgo.NewClient(append(cfg.WorkerOpts, kgo.SeedBrokers(tt.addr), kgo.RequestRetries(0), kgo.DisableClientMetrics())...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := client.Ping(ctx); (err == nil) != tt.ok {
+				t.Errorf("ping: %v, want success: %v", err, tt.ok)
+			}
+		})
+	}
+}
+
+// A worker has one user, what its sources write another one and what its sinks read a
+// third: each may do its own only.
+func TestWorkerOnASecuredCluster(t *testing.T) {
+	addrs := secured(t, broker.Listener{Name: "SASL_SSL", TLS: brokerTLS(t, tls.NoClientCert),
+		Mechanisms: []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"}, PlainUsers: map[string]string{"reader": "reader-secret"}})
+	properties, err := engine.ParseProperties(map[string]string{
+		"security.protocol": "SASL_SSL", "ssl.truststore.location": stores + "trust.pem", "sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": jaas("scram.ScramLoginModule", "worker"),
+		"producer.sasl.mechanism": "SCRAM-SHA-256", "producer.sasl.jaas.config": jaas("scram.ScramLoginModule", "writer"), "producer.compression.type": "lz4",
+		"consumer.sasl.mechanism": "PLAIN", "consumer.sasl.jaas.config": jaas("plain.PlainLoginModule", "reader"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got collector
+	cluster := &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(addrs[0])}}
+	w := enginetest.Start(t, cluster, func(cfg *engine.Config) {
+		cfg.WorkerOpts, cfg.ProducerOpts, cfg.ConsumerOpts, cfg.AdminOpts, cfg.Clients = properties.WorkerOpts, properties.ProducerOpts, properties.ConsumerOpts, properties.AdminOpts, properties.Clients
+	}, counting("in", 100, new(enginetest.Log)), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
+	w.Create(t, "src", sourceConf())
+	w.Create(t, "snk", sinkConf())
+	got.await(t, texts(0, 100)...)
+}
