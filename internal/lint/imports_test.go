@@ -56,7 +56,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/transform"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/convert", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},
