@@ -3,6 +3,7 @@ package convert_test
 import (
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -141,7 +142,9 @@ func TestAvroHeader(t *testing.T) {
 // A registry behind TLS, whose certificate is nobody's, and user and password.
 func TestAvroOverTLS(t *testing.T) {
 	reg, _ := registry(t)
-	server := httptest.NewTLSServer(rest.New(reg, rest.Options{}))
+	server := httptest.NewUnstartedServer(rest.New(reg, rest.Options{}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	path := filepath.Join(t.TempDir(), "ca.pem")
@@ -170,7 +173,7 @@ func TestAvroOverTLS(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	for _, bad := range []map[string]string{{"truststore.location": "/none"}, {"truststore.certificates": "x"}, {"keystore.location": path}, {"truststore.type": "JKS"}} {
+	for _, bad := range []map[string]string{{"truststore.location": "/none"}, {"truststore.certificates": "x"}, {"keystore.location": path}, {"truststore.type": "XML"}} {
 		settings := map[string]string{"value.converter.schema.registry.url": server.URL}
 		for k, v := range bad {
 			settings["value.converter.schema.registry.ssl."+k] = v

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/clientconfig"
 )
 
 // registryConfig says how to reach a schema registry and what to do there.
@@ -27,8 +28,10 @@ type registryConfig struct {
 	// writeHeader has ids in headers; prefixOnly does not look there.
 	idSerializer, idDeserializer string
 	writeHeader, prefixOnly      bool
-	tls                          registryTLS
+	tls                          clientconfig.Settings
 }
+
+const registryPrefix = "schema.registry."
 
 // Subject name strategies: how a subject is named after a topic and the name of its records.
 const (
@@ -70,7 +73,12 @@ func (c *registryConfig) define(d *connect.Def, prefix string) {
 		o.Name, o.Group = prefix+o.Name, "Schema Registry"
 		d.Add(o)
 	}
-	c.tls.define(d, prefix)
+	var stores connect.Def
+	c.tls.DefineTLS(&stores, prefix+registryPrefix)
+	for _, o := range stores.Options() {
+		o.Group, o.Importance = "Schema Registry", connect.Low
+		d.Add(o)
+	}
 }
 
 func (c *registryConfig) checkSerializer() error {
@@ -101,9 +109,10 @@ func (c *registryConfig) client() (*schemaClient, error) {
 	if len(c.urls) == 0 {
 		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: "name a schema registry, such as http://127.0.0.1:8081"}
 	}
-	config, err := c.tls.config(c.prefix)
+	config, err := c.tls.TLS()
 	if err != nil {
-		return nil, err
+		option, reason, _ := strings.Cut(err.Error(), ": ")
+		return nil, &connect.ConfigError{Option: c.prefix + registryPrefix + option, Reason: reason}
 	}
 	opts := []sr.ClientOpt{sr.URLs(c.urls...), sr.HTTPClient(httpClient(config)), sr.UserAgent("sluice")}
 	if c.authSource == "USER_INFO" {

@@ -45,7 +45,7 @@ A converter keeps the latest version that it has found until its task ends.
 
 **What differs from Confluent's converter.** Values come out of Avro in the form that Connect schemas have here: a schema that contains itself cannot be read. An ` + "`int`" + ` beyond a
 ` + "`connect.type`" + ` of int8 or int16 is an error and not cut off. Defaults of maps whose keys are not strings are read again. ` + "`extended.logical.types`" + ` is an option of ours. Not
-there: data contract rules, ` + "`use.latest.with.metadata`, `use.schema.guid`, `latest.cache.ttl.sec`, `AssociatedNameStrategy`" + `, bearer tokens, stores in JKS or PKCS#12.
+there: data contract rules, ` + "`use.latest.with.metadata`, `use.schema.guid`, `latest.cache.ttl.sec`, `AssociatedNameStrategy`" + `, bearer tokens.
 `
 
 // writeConverters writes the options of every converter that has some.
