@@ -41,7 +41,7 @@ func (AvroProvider) CanRead(reader, writer Schema, newReads bool) ([]Difference,
 	var found []Difference
 	for i := range report.Differences {
 		d := &report.Differences[i]
-		found = append(found, Difference{string(d.Type), d.Pointer, d.Message(), d.Fix()})
+		found = append(found, Difference{string(d.Type), d.Pointer, d.Message(), d.Fix(), newReads})
 	}
 	return found, nil
 }

@@ -39,7 +39,7 @@ func (r *Registry) check(n Name, co *content, next Schema, versions []version) (
 }
 
 func (r *Registry) compareAll(verdict *Verdict, level Compatibility, typ string, next Schema, versions []version) error {
-	if !level.transitive() && len(versions) > 1 {
+	if !level.Transitive() && len(versions) > 1 {
 		versions = versions[len(versions)-1:]
 	}
 	for i := len(versions) - 1; i >= 0 && verdict.Version == 0; i-- {
@@ -75,34 +75,36 @@ func (r *Registry) compare(verdict *Verdict, level Compatibility, typ string, ne
 	if err != nil {
 		return errorf(CodeStore, "Read version %d of subject %s: %v", v.number, v.name, err)
 	}
-	p := r.providers[typ]
+	found, err := Differences(r.providers[typ], level, next, old)
+	if err != nil {
+		return invalidSchema(err)
+	}
 	// The old schema is shown where what new readers cannot read is listed, or where that is all that is asked.
 	show := false
-	if level.forward() {
-		found, err := p.CanRead(old, next, false)
-		if err != nil {
-			return invalidSchema(err)
-		}
-		show = verdict.add(found, v) && !level.backward()
+	for _, d := range found {
+		verdict.Messages, verdict.Version = append(verdict.Messages, d.Message), v.number
+		show = show || d.NewReads || !level.backward()
 	}
-	if level.backward() {
-		found, err := p.CanRead(next, old, true)
-		if err != nil {
-			return invalidSchema(err)
-		}
-		show = verdict.add(found, v)
-	}
+	verdict.Differences = found
 	verdict.explain(v, show)
 	return nil
 }
 
-// add tells whether there was anything to add.
-func (verdict *Verdict) add(found []Difference, v *version) bool {
-	for _, d := range found {
-		verdict.Messages, verdict.Version = append(verdict.Messages, d.Message), v.number
+// Differences are the reasons why a new schema does not get along with an old one at a level, those of old readers first.
+func Differences(p Provider, level Compatibility, next, old Schema) (all []Difference, err error) {
+	if level.forward() {
+		if all, err = p.CanRead(old, next, false); err != nil {
+			return nil, err
+		}
 	}
-	verdict.Differences = append(verdict.Differences, found...)
-	return len(found) > 0
+	if level.backward() {
+		found, err := p.CanRead(next, old, true)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
 
 // explain adds what would help, and what the new schema was compared with.

@@ -137,7 +137,7 @@ func (m *Main) startRegistry(worker engine.Config, ln net.Listener) (*registrySe
 	s.Logger = m.logger
 	reg := schemaregistry.New(s)
 	o := m.cfg.registry.options
-	o.Version = engine.Version
+	o.Version, o.Metrics = engine.Version, m.metrics
 	h := registryrest.New(reg, o)
 	if file := m.cfg.registry.accessFile; file != "" {
 		if h, err = registryrest.Guard(h, file, m.logger); err != nil {

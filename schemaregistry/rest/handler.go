@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	IncompatibleCode int
 	// Version is told in /v1/metadata/version.
 	Version string
+	// Metrics gets the registry's figures; nil: nobody looks at them.
+	Metrics *metrics.Registry
 }
 
 // api serves one registry.
@@ -46,13 +49,22 @@ func New(reg *schemaregistry.Registry, o Options) http.Handler {
 	}
 	a := &api{registry: reg, o: o}
 	mux := http.NewServeMux()
+	var endpoints []*endpointMetrics
+	handle := func(method, path, pattern string, h handler) {
+		m := &endpointMetrics{method: method, path: path}
+		endpoints = append(endpoints, m)
+		mux.Handle(pattern, m.measured(a.answer(h)))
+	}
 	for path, methods := range a.routes() {
 		for method, h := range methods {
-			mux.Handle(method+" "+path, a.answer(h))
+			handle(method, strings.TrimSuffix(path, "{$}"), method+" "+path, h)
 		}
 		mux.Handle(path, a.answer(status(http.StatusMethodNotAllowed)))
 	}
-	mux.Handle("/", a.answer(status(http.StatusNotFound)))
+	handle("", otherPaths, "/", status(http.StatusNotFound))
+	if o.Metrics != nil {
+		register(o.Metrics, reg, endpoints)
+	}
 	return limit(inContext(mux))
 }
 
