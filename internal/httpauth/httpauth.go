@@ -252,8 +252,13 @@ func (a *File) Handler(next http.Handler, refuse http.HandlerFunc) http.Handler 
 			refuse(w, r)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
+		next.ServeHTTP(w, r.WithContext(WithUser(r.Context(), u)))
 	})
+}
+
+// WithUser returns the context of a request of a user.
+func WithUser(ctx context.Context, u *User) context.Context {
+	return context.WithValue(ctx, userKey{}, u)
 }
 
 // UserOf returns the user of a request that came through Handler, nil for another, which is how the process calls itself.
