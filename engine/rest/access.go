@@ -38,8 +38,8 @@ func OpenAccess(path string, logger *slog.Logger) (*Access, error) {
 }
 
 // Handler lets only known users reach next, which is the handler that New
-// returns. GET /health is open to all. A request between workers has a signature in
-// place of a user, and none of the users' rights.
+// returns. GET /health is open to all. A request between workers has a signature
+// in place of a user, and none of the users' rights.
 func (a *Access) Handler(next http.Handler) http.Handler {
 	guarded := a.file.Handler(next, func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, &restError{http.StatusUnauthorized, "User cannot access the resource."})
@@ -49,8 +49,8 @@ func (a *Access) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if r.Header.Get("Authorization") == "" && betweenWorkers(r) {
-			next.ServeHTTP(w, r.WithContext(httpauth.WithUser(r.Context(), &httpauth.User{})))
+		if betweenWorkers(r) {
+			next.ServeHTTP(w, r.WithContext(httpauth.WithNobody(r.Context())))
 			return
 		}
 		guarded.ServeHTTP(w, r)

@@ -256,9 +256,9 @@ func (a *File) Handler(next http.Handler, refuse http.HandlerFunc) http.Handler 
 	})
 }
 
-// WithUser returns the context of a request of a user.
-func WithUser(ctx context.Context, u *User) context.Context {
-	return context.WithValue(ctx, userKey{}, u)
+// WithNobody returns a context whose user has no rights, for a request that proves in another way than by a password who sends it.
+func WithNobody(ctx context.Context) context.Context {
+	return context.WithValue(ctx, userKey{}, &User{})
 }
 
 // UserOf returns the user of a request that came through Handler, nil for another, which is how the process calls itself.
