@@ -252,7 +252,7 @@ func (a *File) Handler(next http.Handler, refuse http.HandlerFunc) http.Handler 
 			refuse(w, r)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(WithUser(r.Context(), u)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
 	})
 }
 
