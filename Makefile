@@ -67,13 +67,15 @@ fuzz: ## run every fuzz test for FUZZTIME (20s)
 bench: build ## measure the binary against the limits of this machine
 	$(GO) run ./bench -sluice $(BIN)
 
-docs: ## write docs/connectors.md, docs/transforms.md and docs/options.md from the definitions
+docs: ## write docs/connectors.md, transforms.md, options.md and converters.md from the definitions
 	$(GO) run ./internal/docgen > docs/connectors.md.new
 	@mv docs/connectors.md.new docs/connectors.md
 	$(GO) run ./internal/docgen transforms > docs/transforms.md.new
 	@mv docs/transforms.md.new docs/transforms.md
 	$(GO) run ./internal/docgen options > docs/options.md.new
 	@mv docs/options.md.new docs/options.md
+	$(GO) run ./internal/docgen converters > docs/converters.md.new
+	@mv docs/converters.md.new docs/converters.md
 
 tools: $(GOTESTSUM)
 
