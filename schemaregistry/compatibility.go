@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
-// maxOldSchema is how much of an old schema a message shows, in bytes.
+// maxOldSchema is how much of an old schema a message shows, in units of UTF-16, as Java counts.
 const maxOldSchema = 10 << 10
 
 // Verdict says whether a schema gets along with earlier versions.
@@ -117,11 +118,19 @@ func (verdict *Verdict) explain(v *version, show bool) {
 	if !show {
 		return
 	}
-	old := fmt.Sprintf("{oldSchema: '%s'}", v.entry.text)
-	if len(v.entry.text) > maxOldSchema {
-		old = fmt.Sprintf("{oldSchema: <truncated> '%s...'}", strings.ToValidUTF8(v.entry.text[:maxOldSchema], ""))
+	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), oldSchema(v.entry.text))
+}
+
+// oldSchema is the message with an earlier schema, cut where Confluent's is.
+func oldSchema(text string) string {
+	if len(text) <= maxOldSchema {
+		return "{oldSchema: '" + text + "'}"
 	}
-	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), old)
+	units := utf16.Encode([]rune(text))
+	if len(units) <= maxOldSchema {
+		return "{oldSchema: '" + text + "'}"
+	}
+	return "{oldSchema: <truncated> '" + string(utf16.Decode(units[:maxOldSchema])) + "...'}"
 }
 
 // reservedProperty lists names that fields may not have, separated by commas.

@@ -16,7 +16,7 @@ import (
 
 // Limits of a request (I5).
 const (
-	maxBody        = 16 << 20 // bytes
+	maxBody        = 4 << 20 // bytes; a schema is at most a record, of 1 MB
 	requestTimeout = 60 * time.Second
 )
 

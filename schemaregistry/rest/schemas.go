@@ -48,7 +48,8 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 	if versions = readable(r.Context(), versions); len(versions) == 0 {
 		return v, nil, allow(r.Context(), read, v.Name)
 	}
-	v = versions[0]
+	// An id counts as deleted when all that have it are.
+	v = versions[max(slices.IndexFunc(versions, func(v schemaregistry.Version) bool { return !v.Deleted }), 0)]
 	var kept []schemaregistry.Version
 	for _, v := range versions {
 		if n.Subject == "" || v.Name.Subject == n.Subject {
