@@ -40,8 +40,9 @@ clients: tools servers ## third-party Kafka clients, and ten kills of the server
 libraries: tools ## other Avro libraries read and write what the converter does
 	cd $(LIBRARIES) && $(GOTESTSUM) --format pkgname-and-test-fails -- -count=1 -timeout 10m $(TESTFLAGS) ./...
 
-kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log with what clients saw
+kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log and schemas with what clients saw
 	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
+	cd $(CLIENTS) && SLUICE_REGISTRY_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v -run Kill ./registry
 
 e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
 	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e
@@ -66,13 +67,15 @@ fuzz: ## run every fuzz test for FUZZTIME (20s)
 bench: build ## measure the binary against the limits of this machine
 	$(GO) run ./bench -sluice $(BIN)
 
-docs: ## write docs/connectors.md, docs/transforms.md and docs/options.md from the definitions
+docs: ## write docs/connectors.md, transforms.md, options.md and converters.md from the definitions
 	$(GO) run ./internal/docgen > docs/connectors.md.new
 	@mv docs/connectors.md.new docs/connectors.md
 	$(GO) run ./internal/docgen transforms > docs/transforms.md.new
 	@mv docs/transforms.md.new docs/transforms.md
 	$(GO) run ./internal/docgen options > docs/options.md.new
 	@mv docs/options.md.new docs/options.md
+	$(GO) run ./internal/docgen converters > docs/converters.md.new
+	@mv docs/converters.md.new docs/converters.md
 
 tools: $(GOTESTSUM)
 

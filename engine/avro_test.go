@@ -199,3 +199,28 @@ func TestTasksWaitForTheRegistry(t *testing.T) {
 	got.await(t, texts(0, 10)...)
 	w.Await(t, "snk", engine.Running, engine.Running)
 }
+
+// With the id in a header the record's bytes are the value alone, and a sink finds the schema by the header.
+func TestSchemaIDInHeader(t *testing.T) {
+	c, _ := embedded(t, t.TempDir())
+	reg := serveRegistry(t, c)
+	reg.put(t, "/config", `{"compatibility":"NONE"}`)
+	var got collector
+	write := func(ctx context.Context, b *connect.Batch) error {
+		for i, r := range b.Records() {
+			b.Records()[i].Value = connect.StringValue(fmt.Sprint(r.Value.Cells()[0].Int()))
+		}
+		return got.write(ctx, b)
+	}
+	w := enginetest.Start(t, c, func(cfg *engine.Config) { cfg.RegistryURL = reg.URL }, evolving(),
+		enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: write} }))
+	w.Create(t, "src", sourceConf("value.converter", "AvroConverter",
+		"value.converter.value.schema.id.serializer", "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"))
+	for i, r := range enginetest.Consume(t, c, "orders", 10) {
+		if n, _ := binary.Varint(r.Value); n != int64(i) || len(r.Headers) != 1 || r.Headers[0].Key != "__value_schema_id" || len(r.Headers[0].Value) != 17 {
+			t.Errorf("record %d: %q, headers %v", i, r.Value, r.Headers)
+		}
+	}
+	w.Create(t, "snk", sinkConf("topics", "orders", "value.converter", "AvroConverter"))
+	got.await(t, texts(0, 10)...)
+}

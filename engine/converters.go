@@ -3,6 +3,9 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
@@ -12,6 +15,8 @@ import (
 type converters struct {
 	key, value convert.Converter
 	header     convert.HeaderConverter
+	// Those of key and value that may have the ids of schemas in headers, nil if they do not.
+	keyIDs, valueIDs convert.HeaderIDs
 	// Their classes, for errors.
 	keyClass, valueClass, headerClass string
 }
@@ -42,6 +47,8 @@ func newConverters(cfg *Config, o *connectorOptions, settings map[string]string)
 	if c.header, err = convert.NewHeader(header.Class, header.Settings); err != nil {
 		return c, fmt.Errorf("make the header converter: %w", err)
 	}
+	c.keyIDs, _ = c.key.(convert.HeaderIDs)
+	c.valueIDs, _ = c.value.(convert.HeaderIDs)
 	setDefault(&key.Class, convert.AutoClass)
 	setDefault(&value.Class, convert.AutoClass)
 	setDefault(&header.Class, convert.SimpleHeaderClass)
@@ -74,6 +81,49 @@ func (c *converters) valueError(err error) error {
 
 func (c *converters) headerError(header string, err error) error {
 	return &stageError{stageHeader, c.headerClass, fmt.Sprintf("convert header %q", header), err}
+}
+
+// readKey and readValue convert what a record of the log has.
+func (c *converters) readKey(b *connect.Batch, r *kgo.Record) (*connect.Schema, connect.Value, error) {
+	if c.keyIDs != nil {
+		return c.keyIDs.ToConnectByID(b, r.Topic, r.Key, lastHeader(r, c.keyIDs.IDHeader()))
+	}
+	return c.key.ToConnect(b, r.Topic, r.Key)
+}
+
+func (c *converters) readValue(b *connect.Batch, r *kgo.Record) (*connect.Schema, connect.Value, error) {
+	if c.valueIDs != nil {
+		return c.valueIDs.ToConnectByID(b, r.Topic, r.Value, lastHeader(r, c.valueIDs.IDHeader()))
+	}
+	return c.value.ToConnect(b, r.Topic, r.Value)
+}
+
+// lastHeader returns the value of the last header of a name, nil if there is none.
+func lastHeader(r *kgo.Record, name string) []byte {
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key == name {
+			return h.Value
+		}
+	}
+	return nil
+}
+
+// appendIDs appends the headers with the ids of the schemas of key and value.
+func (c *converters) appendIDs(headers []kgo.RecordHeader, r *kgo.Record) []kgo.RecordHeader {
+	if c.keyIDs != nil && r.Key != nil {
+		headers = appendID(headers, c.keyIDs)
+	}
+	if c.valueIDs != nil && r.Value != nil {
+		headers = appendID(headers, c.valueIDs)
+	}
+	return headers
+}
+
+func appendID(headers []kgo.RecordHeader, c convert.HeaderIDs) []kgo.RecordHeader {
+	if id := c.LastID(); id != nil {
+		headers = append(headers, kgo.RecordHeader{Key: c.IDHeader(), Value: id})
+	}
+	return headers
 }
 
 // misfit adds which converter may read the bytes that this one did not.

@@ -147,11 +147,11 @@ func (s *sinkTask) retryConvert(ctx context.Context, b *connect.Batch, r *kgo.Re
 }
 
 func (s *sinkTask) convertRecord(b *connect.Batch, r *kgo.Record) error {
-	keySchema, key, err := s.convert.key.ToConnect(b, r.Topic, r.Key)
+	keySchema, key, err := s.convert.readKey(b, r)
 	if err != nil {
 		return s.convert.keyError(misfit(r.Key, err))
 	}
-	valueSchema, value, err := s.convert.value.ToConnect(b, r.Topic, r.Value)
+	valueSchema, value, err := s.convert.readValue(b, r)
 	if err != nil {
 		return s.convert.valueError(misfit(r.Value, err))
 	}

@@ -191,10 +191,13 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 	if out.Value, err = s.bytes(b, r.ValueSchema, r.Value, false); err != nil {
 		return s.convert.valueError(err)
 	}
-	if len(r.Headers) > 0 {
-		if out.Headers, err = s.convertHeaders(b, r.Headers); err != nil {
-			return err
-		}
+	first := len(b.headers)
+	if err = s.convertHeaders(b, r.Headers); err != nil {
+		return err
+	}
+	b.headers = s.convert.appendIDs(b.headers, &out)
+	if last := len(b.headers); last > first {
+		out.Headers = b.headers[first:last:last]
 	}
 	b.records = append(b.records, out)
 	return nil
@@ -215,14 +218,14 @@ func (s *sourceTask) bytes(b *sourceBatch, schema *connect.Schema, v connect.Val
 	return data[start:len(data):len(data)], nil
 }
 
-func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([]kgo.RecordHeader, error) {
-	first := len(b.headers)
+// convertHeaders appends a record's headers to those of the batch.
+func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) error {
 	for i := range headers {
 		h := &headers[i]
 		start := len(b.data)
 		data, null, err := s.convert.header.FromConnectHeader(b.data, s.topic, h.Key, h.Schema, h.Value)
 		if err != nil {
-			return nil, s.convert.headerError(h.Key, err)
+			return s.convert.headerError(h.Key, err)
 		}
 		out := kgo.RecordHeader{Key: h.Key}
 		if !null {
@@ -231,7 +234,7 @@ func (s *sourceTask) convertHeaders(b *sourceBatch, headers []connect.Header) ([
 		}
 		b.headers = append(b.headers, out)
 	}
-	return b.headers[first:len(b.headers):len(b.headers)], nil
+	return nil
 }
 
 // lasting returns a topic's name in memory of its own, since the client keeps it

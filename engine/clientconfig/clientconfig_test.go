@@ -64,7 +64,7 @@ func handshake(t *testing.T, s *Settings, name string, mutual bool) error {
 		}
 		sc.ClientCAs.AddCert(leaf)
 	}
-	cc, err := s.tls()
+	cc, err := s.TLS()
 	if err != nil {
 		return err
 	}

@@ -34,13 +34,23 @@ type Settings struct {
 
 // Define adds the options to d, with a prefix before their names, such as producer.
 func (s *Settings) Define(d *connect.Def, prefix string) {
-	storeTypes := []string{"PEM", "JKS", "PKCS12"}
 	for _, o := range []connect.Option{
 		{Name: "security.protocol", Var: &s.protocol, Default: plaintext, OneOf: []string{plaintext, overTLS, saslPlaintext, saslOverTLS}, Doc: "Protocol to the brokers."},
 		{Name: "sasl.mechanism", Var: &s.mechanism, NoDefault: true, Check: s.checkMechanism, Doc: "Mechanism of SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."},
 		{Name: "sasl.jaas.config", Var: &s.jaas, Doc: "Login module with the user and the password."},
+	} {
+		o.Name = prefix + o.Name
+		d.Add(o)
+	}
+	s.DefineTLS(d, prefix)
+}
+
+// DefineTLS adds the options of TLS alone, for clients of other servers than brokers.
+func (s *Settings) DefineTLS(d *connect.Def, prefix string) {
+	storeTypes := []string{"PEM", "JKS", "PKCS12"}
+	for _, o := range []connect.Option{
 		{Name: "ssl.truststore.type", Var: &s.truststoreType, NoDefault: true, OneOf: storeTypes, Doc: "Format of the truststore; seen from its content."},
-		{Name: "ssl.truststore.location", Var: &s.truststore, NoDefault: true, Doc: "File with the certificates that sign the brokers'; the system's when not given."},
+		{Name: "ssl.truststore.location", Var: &s.truststore, NoDefault: true, Doc: "File with the certificates that sign the servers'; the system's when not given."},
 		{Name: "ssl.truststore.certificates", Var: &s.trusted, Doc: "Those certificates themselves in PEM, in place of the file."},
 		{Name: "ssl.truststore.password", Var: &s.truststorePassword, Doc: "Password of a JKS or PKCS#12 truststore."},
 		{Name: "ssl.keystore.type", Var: &s.keystoreType, NoDefault: true, OneOf: storeTypes, Doc: "Format of the keystore; seen from its content."},
@@ -49,7 +59,7 @@ func (s *Settings) Define(d *connect.Def, prefix string) {
 		{Name: "ssl.keystore.key", Var: &s.key, Doc: "The private key itself in PEM, in place of the file."},
 		{Name: "ssl.keystore.password", Var: &s.keystorePassword, Doc: "Password of a JKS or PKCS#12 keystore."},
 		{Name: "ssl.key.password", Var: &s.keyPassword, Doc: "Password of the key in a JKS keystore; the keystore's when not given."},
-		{Name: "ssl.endpoint.identification.algorithm", Var: &s.identification, Default: "https", OneOf: []string{"https", ""}, Doc: "https checks the broker's name; empty does not."},
+		{Name: "ssl.endpoint.identification.algorithm", Var: &s.identification, Default: "https", OneOf: []string{"https", ""}, Doc: "https checks the server's name; empty does not."},
 		{Name: "ssl.enabled.protocols", Var: &s.tlsVersions, Default: "TLSv1.2,TLSv1.3", OneOf: []string{"TLSv1.2", "TLSv1.3"}, Doc: "Versions of TLS."},
 	} {
 		o.Name = prefix + o.Name
@@ -100,7 +110,7 @@ func (s *Settings) Opts() ([]kgo.Opt, error) {
 	var opts []kgo.Opt
 	var errs []error
 	if s.protocol == overTLS || s.protocol == saslOverTLS {
-		config, err := s.tls()
+		config, err := s.TLS()
 		errs = append(errs, err)
 		opts = append(opts, kgo.DialTLSConfig(config))
 	}

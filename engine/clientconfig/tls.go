@@ -10,8 +10,8 @@ import (
 
 var versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
 
-// tls returns the configuration of connections, with what is in the stores now.
-func (s *Settings) tls() (*tls.Config, error) {
+// TLS returns the configuration of connections, with what is in the stores now. An error begins with the name of the property.
+func (s *Settings) TLS() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS13}
 	for _, name := range s.tlsVersions {
 		c.MinVersion, c.MaxVersion = min(c.MinVersion, versions[name]), max(c.MaxVersion, versions[name])
@@ -38,7 +38,7 @@ func (s *Settings) tls() (*tls.Config, error) {
 
 func verifyChain(roots *x509.CertPool, chain []*x509.Certificate) error {
 	if len(chain) == 0 {
-		return errors.New("the broker has shown no certificate")
+		return errors.New("the server has shown no certificate")
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range chain[1:] {

@@ -2,15 +2,14 @@ package convert
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-
-	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert/connectavro"
+	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
 // avroConfig has the options of AvroConverter.
@@ -51,94 +50,8 @@ func (c *avroConfig) converter() (Converter, error) {
 		return nil, err
 	}
 	c.avro.NoMetadata, c.avro.KeepSingletons = !c.metadata, !c.flatten
-	return &avroConverter{cfg: c, client: client, written: make(map[writtenKey]*writtenSchema), read: make(map[readKey]*connectavro.Decoder)}, nil
-}
-
-// registryConfig says how to reach a schema registry and what to do there.
-type registryConfig struct {
-	prefix       string
-	urls         []string
-	authSource   string
-	user         connect.Secret
-	autoRegister bool
-	normalize    bool
-	strategy     string
-}
-
-// Subject name strategies: how a subject is named after a topic and the name of its records.
-const (
-	topicName       = "TopicNameStrategy"
-	recordName      = "RecordNameStrategy"
-	topicRecordName = "TopicRecordNameStrategy"
-	strategyPackage = "io.confluent.kafka.serializers.subject."
-)
-
-func (c *registryConfig) define(d *connect.Def, prefix string) {
-	c.prefix = prefix
-	side := "value"
-	if strings.HasPrefix(prefix, "key.") {
-		side = "key"
-	}
-	for _, o := range []connect.Option{
-		{Name: "schema.registry.url", Var: &c.urls, Importance: connect.High, Doc: "The schema registries, tried in this order; the worker's own when there is none."},
-		{Name: "basic.auth.credentials.source", Var: &c.authSource, Default: "URL", OneOf: []string{"URL", "USER_INFO"}, Doc: "Where user and password are: in the URL, or in basic.auth.user.info."},
-		{Name: "basic.auth.user.info", Var: &c.user, Doc: "User and password as USER:PASSWORD, with basic.auth.credentials.source=USER_INFO."},
-		{Name: "auto.register.schemas", Var: &c.autoRegister, Default: "true", Doc: "Register the schemas that are written; otherwise they have to be there."},
-		{Name: "normalize.schemas", Var: &c.normalize, Default: "false", Doc: "Let the registry take schemas for the same that differ only in their form."},
-		{Name: side + ".subject.name.strategy", Var: &c.strategy, Default: strategyPackage + topicName, Check: c.checkStrategy, Doc: "How subjects are named: TopicNameStrategy, RecordNameStrategy or TopicRecordNameStrategy."},
-	} {
-		o.Name, o.Group = prefix+o.Name, "Schema Registry"
-		d.Add(o)
-	}
-}
-
-func (c *registryConfig) checkStrategy() error {
-	switch strings.TrimPrefix(c.strategy, strategyPackage) {
-	case topicName, recordName, topicRecordName:
-		return nil
-	}
-	return fmt.Errorf("use %s, %s or %s", topicName, recordName, topicRecordName)
-}
-
-// client returns what asks the registry. It does not connect.
-func (c *registryConfig) client() (*schemaClient, error) {
-	if len(c.urls) == 0 {
-		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: "name a schema registry, such as http://127.0.0.1:8081"}
-	}
-	opts := []sr.ClientOpt{sr.URLs(c.urls...), sr.HTTPClient(httpClient(http.DefaultTransport.(*http.Transport).Clone())), sr.UserAgent("sluice")}
-	if c.authSource == "USER_INFO" {
-		user, password, ok := strings.Cut(c.user.Reveal(), ":")
-		if !ok {
-			return nil, &connect.ConfigError{Option: c.prefix + "basic.auth.user.info", Reason: "must be USER:PASSWORD"}
-		}
-		opts = append(opts, sr.BasicAuth(user, password))
-	}
-	client, err := sr.NewClient(opts...)
-	if err != nil {
-		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: err.Error()}
-	}
-	return &schemaClient{client: client, urls: strings.Join(c.urls, ", ")}, nil
-}
-
-// subject is the name under which a schema is registered.
-func (c *registryConfig) subject(topic, record string, isKey bool) (string, error) {
-	switch strings.TrimPrefix(c.strategy, strategyPackage) {
-	case recordName:
-		return record, needRecord(record)
-	case topicRecordName:
-		return topic + "-" + record, needRecord(record)
-	}
-	if isKey {
-		return topic + "-key", nil
-	}
-	return topic + "-value", nil
-}
-
-func needRecord(name string) error {
-	if name == "" {
-		return errors.New("the subject name strategy needs the name of a record, and the schema is no record; use TopicNameStrategy")
-	}
-	return nil
+	return &avroConverter{cfg: c, client: client, written: make(map[writtenKey]*writtenSchema), read: make(map[readKey]*connectavro.Decoder),
+		ids: make(map[[2]string]registered)}, nil
 }
 
 // avroConverter is AvroConverter: a zero byte, the id of the schema in four bytes, then the value.
@@ -154,6 +67,8 @@ type avroConverter struct {
 	lastWritten    *writtenSchema
 	lastReadKey    readKey
 	lastRead       *connectavro.Decoder
+	// ids are the answers of the registry by subject and text: connectors may make the same schema again and again.
+	ids map[[2]string]registered
 }
 
 type writtenKey struct {
@@ -163,15 +78,20 @@ type writtenKey struct {
 
 type writtenSchema struct {
 	encoder *connectavro.Encoder
-	header  [headerSize]byte
+	prefix  []byte // a zero byte and the id
+	guid    []byte // a one byte and the GUID, for a header
 }
 
 type readKey struct {
 	topic string
 	id    uint32
+	guid  [guidSize]byte // if the header has one
 }
 
-const headerSize = 5 // a zero byte and an id
+const (
+	prefixSize = 5 // a zero byte and an id
+	guidSize   = 16
+)
 
 // FromConnect implements Converter.
 func (c *avroConverter) FromConnect(dst []byte, topic string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
@@ -183,7 +103,9 @@ func (c *avroConverter) FromConnect(dst []byte, topic string, s *connect.Schema,
 		return dst, false, err
 	}
 	start := len(dst)
-	dst = append(dst, w.header[:]...)
+	if !c.cfg.writeHeader {
+		dst = append(dst, w.prefix...)
+	}
 	if dst, err = w.encoder.Append(dst, v); err != nil {
 		return dst[:start], false, err
 	}
@@ -219,17 +141,89 @@ func (c *avroConverter) register(k writtenKey) (*writtenSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	find := c.client.lookup
-	if c.cfg.autoRegister {
-		find = c.client.register
+	same := [2]string{subject, e.Schema.Canonical()}
+	r, ok := c.ids[same]
+	if !ok {
+		if r, err = c.find(subject, e.Schema); err != nil {
+			return nil, err
+		}
+		if len(c.ids) >= c.cfg.cacheSize {
+			clear(c.ids)
+		}
+		c.ids[same] = r
 	}
-	r, err := find(subject, e.Schema.Canonical(), c.cfg.normalize)
-	if err != nil {
-		return nil, err
+	if r.schema != nil && r.schema.Canonical() != e.Schema.Canonical() {
+		if e, err = connectavro.FromConnectTo(k.schema, r.schema, c.cfg.avro); err != nil {
+			return nil, fmt.Errorf("subject %s, schema id %d: %w", subject, r.id, err)
+		}
 	}
-	w := &writtenSchema{encoder: e}
-	binary.BigEndian.PutUint32(w.header[1:], uint32(r.id))
+	w := &writtenSchema{encoder: e, prefix: binary.BigEndian.AppendUint32([]byte{0}, uint32(r.id))}
+	if c.cfg.writeHeader {
+		guid, err := hex.DecodeString(strings.ReplaceAll(r.guid, "-", ""))
+		if err != nil || len(guid) != guidSize {
+			return nil, fmt.Errorf("the schema registry at %s has no GUIDs, which %s needs; use %s", c.client.urls, headerSerializer, prefixSerializer)
+		}
+		w.guid = append([]byte{1}, guid...)
+	}
 	return w, nil
+}
+
+// find returns what the registry knows a schema as. Its schema is set if values are to be written by it, in place of the schema.
+func (c *avroConverter) find(subject string, s *avro.Schema) (registered, error) {
+	switch {
+	case c.cfg.autoRegister:
+		return c.client.register(subject, s.Canonical(), c.cfg.normalize)
+	case c.cfg.useID >= 0:
+		r, err := c.client.byID(c.cfg.useID)
+		return checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
+	case c.cfg.useLatest:
+		r, err := c.client.latest(subject)
+		return checked(r, err, s, c.cfg.latestStrict, "latest.compatibility.strict")
+	}
+	return c.client.lookup(subject, s.Canonical(), c.cfg.normalize)
+}
+
+// checked refuses a registered schema that readers could not read a schema's data by.
+func checked(r registered, err error, s *avro.Schema, strict bool, option string) (registered, error) {
+	if err != nil || !strict {
+		return r, err
+	}
+	differences, err := avro.CanRead(r.schema, s, avro.NewReadsOld)
+	if err == nil && len(differences) > 0 {
+		err = fmt.Errorf("the registered schema with id %d does not fit the data: %s; set %s=false to try all the same", r.id, differences[0].Message(), option)
+	}
+	return r, err
+}
+
+// IDHeader implements HeaderIDs.
+func (c *avroConverter) IDHeader() string {
+	if c.cfg.isKey {
+		return "__key_schema_id"
+	}
+	return "__value_schema_id"
+}
+
+// LastID implements HeaderIDs.
+func (c *avroConverter) LastID() []byte {
+	if !c.cfg.writeHeader || c.lastWritten == nil {
+		return nil
+	}
+	return c.lastWritten.guid
+}
+
+// ToConnectByID implements HeaderIDs.
+func (c *avroConverter) ToConnectByID(b *connect.Batch, topic string, data, id []byte) (*connect.Schema, connect.Value, error) {
+	switch {
+	case data == nil:
+		return nil, connect.Value{}, nil
+	case c.cfg.prefixOnly || id == nil:
+		return c.ToConnect(b, topic, data)
+	case len(id) == 1+guidSize && id[0] == 1:
+		return c.decode(b, readKey{topic: topic, guid: [guidSize]byte(id[1:])}, data)
+	case len(id) == prefixSize && id[0] == 0:
+		return c.decode(b, readKey{topic: topic, id: binary.BigEndian.Uint32(id[1:])}, data)
+	}
+	return nil, connect.Value{}, fmt.Errorf("the header %s is no id of a schema", c.IDHeader())
 }
 
 // ToConnect implements Converter.
@@ -237,14 +231,18 @@ func (c *avroConverter) ToConnect(b *connect.Batch, topic string, data []byte) (
 	if data == nil {
 		return nil, connect.Value{}, nil
 	}
-	if len(data) < headerSize || data[0] != 0 {
+	if len(data) < prefixSize || data[0] != 0 {
 		return nil, connect.Value{}, errors.New("the data does not begin with a zero byte and the id of a schema")
 	}
-	d, err := c.reading(readKey{topic, binary.BigEndian.Uint32(data[1:])})
+	return c.decode(b, readKey{topic: topic, id: binary.BigEndian.Uint32(data[1:])}, data[prefixSize:])
+}
+
+func (c *avroConverter) decode(b *connect.Batch, k readKey, data []byte) (*connect.Schema, connect.Value, error) {
+	d, err := c.reading(k)
 	if err != nil {
 		return nil, connect.Value{}, err
 	}
-	v, err := d.Decode(b, data[headerSize:])
+	v, err := d.Decode(b, data)
 	return d.Schema, v, err
 }
 
@@ -269,15 +267,20 @@ func (c *avroConverter) reading(k readKey) (*connectavro.Decoder, error) {
 }
 
 func (c *avroConverter) fetch(k readKey) (*connectavro.Decoder, error) {
-	s, err := c.client.schema(int(k.id))
+	r, err := registered{}, error(nil)
+	if k.guid != [guidSize]byte{} {
+		r, err = c.client.byGUID(k.guid)
+	} else {
+		r, err = c.client.byID(int(k.id))
+	}
 	if err != nil {
 		return nil, err
 	}
-	version := 0
-	if subject, err := c.cfg.subject(k.topic, s.Root().Name.Full(), c.cfg.isKey); err == nil {
-		if version, err = c.client.version(int(k.id), subject); err != nil {
+	subject, err := c.cfg.subject(k.topic, r.schema.Root().Name.Full(), c.cfg.isKey)
+	if err == nil && k.guid == [guidSize]byte{} {
+		if r.version, err = c.client.version(r.id, subject); err != nil {
 			return nil, err
 		}
 	}
-	return connectavro.ToConnect(s, version, c.cfg.avro)
+	return connectavro.ToConnect(r.schema, r.version, c.cfg.avro)
 }

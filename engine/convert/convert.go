@@ -32,6 +32,17 @@ type Converter interface {
 	ToConnect(b *connect.Batch, topic string, data []byte) (*connect.Schema, connect.Value, error)
 }
 
+// HeaderIDs is a Converter that may have the id of a schema in a header of the record, in place of the first bytes of the data.
+type HeaderIDs interface {
+	Converter
+	// IDHeader is the name of the header.
+	IDHeader() string
+	// LastID returns the header of the bytes that FromConnect returned last, nil if it is to have none. It must not be changed.
+	LastID() []byte
+	// ToConnectByID is ToConnect for a record with that header; nil: it has none.
+	ToConnectByID(b *connect.Batch, topic string, data, id []byte) (*connect.Schema, connect.Value, error)
+}
+
 // HeaderConverter turns the values of headers into bytes and back.
 type HeaderConverter interface {
 	// FromConnectHeader is FromConnect for the header named key.

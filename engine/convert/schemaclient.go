@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,8 @@ type schemaClient struct {
 // registered is a schema that the registry knows.
 type registered struct {
 	id, version int
+	guid        string
+	schema      *avro.Schema // nil: the one that was asked for
 }
 
 // call runs a request within its time.
@@ -81,7 +84,7 @@ func (e *registryError) Error() string {
 func (c *schemaClient) register(subject, text string, normalize bool) (r registered, err error) {
 	err = c.call(normalized(normalize), func(ctx context.Context) error {
 		s, err := c.client.CreateSchema(ctx, subject, sr.Schema{Schema: text})
-		r = registered{s.ID, s.Version}
+		r = registered{id: s.ID, version: s.Version, guid: s.GUID}
 		return err
 	})
 	if err != nil {
@@ -94,7 +97,7 @@ func (c *schemaClient) register(subject, text string, normalize bool) (r registe
 func (c *schemaClient) lookup(subject, text string, normalize bool) (r registered, err error) {
 	err = c.call(normalized(normalize), func(ctx context.Context) error {
 		s, err := c.client.LookupSchema(ctx, subject, sr.Schema{Schema: text})
-		r = registered{s.ID, s.Version}
+		r = registered{id: s.ID, version: s.Version, guid: s.GUID}
 		return err
 	})
 	if err != nil {
@@ -110,28 +113,53 @@ func normalized(yes bool) []sr.Param {
 	return nil
 }
 
-// schema fetches the schema of an id with those that it refers to.
-func (c *schemaClient) schema(id int) (*avro.Schema, error) {
-	var s sr.Schema
+// byID fetches the schema of an id with those that it refers to.
+func (c *schemaClient) byID(id int) (registered, error) {
+	var s sr.SubjectSchema
+	err := c.call(nil, func(ctx context.Context) error {
+		return c.client.Do(ctx, http.MethodGet, fmt.Sprintf("/schemas/ids/%d", id), nil, &s)
+	})
+	s.ID = id
+	return c.parsed(s, err, fmt.Sprintf("the schema with id %d", id))
+}
+
+// byGUID does so for a GUID, which a registry of Confluent's version 8 knows.
+func (c *schemaClient) byGUID(guid [16]byte) (registered, error) {
+	text := fmt.Sprintf("%x-%x-%x-%x-%x", guid[:4], guid[4:6], guid[6:8], guid[8:10], guid[10:])
+	var s sr.SubjectSchema
 	err := c.call(nil, func(ctx context.Context) (err error) {
-		s, err = c.client.SchemaByID(ctx, id)
+		s, err = c.client.SchemaByGUID(ctx, text)
 		return err
 	})
+	return c.parsed(s, err, "the schema with GUID "+text)
+}
+
+// latest fetches the latest version of a subject.
+func (c *schemaClient) latest(subject string) (registered, error) {
+	var s sr.SubjectSchema
+	err := c.call(nil, func(ctx context.Context) (err error) {
+		s, err = c.client.SchemaByVersion(ctx, subject, -1)
+		return err
+	})
+	return c.parsed(s, err, "the latest version of subject "+subject)
+}
+
+func (c *schemaClient) parsed(s sr.SubjectSchema, err error, what string) (registered, error) {
+	r := registered{id: s.ID, version: s.Version, guid: s.GUID}
 	if err != nil {
-		return nil, fmt.Errorf("fetch the schema with id %d: %w", id, err)
+		return r, fmt.Errorf("fetch %s: %w", what, err)
 	}
 	if s.Type != sr.TypeAvro {
-		return nil, fmt.Errorf("the schema with id %d is %s and not AVRO; use the converter of that type", id, s.Type)
+		return r, fmt.Errorf("%s is %s and not AVRO; use the converter of that type", what, s.Type)
 	}
 	o := avro.Options{Registered: true}
 	if err := c.references(s.References, &o, make(map[string]bool)); err != nil {
-		return nil, fmt.Errorf("fetch the schema with id %d: %w", id, err)
+		return r, fmt.Errorf("fetch %s: %w", what, err)
 	}
-	parsed, err := avro.Parse(s.Schema, o)
-	if err != nil {
-		return nil, fmt.Errorf("read the schema with id %d: %w", id, err)
+	if r.schema, err = avro.Parse(s.Schema.Schema, o); err != nil {
+		return r, fmt.Errorf("read %s: %w", what, err)
 	}
-	return parsed, nil
+	return r, nil
 }
 
 // references fetches what is referred to, each schema before those that use it.
@@ -167,6 +195,10 @@ func (c *schemaClient) version(id int, subject string) (int, error) {
 		versions, err = c.client.SchemaVersionsByID(ctx, id)
 		return err
 	})
+	var refused *registryError
+	if errors.As(err, &refused) { // such as a registry that does not have the list: the version is only for the schema's attributes
+		return 0, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("fetch the versions of the schema with id %d: %w", id, err)
 	}
@@ -180,10 +212,9 @@ func (c *schemaClient) version(id int, subject string) (int, error) {
 }
 
 // httpClient is for requests to a registry: bounded in time and size.
-func httpClient(t *http.Transport) *http.Client {
-	t.DialContext = (&net.Dialer{Timeout: registryTimeout}).DialContext
-	t.MaxIdleConnsPerHost = 4
-	t.IdleConnTimeout = time.Minute
+func httpClient(c *tls.Config) *http.Client {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: registryTimeout}).DialContext,
+		TLSClientConfig: c, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
 	return &http.Client{Transport: bounded{t}, Timeout: registryTimeout}
 }
 

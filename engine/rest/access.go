@@ -38,7 +38,8 @@ func OpenAccess(path string, logger *slog.Logger) (*Access, error) {
 }
 
 // Handler lets only known users reach next, which is the handler that New
-// returns. GET /health is open to all.
+// returns. GET /health is open to all. A request between workers has a signature
+// in place of a user, and none of the users' rights.
 func (a *Access) Handler(next http.Handler) http.Handler {
 	guarded := a.file.Handler(next, func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, &restError{http.StatusUnauthorized, "User cannot access the resource."})
@@ -46,6 +47,10 @@ func (a *Access) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/health" && r.Method == http.MethodGet {
 			next.ServeHTTP(w, r)
+			return
+		}
+		if betweenWorkers(r) {
+			next.ServeHTTP(w, r.WithContext(httpauth.WithNobody(r.Context())))
 			return
 		}
 		guarded.ServeHTTP(w, r)

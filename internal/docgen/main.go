@@ -1,7 +1,8 @@
 // Command docgen writes the reference of the built-in connectors from their
 // definitions, with the argument transforms that of transforms and predicates, with
-// options that of the options that every connector has: `make docs` puts them into
-// docs/connectors.md, docs/transforms.md and docs/options.md.
+// options that of the options that every connector has, with converters that of
+// converters: `make docs` puts them into docs/connectors.md, docs/transforms.md,
+// docs/options.md and docs/converters.md.
 package main
 
 import (
@@ -22,6 +23,8 @@ func main() {
 		page = writeTransforms
 	case len(os.Args) > 1 && os.Args[1] == "options":
 		page = writeOptions
+	case len(os.Args) > 1 && os.Args[1] == "converters":
+		page = writeConverters
 	}
 	if err := page(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "docgen:", err)

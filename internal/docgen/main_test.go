@@ -52,3 +52,18 @@ func TestOptionsUpToDate(t *testing.T) {
 		t.Error("docs/options.md is not what the definitions say: run make docs")
 	}
 }
+
+// TestConvertersUpToDate wants docs/converters.md to be what the definitions say.
+func TestConvertersUpToDate(t *testing.T) {
+	var got bytes.Buffer
+	if err := writeConverters(&got); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("../../docs/converters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/converters.md is not what the definitions say: run make docs")
+	}
+}

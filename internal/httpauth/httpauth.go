@@ -256,6 +256,11 @@ func (a *File) Handler(next http.Handler, refuse http.HandlerFunc) http.Handler 
 	})
 }
 
+// WithNobody returns a context whose user has no rights, for a request that proves in another way than by a password who sends it.
+func WithNobody(ctx context.Context) context.Context {
+	return context.WithValue(ctx, userKey{}, &User{})
+}
+
 // UserOf returns the user of a request that came through Handler, nil for another, which is how the process calls itself.
 func UserOf(ctx context.Context) *User {
 	u, _ := ctx.Value(userKey{}).(*User)

@@ -23,7 +23,7 @@ var layers = []layer{
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/convert/connectavro", "schemaregistry/avro"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	{path: "engine/cluster"},
@@ -57,7 +57,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
 	{path: "internal/lint"},
-	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/transform"}},
+	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/convert", "engine/transform"}},
 	{path: "examples/configs"},
 	{path: "bench", imports: []string{"..."}},
 	{path: "test", imports: []string{"..."}},

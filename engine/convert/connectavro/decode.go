@@ -57,6 +57,12 @@ const (
 	kindUnion // a struct with a field for each branch
 	kindRecord
 	kindAnything // without a schema
+
+	// What is written only.
+	kindProjected // a record of which some fields are the struct's
+	kindConstant
+	kindIntAsFloat
+	kindIntAsDouble
 )
 
 // reader reads one value.
@@ -104,6 +110,15 @@ func (r *reader) cells(n int) []connect.Value {
 }
 
 func (r *reader) long() int64 {
+	if len(r.data) > 0 && r.data[0] < 0x80 { // mostly: lengths, branches, small numbers
+		n := r.data[0]
+		r.data = r.data[1:]
+		return int64(n>>1) ^ -int64(n&1)
+	}
+	return r.longer()
+}
+
+func (r *reader) longer() int64 {
 	n, w := binary.Varint(r.data)
 	if w <= 0 {
 		if w < 0 {

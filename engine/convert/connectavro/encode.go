@@ -25,6 +25,10 @@ type part struct {
 	size    int
 	padded  bool
 	symbols map[string]int
+	// branches are those of the fields of a union; nil: the first one's is size, and so on. Of a projected record they are the cells of its
+	// fields, -1 for a constant, and size is how many cells there are.
+	branches []int
+	constant []byte
 	// value is written in the place of null, nil: null is.
 	value *connect.Value
 }
@@ -118,6 +122,12 @@ func (p *part) writeOther(dst []byte, v connect.Value) ([]byte, error) {
 		return p.writeEntries(dst, v.Cells())
 	case kindUnion:
 		return p.writeUnion(dst, v.Cells())
+	case kindProjected:
+		return p.writeProjected(dst, v.Cells())
+	case kindIntAsFloat:
+		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(v.Int()))), nil
+	case kindIntAsDouble:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(v.Int()))), nil
 	}
 	return appendAnything(dst, v, 0)
 }
@@ -130,6 +140,21 @@ func (p *part) writeRecord(dst []byte, v connect.Value) ([]byte, error) {
 	var err error
 	for i, f := range p.parts {
 		if dst, err = f.write(dst, cells[i]); err != nil {
+			return dst, in(p.names[i], err)
+		}
+	}
+	return dst, nil
+}
+
+func (p *part) writeProjected(dst []byte, cells []connect.Value) ([]byte, error) {
+	if len(cells) != p.size {
+		return dst, fmt.Errorf("the struct has %d cells and its schema %d fields", len(cells), p.size)
+	}
+	var err error
+	for i, f := range p.parts {
+		if f.kind == kindConstant {
+			dst = append(dst, f.constant...)
+		} else if dst, err = f.write(dst, cells[p.branches[i]]); err != nil {
 			return dst, in(p.names[i], err)
 		}
 	}
@@ -197,23 +222,23 @@ func (p *part) writeEntries(dst []byte, cells []connect.Value) ([]byte, error) {
 	return append(dst, 0), nil
 }
 
-// writeUnion writes the field that is set. The branch of the first field is p.size.
+// writeUnion writes the first field that is set.
 func (p *part) writeUnion(dst []byte, cells []connect.Value) ([]byte, error) {
 	for i, c := range cells {
-		if c.IsNull() || i >= len(p.parts) {
+		if i >= len(p.parts) || c.IsNull() && p.parts[i].value == nil {
 			continue
 		}
-		dst = binary.AppendVarint(dst, int64(p.size+i))
-		dst, err := p.parts[i].write(dst, c)
+		branch := p.size + i
+		if p.branches != nil {
+			branch = p.branches[i]
+		}
+		dst, err := p.parts[i].write(binary.AppendVarint(dst, int64(branch)), c)
 		if err != nil {
 			return dst, in(p.names[i], err)
 		}
 		return dst, nil
 	}
-	if p.size > 0 { // null is a branch
-		return append(dst, 0), nil
-	}
-	return dst, errNull
+	return p.writeNull(dst)
 }
 
 // appendAnything appends data that has no schema, as the record Anything.

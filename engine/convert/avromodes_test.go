@@ -1,0 +1,204 @@
+package convert_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
+	"github.com/sluice-data/sluice/schemaregistry"
+	"github.com/sluice-data/sluice/schemaregistry/rest"
+)
+
+var (
+	oneField = connect.MustStruct("shop.R", connect.Field{Name: "a", Schema: connect.Int64Schema})
+	one      = connect.StructValue([]connect.Value{connect.Int64Value(1)})
+)
+
+// register adds a version to a subject and returns its id.
+func register(t *testing.T, url, subject string, s *connect.Schema, v connect.Value) {
+	t.Helper()
+	topic := strings.TrimSuffix(subject, "-value")
+	if _, _, err := avroConverter(t, url, nil).FromConnect(nil, topic, s, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Data is written by a schema that is registered already: the latest of the subject, or one by its id.
+func TestAvroWritesByRegisteredSchema(t *testing.T) {
+	_, server := registry(t)
+	register(t, server.URL, "t-value", oneField, one)
+	none := connect.Value{}
+	more := connect.MustStruct("shop.R", connect.Field{Name: "b", Schema: connect.OptionalStringSchema}, connect.Field{Name: "a", Schema: connect.Int64Schema})
+	register(t, server.URL, "t-value", more, connect.StructValue([]connect.Value{none, connect.Int64Value(1)}))
+	for name, c := range map[string]struct {
+		settings map[string]string
+		schema   *connect.Schema
+		want     string // or the error
+	}{
+		"latest":           {map[string]string{"use.latest.version": "true"}, oneField, "\x00\x00\x00\x00\x02\x00\x02"},
+		"id":               {map[string]string{"use.schema.id": "1"}, more, "\x00\x00\x00\x00\x01\x02"},
+		"neither":          {nil, oneField, "\x00\x00\x00\x00\x01\x02"},
+		"strict":           {map[string]string{"use.latest.version": "true"}, connect.MustStruct("shop.R", connect.Field{Name: "c", Schema: connect.Int64Schema}), "READER_FIELD_MISSING_DEFAULT_VALUE"},
+		"not strict":       {map[string]string{"use.latest.version": "true", "latest.compatibility.strict": "false"}, connect.MustStruct("other.Name", connect.Field{Name: "a", Schema: connect.Int64Schema}), "\x00\x00\x00\x00\x02\x00\x02"},
+		"another name":     {map[string]string{"use.schema.id": "1", "id.compatibility.strict": "false"}, connect.MustStruct("X", connect.Field{Name: "a", Schema: connect.Int64Schema}), "\x00\x00\x00\x00\x01\x02"},
+		"nobody's schema":  {nil, connect.MustStruct("shop.New", connect.Field{Name: "a", Schema: connect.Int64Schema}), "auto.register.schemas=false"},
+		"nobody's id":      {map[string]string{"use.schema.id": "99"}, oneField, "schema with id 99"},
+		"registering wins": {map[string]string{"use.latest.version": "true", "auto.register.schemas": "true"}, oneField, "\x00\x00\x00\x00\x01\x02"},
+	} {
+		settings := map[string]string{"auto.register.schemas": "false"}
+		for k, v := range c.settings {
+			settings[k] = v
+		}
+		v := one
+		if len(c.schema.Fields()) == 2 {
+			v = connect.StructValue([]connect.Value{none, connect.Int64Value(1)})
+		}
+		got, _, err := avroConverter(t, server.URL, settings).FromConnect(nil, "t", c.schema, v)
+		if err != nil && !strings.Contains(err.Error(), c.want) || err == nil && string(got) != c.want {
+			t.Errorf("%s: got %q, %v; want %q", name, got, err, c.want)
+		}
+	}
+}
+
+// Subjects are named after the topic, the record or both, for keys and values.
+func TestAvroSubjects(t *testing.T) {
+	reg, server := registry(t)
+	for i, c := range []struct {
+		isKey          bool
+		strategy, want string
+	}{
+		{false, "", "t-value"},
+		{true, "", "t-key"},
+		{true, "io.confluent.kafka.serializers.subject.RecordNameStrategy", "shop.R"},
+		{false, "TopicRecordNameStrategy", "t-shop.R"},
+	} {
+		side := "value"
+		if c.isKey {
+			side = "key"
+		}
+		settings := map[string]string{side + ".converter.schema.registry.url": server.URL}
+		if c.strategy != "" {
+			settings[side+".converter."+side+".subject.name.strategy"] = c.strategy
+		}
+		conv, err := convert.New("AvroConverter", c.isKey, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conv.FromConnect(nil, "t", oneField, one); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+		if _, err := reg.Version(t.Context(), schemaregistry.ParseName(c.want), -1, false); err != nil {
+			t.Errorf("subject %s: %v", c.want, err)
+		}
+	}
+	if _, _, err := avroConverter(t, server.URL, map[string]string{"value.subject.name.strategy": "RecordNameStrategy"}).FromConnect(nil, "t", connect.StringSchema, connect.StringValue("x")); err == nil {
+		t.Error("a string has no record name")
+	}
+}
+
+// The GUID of the schema in a header, and data without anything in front of it.
+func TestAvroHeader(t *testing.T) {
+	_, server := registry(t)
+	c := avroConverter(t, server.URL, map[string]string{"value.schema.id.serializer": "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"}).(convert.HeaderIDs)
+	data, _, err := c.FromConnect(nil, "t", oneField, one)
+	if err != nil || string(data) != "\x02" {
+		t.Fatalf("wrote %q, %v", data, err)
+	}
+	id := c.LastID()
+	if len(id) != 17 || id[0] != 1 || c.IDHeader() != "__value_schema_id" {
+		t.Fatalf("header %s: %x", c.IDHeader(), id)
+	}
+	reader := avroConverter(t, server.URL, nil).(convert.HeaderIDs)
+	b := connect.NewBatch(1, 1<<20)
+	if _, v, err := reader.ToConnectByID(b, "t", data, id); err != nil || !v.Equal(one) {
+		t.Errorf("read %v, %v", v, err)
+	}
+	if reader.LastID() != nil {
+		t.Error("ids are written in headers though nobody asked for it")
+	}
+	prefixed, _, err := reader.FromConnect(nil, "t", oneField, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, v, err := reader.ToConnectByID(b, "t", prefixed, nil); err != nil || !v.Equal(one) {
+		t.Errorf("read %v, %v without a header", v, err)
+	}
+	only := avroConverter(t, server.URL, map[string]string{"value.schema.id.deserializer": "PrefixSchemaIdDeserializer"}).(convert.HeaderIDs)
+	if _, v, err := only.ToConnectByID(b, "t", prefixed, id); err != nil || !v.Equal(one) {
+		t.Errorf("read %v, %v with a header that does not count", v, err)
+	}
+	if _, _, err := reader.ToConnectByID(b, "t", data, []byte("\x07")); err == nil {
+		t.Error("read by a header that is none")
+	}
+}
+
+// A registry behind TLS, whose certificate is nobody's, and user and password.
+func TestAvroOverTLS(t *testing.T) {
+	reg, _ := registry(t)
+	server := httptest.NewUnstartedServer(rest.New(reg, rest.Options{}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // which is not in the certificate
+	for i, c := range []struct {
+		url      string
+		settings map[string]string
+		works    bool
+	}{
+		{server.URL, map[string]string{"truststore.location": path}, true},
+		{server.URL, map[string]string{"truststore.certificates": string(cert)}, true},
+		{server.URL, nil, false},
+		{url, map[string]string{"truststore.location": path}, false},
+		{url, map[string]string{"truststore.location": path, "endpoint.identification.algorithm": ""}, true},
+		{url, map[string]string{"endpoint.identification.algorithm": ""}, false},
+	} {
+		settings := make(map[string]string)
+		for k, v := range c.settings {
+			settings["schema.registry.ssl."+k] = v
+		}
+		_, _, err := avroConverter(t, c.url, settings).FromConnect(nil, "t", oneField, one)
+		if (err == nil) != c.works {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	for _, bad := range []map[string]string{{"truststore.location": "/none"}, {"truststore.certificates": "x"}, {"keystore.location": path}, {"truststore.type": "XML"}} {
+		settings := map[string]string{"value.converter.schema.registry.url": server.URL}
+		for k, v := range bad {
+			settings["value.converter.schema.registry.ssl."+k] = v
+		}
+		if _, err := convert.New("AvroConverter", false, settings); err == nil || !strings.Contains(err.Error(), "value.converter.schema.registry.ssl.") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+// A connector that makes its schemas anew asks the registry once for each text.
+func TestAvroAsksOncePerText(t *testing.T) {
+	_, server := registry(t)
+	c := avroConverter(t, server.URL, nil)
+	fresh := func() *connect.Schema {
+		return connect.MustStruct("shop.R", connect.Field{Name: "a", Schema: connect.Int64Schema})
+	}
+	if _, _, err := c.FromConnect(nil, "t", fresh(), one); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	if _, _, err := c.FromConnect(nil, "t", fresh(), one); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := c.FromConnect(nil, "other", fresh(), one); !convert.IsUnavailable(err) {
+		t.Error(fmt.Errorf("another subject: %w", err))
+	}
+}

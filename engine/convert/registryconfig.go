@@ -1,0 +1,151 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/clientconfig"
+)
+
+// registryConfig says how to reach a schema registry and what to do there.
+type registryConfig struct {
+	prefix       string
+	urls         []string
+	authSource   string
+	user         connect.Secret
+	autoRegister bool
+	normalize    bool
+	strategy     string
+	// useLatest and useID write by a schema that is registered already.
+	useLatest, latestStrict bool
+	useID                   int
+	idStrict                bool
+	// writeHeader has ids in headers; prefixOnly does not look there.
+	idSerializer, idDeserializer string
+	writeHeader, prefixOnly      bool
+	tls                          clientconfig.Settings
+}
+
+const registryPrefix = "schema.registry."
+
+// Subject name strategies: how a subject is named after a topic and the name of its records.
+const (
+	topicName       = "TopicNameStrategy"
+	recordName      = "RecordNameStrategy"
+	topicRecordName = "TopicRecordNameStrategy"
+	strategyPackage = "io.confluent.kafka.serializers.subject."
+)
+
+// Where the id of a schema is: in front of the data, or in a header of the record.
+const (
+	idPackage          = "io.confluent.kafka.serializers.schema.id."
+	prefixSerializer   = "PrefixSchemaIdSerializer"
+	headerSerializer   = "HeaderSchemaIdSerializer"
+	prefixDeserializer = "PrefixSchemaIdDeserializer"
+	dualDeserializer   = "DualSchemaIdDeserializer"
+)
+
+func (c *registryConfig) define(d *connect.Def, prefix string) {
+	c.prefix = prefix
+	side := "value"
+	if strings.HasPrefix(prefix, "key.") {
+		side = "key"
+	}
+	for _, o := range []connect.Option{
+		{Name: "schema.registry.url", Var: &c.urls, Importance: connect.High, Doc: "The schema registries, tried in this order; the worker's own when there is none."},
+		{Name: "basic.auth.credentials.source", Var: &c.authSource, Default: "URL", OneOf: []string{"URL", "USER_INFO"}, Doc: "Where user and password are: in the URL, or in basic.auth.user.info."},
+		{Name: "basic.auth.user.info", Var: &c.user, Doc: "User and password as USER:PASSWORD, with basic.auth.credentials.source=USER_INFO."},
+		{Name: "auto.register.schemas", Var: &c.autoRegister, Default: "true", Doc: "Register the schemas that are written; otherwise they have to be there."},
+		{Name: "use.latest.version", Var: &c.useLatest, Default: "false", Doc: "Write by the latest version of the subject, without auto.register.schemas."},
+		{Name: "latest.compatibility.strict", Var: &c.latestStrict, Default: "true", Doc: "Refuse a latest version that the data's own schema does not fit."},
+		{Name: "use.schema.id", Var: &c.useID, Default: "-1", Doc: "Write by the schema with this id, without auto.register.schemas; -1: none."},
+		{Name: "id.compatibility.strict", Var: &c.idStrict, Default: "true", Doc: "Refuse a schema of use.schema.id that the data's own schema does not fit."},
+		{Name: "normalize.schemas", Var: &c.normalize, Default: "false", Doc: "Let the registry take schemas for the same that differ only in their form."},
+		{Name: side + ".subject.name.strategy", Var: &c.strategy, Default: strategyPackage + topicName, Check: c.checkStrategy, Doc: "How subjects are named: TopicNameStrategy, RecordNameStrategy or TopicRecordNameStrategy."},
+		{Name: side + ".schema.id.serializer", Var: &c.idSerializer, Default: idPackage + prefixSerializer, Check: c.checkSerializer, Doc: "Where the id of the schema is written: PrefixSchemaIdSerializer in front of the data, HeaderSchemaIdSerializer in a header."},
+		{Name: side + ".schema.id.deserializer", Var: &c.idDeserializer, Default: idPackage + dualDeserializer, Check: c.checkDeserializer, Doc: "Where the id of the schema is looked for: DualSchemaIdDeserializer in a header, then in front of the data; PrefixSchemaIdDeserializer there only."},
+	} {
+		o.Name, o.Group = prefix+o.Name, "Schema Registry"
+		d.Add(o)
+	}
+	var stores connect.Def
+	c.tls.DefineTLS(&stores, prefix+registryPrefix)
+	for _, o := range stores.Options() {
+		o.Group, o.Importance = "Schema Registry", connect.Low
+		d.Add(o)
+	}
+}
+
+func (c *registryConfig) checkSerializer() error {
+	name := strings.TrimPrefix(c.idSerializer, idPackage)
+	c.writeHeader = name == headerSerializer
+	return oneOf(name, prefixSerializer, headerSerializer)
+}
+
+func (c *registryConfig) checkDeserializer() error {
+	name := strings.TrimPrefix(c.idDeserializer, idPackage)
+	c.prefixOnly = name == prefixDeserializer
+	return oneOf(name, dualDeserializer, prefixDeserializer)
+}
+
+func oneOf(name string, allowed ...string) error {
+	if slices.Contains(allowed, name) {
+		return nil
+	}
+	return fmt.Errorf("use %s", strings.Join(allowed, " or "))
+}
+
+func (c *registryConfig) checkStrategy() error {
+	return oneOf(strings.TrimPrefix(c.strategy, strategyPackage), topicName, recordName, topicRecordName)
+}
+
+// client returns what asks the registry. It does not connect.
+func (c *registryConfig) client() (*schemaClient, error) {
+	if len(c.urls) == 0 {
+		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: "name a schema registry, such as http://127.0.0.1:8081"}
+	}
+	config, err := c.tls.TLS()
+	if err != nil {
+		option, reason, _ := strings.Cut(err.Error(), ": ")
+		return nil, &connect.ConfigError{Option: c.prefix + registryPrefix + option, Reason: reason}
+	}
+	opts := []sr.ClientOpt{sr.URLs(c.urls...), sr.HTTPClient(httpClient(config)), sr.UserAgent("sluice")}
+	if c.authSource == "USER_INFO" {
+		user, password, ok := strings.Cut(c.user.Reveal(), ":")
+		if !ok {
+			return nil, &connect.ConfigError{Option: c.prefix + "basic.auth.user.info", Reason: "must be USER:PASSWORD"}
+		}
+		opts = append(opts, sr.BasicAuth(user, password))
+	}
+	client, err := sr.NewClient(opts...)
+	if err != nil {
+		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: err.Error()}
+	}
+	return &schemaClient{client: client, urls: strings.Join(c.urls, ", ")}, nil
+}
+
+// subject is the name under which a schema is registered.
+func (c *registryConfig) subject(topic, record string, isKey bool) (string, error) {
+	switch strings.TrimPrefix(c.strategy, strategyPackage) {
+	case recordName:
+		return record, needRecord(record)
+	case topicRecordName:
+		return topic + "-" + record, needRecord(record)
+	}
+	if isKey {
+		return topic + "-key", nil
+	}
+	return topic + "-value", nil
+}
+
+func needRecord(name string) error {
+	if name == "" {
+		return errors.New("the subject name strategy needs the name of a record, and the schema is no record; use TopicNameStrategy")
+	}
+	return nil
+}
