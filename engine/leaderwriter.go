@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -123,6 +125,9 @@ func (l *leaderWriter) transact(ctx context.Context, records []*kgo.Record) erro
 		return fmt.Errorf("begin a transaction of the leader: %w", err)
 	}
 	targets, err := produce(ctx, l.client, records)
+	if err == nil {
+		err = committable(ctx, l.client, slices.Collect(maps.Keys(targets))...)
+	}
 	if err == nil {
 		if err = l.client.EndTransaction(ctx, kgo.TryCommit); err == nil {
 			return l.stores.follower.wait(ctx, targets)

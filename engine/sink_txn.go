@@ -87,7 +87,11 @@ func (x *sinkTransaction) commit(ctx context.Context, m groupMember, states []co
 	if err := x.client.BeginTransaction(); err != nil {
 		return x.explain("begin", err)
 	}
-	if err := x.fill(ctx, m, states); err != nil {
+	err := x.fill(ctx, m, states)
+	if err == nil {
+		err = committable(x.task.kill, x.client, connect.TopicPartition{Topic: x.task.cfg.SinkStateTopic.Name})
+	}
+	if err != nil {
 		return x.abort(err)
 	}
 	if err := x.client.EndTransaction(x.task.kill, kgo.TryCommit); err != nil {

@@ -16,13 +16,14 @@ import (
 // sourceBatch is a batch of a source with everything that its records need on
 // their way into the log. All of it is used again.
 type sourceBatch struct {
-	batch   *connect.Batch
-	records []kgo.Record
-	headers []kgo.RecordHeader
-	data    []byte // keys, values and header values
-	maxData int
-	letters int   // dead letters among records
-	ends    []int // how many of records come before each of the batch's boundaries
+	batch    *connect.Batch
+	records  []kgo.Record
+	produced []kgo.Record // those of records that were produced last
+	headers  []kgo.RecordHeader
+	data     []byte // keys, values and header values
+	maxData  int
+	letters  int   // dead letters among records
+	ends     []int // how many of records come before each of the batch's boundaries
 
 	// pending counts the records that are not answered yet, and one for the
 	// converter while it produces. answered has a token when it reaches zero.

@@ -97,8 +97,10 @@ type transaction struct {
 	boundary  string
 	interval  time.Duration
 
-	open     bool // something was produced
-	records  int  // produced in the open transaction
+	open    bool // something was produced
+	records int  // produced in the open transaction
+	// wrote has a partition that the transaction has written to, if there is one.
+	wrote    []connect.TopicPartition
 	settled  delivery
 	inflight []*sourceBatch
 	taken    int         // of the marks of the first batch in flight
@@ -196,6 +198,7 @@ func (t *transaction) produce(b *sourceBatch, records []kgo.Record) error {
 		}
 	}
 	t.records += len(records)
+	b.produced = records
 	t.s.produceRecords(b, records)
 	return nil
 }
@@ -240,6 +243,9 @@ func (t *transaction) settleUpTo(b *sourceBatch, marks int) error {
 	if err := t.s.check(b); err != nil {
 		return err
 	}
+	if wrote := lastWritten(b.produced, b.failures); wrote != nil {
+		t.wrote = wrote
+	}
 	t.settled.lost += len(b.failures)
 	b.failures = b.failures[:0]
 	if err := t.s.sendLetters(); err != nil { // their memory is the batch's
@@ -274,7 +280,7 @@ func (g *commitGroup) keep(marks []connect.Mark) {
 // are committed all the same (KIP-618): the connector has dropped its records.
 func (t *transaction) end(abort bool) error {
 	if abort && t.open {
-		t.open, t.records = false, 0
+		t.open, t.records, t.wrote = false, 0, nil
 		if err := t.client.EndTransaction(t.s.kill, kgo.TryAbort); err != nil {
 			return t.explain("abort", err)
 		}
@@ -298,6 +304,9 @@ func (t *transaction) commit() error {
 	began := time.Now()
 	err := t.s.storeOffsets()
 	if err == nil {
+		err = committable(t.s.kill, t.client, append(t.wrote, lastWritten(t.s.commits.offsets.records, nil)...)...)
+	}
+	if err == nil {
 		if err = t.client.EndTransaction(t.s.kill, kgo.TryCommit); err != nil {
 			err = t.explain("commit", err)
 		}
@@ -306,7 +315,7 @@ func (t *transaction) commit() error {
 	if err != nil {
 		return err
 	}
-	t.open = false
+	t.open, t.wrote = false, nil
 	t.delivered()
 	t.s.copyOffsets()
 	if t.committer != nil {
