@@ -40,6 +40,9 @@ var rows = []row{
 	{"start to ready, empty data dir", "≤ 0.3 s", startEmpty},
 	{"start to ready, 10 GiB after kill -9", "≤ 5 s", startFull},
 	{"resident memory, two connectors under load", "≤ 150 MB", memoryUnderLoad},
+	{"20,000 schemas, start after kill -9", "≤ 100 MB resident", registryStart},
+	{"20,000 schemas, GET /schemas in pages of 1,000", "≤ 1 s", registryList},
+	{"20,000 schemas, GET /schemas/ids/{id}", "≥ 50,000/s on one core of the server", registryByID},
 	{"200 idle connectors", "≤ 100 MB resident", idleConnectors},
 }
 
@@ -49,6 +52,7 @@ type bench struct {
 	dir     string // for data, removed at the end
 	seconds time.Duration
 	gib     int          // of data in the restart rows
+	env     []string     // of the binary, beside this process's
 	kafka   *apacheKafka // starts this in place of the binary; nil: the binary
 }
 
@@ -59,6 +63,7 @@ type options struct {
 	gib                  int
 	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
 	soak                 time.Duration // 0: no soak
+	bare                 string        // address to answer HTTP on instead of measuring
 }
 
 func main() {
@@ -70,6 +75,7 @@ func main() {
 	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
 	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
 	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
+	flag.StringVar(&o.bare, "bare-http", "", "only answer HTTP requests on this address: the limit that a row starts for itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -80,6 +86,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.bare != "" {
+		return serveBare(ctx, o.bare)
+	}
 	match, err := regexp.Compile(o.pattern)
 	if err != nil {
 		return fmt.Errorf("parse -run: %w", err)

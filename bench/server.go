@@ -28,6 +28,7 @@ type server struct {
 	configs map[string]*string // of the topics that it is given
 	Rest    string             `json:"rest"`
 	Kafka   string             `json:"kafka"`
+	Schemas string             `json:"registry"`
 }
 
 // start runs the binary with a data directory of its own.
@@ -56,6 +57,7 @@ func (b *bench) startSluice(ctx context.Context, dataDir string) (*server, error
 	s := &server{dataDir: dataDir}
 	s.cmd = exec.CommandContext(ctx, b.binary, "server", "--data-dir", dataDir,
 		"--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0")
+	s.cmd.Env = append(os.Environ(), b.env...)
 	logs, err := os.Create(dataDir + ".log")
 	if err != nil {
 		return nil, err

@@ -174,6 +174,7 @@ func (g *group) OnAssigned(a cluster.Assignment) {
 	}
 	g.setPlace(place{joined: a.LeaderID != "", generation: a.Generation, leader: a.IsLeader, leaderURL: a.LeaderURL, offset: a.Offset, sessioned: a.Sessioned,
 		connectors: len(a.Connectors), tasks: len(a.Tasks)})
+	g.reportUnowned(a)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), g.cfg.Group.SyncTimeout, errBehind)
 	g.stopReading = cancel
 	g.reading.Go(func() {
@@ -181,6 +182,40 @@ func (g *group) OnAssigned(a cluster.Assignment) {
 		g.takeOver(ctx, a)
 	})
 	g.workChanged(g.stores.configs.workOffset())
+}
+
+// reportUnowned says of work that its worker has left behind, and that waits for it
+// to come back, that nobody runs it. It is written before the next assignment can
+// give the work to somebody, whose status has to come after it.
+func (g *group) reportUnowned(a cluster.Assignment) {
+	s, generation, some := g.stores.statuses, int(a.Generation), false
+	report := func(key string, old statusRecord, known bool) {
+		if known && old.State.runs() && old.Generation < generation {
+			s.putAs(key, old.WorkerID, generation, Unassigned)
+			some = true
+		}
+	}
+	for _, name := range a.UnownedConnectors {
+		old, ok := s.connector(name)
+		report(connectorStatusPrefix+name, old, ok)
+	}
+	for _, t := range a.UnownedTasks {
+		id := TaskID{t.Connector, t.Task}
+		old, ok := s.task(id)
+		report(taskKey(id), old, ok)
+	}
+	if some {
+		g.flushStatuses()
+	}
+}
+
+// flushStatuses waits for the statuses that were written, for a while.
+func (g *group) flushStatuses() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := g.stores.client.Flush(ctx); err != nil {
+		g.cfg.Logger.Warn("write the statuses of work that changes its worker", logError, err)
+	}
 }
 
 // takeOver starts what is assigned once its configs have been read.
@@ -220,12 +255,7 @@ func (g *group) OnRevoked(connectors []string, tasks []cluster.TaskID) {
 	case <-g.reconciler.over: // which has stopped everything
 		return
 	}
-	// The new owners' statuses have to come after these.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := g.stores.client.Flush(ctx); err != nil {
-		g.cfg.Logger.Warn("write the statuses of work that was revoked", logError, err)
-	}
+	g.flushStatuses() // those of the next owners have to come after them
 }
 
 // workChanged asks for a new assignment when there is work in the config topic,

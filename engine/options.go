@@ -259,7 +259,7 @@ func within(v *time.Duration, least, most time.Duration) func() error {
 	}
 }
 
-// converterClasses are the classes of converters.
+// converterClasses are the classes of converters, or of those that serve headers.
 func converterClasses(header bool) []string {
 	if header {
 		return convert.HeaderClasses()

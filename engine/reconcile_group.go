@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/sha256"
+	"net/url"
 
 	"github.com/sluice-data/sluice/engine/cluster"
 )
@@ -11,6 +12,7 @@ import (
 func (r *reconciler) assign(o ownership, a cluster.Assignment) {
 	names := r.owned.names()
 	r.owned = o
+	r.workers = workerIDs(a.Workers)
 	for name := range o.names() {
 		names[name] = true
 	}
@@ -22,7 +24,6 @@ func (r *reconciler) assign(o ownership, a cluster.Assignment) {
 	}
 	if o.leader && !r.draining {
 		r.forgetDeleted()
-		r.reportUnowned(a)
 	}
 }
 
@@ -97,28 +98,33 @@ func (r *reconciler) forgetDeleted() {
 			continue
 		}
 		for _, n := range r.stores.statuses.taskNumbers(name) {
-			if n >= len(want.tasks) {
-				r.stores.statuses.deleteTask(TaskID{name, n})
+			if id := (TaskID{name, n}); n >= len(want.tasks) && !r.stillStops(id) {
+				r.stores.statuses.deleteTask(id)
 			}
 		}
 	}
 }
 
-// reportUnowned says of work that its worker has left behind, and that waits for it
-// to come back, that nobody runs it.
-func (r *reconciler) reportUnowned(a cluster.Assignment) {
-	s := r.stores.statuses
-	for _, name := range a.UnownedConnectors {
-		if old, ok := s.connector(name); ok && old.State.runs() {
-			s.putAs(connectorStatusPrefix+name, old.WorkerID, r.owned.generation, Unassigned)
+// stillStops tells of a task that is no more and whose worker removes its status when
+// it has stopped: until then its connector's offsets cannot be changed.
+func (r *reconciler) stillStops(id TaskID) bool {
+	status, _ := r.stores.statuses.task(id)
+	if status.WorkerID == r.cfg.WorkerID {
+		c := r.connectors[id.Connector]
+		return c != nil && c.tasks[id.Task] != nil
+	}
+	return status.State.runs() && r.workers[status.WorkerID]
+}
+
+// workerIDs returns the ids, host:port, of the workers with these URLs.
+func workerIDs(urls []string) map[string]bool {
+	ids := make(map[string]bool)
+	for _, text := range urls {
+		if u, err := url.Parse(text); err == nil {
+			ids[u.Host] = true
 		}
 	}
-	for _, t := range a.UnownedTasks {
-		id := TaskID{t.Connector, t.Task}
-		if old, ok := s.task(id); ok && old.State.runs() {
-			s.putAs(taskKey(id), old.WorkerID, r.owned.generation, Unassigned)
-		}
-	}
+	return ids
 }
 
 // runs tells of a state that only a worker which is there can have.

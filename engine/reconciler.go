@@ -18,6 +18,7 @@ type reconciler struct {
 
 	connectors map[string]*connector
 	owned      ownership
+	workers    map[string]bool // the ids of the group's members; the leader's
 	ledger     restartLedger
 	meters     meters.Worker
 	draining   bool

@@ -30,18 +30,18 @@ func (p AvroProvider) Parse(text string, references []Referenced, isNew bool) (S
 
 // CanRead compares by Avro's rules of schema resolution.
 func (AvroProvider) CanRead(reader, writer Schema, newReads bool) ([]Difference, error) {
-	level, newer, older := avro.Backward, reader, writer
-	if !newReads {
-		level, newer, older = avro.Forward, writer, reader
+	direction := avro.OldReadsNew
+	if newReads {
+		direction = avro.NewReadsOld
 	}
-	report, err := avro.Check(level, newer.(avroSchema).Schema, []avro.Version{{Schema: older.(avroSchema).Schema}})
+	differences, err := avro.CanRead(reader.(avroSchema).Schema, writer.(avroSchema).Schema, direction)
 	if err != nil {
 		return nil, avroError(err)
 	}
 	var found []Difference
-	for i := range report.Differences {
-		d := &report.Differences[i]
-		found = append(found, Difference{string(d.Type), d.Pointer, d.Message(), d.Fix()})
+	for i := range differences {
+		d := &differences[i]
+		found = append(found, Difference{string(d.Type), d.Pointer, d.Message(), d.Fix(), newReads})
 	}
 	return found, nil
 }

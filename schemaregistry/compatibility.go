@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
-// maxOldSchema is how much of an old schema a message shows, in bytes.
+// maxOldSchema is how much of an old schema a message shows, in units of UTF-16, as Java counts.
 const maxOldSchema = 10 << 10
 
 // Verdict says whether a schema gets along with earlier versions.
@@ -39,7 +40,7 @@ func (r *Registry) check(n Name, co *content, next Schema, versions []version) (
 }
 
 func (r *Registry) compareAll(verdict *Verdict, level Compatibility, typ string, next Schema, versions []version) error {
-	if !level.transitive() && len(versions) > 1 {
+	if !level.Transitive() && len(versions) > 1 {
 		versions = versions[len(versions)-1:]
 	}
 	for i := len(versions) - 1; i >= 0 && verdict.Version == 0; i-- {
@@ -75,34 +76,36 @@ func (r *Registry) compare(verdict *Verdict, level Compatibility, typ string, ne
 	if err != nil {
 		return errorf(CodeStore, "Read version %d of subject %s: %v", v.number, v.name, err)
 	}
-	p := r.providers[typ]
+	found, err := Differences(r.providers[typ], level, next, old)
+	if err != nil {
+		return invalidSchema(err)
+	}
 	// The old schema is shown where what new readers cannot read is listed, or where that is all that is asked.
 	show := false
-	if level.forward() {
-		found, err := p.CanRead(old, next, false)
-		if err != nil {
-			return invalidSchema(err)
-		}
-		show = verdict.add(found, v) && !level.backward()
+	for _, d := range found {
+		verdict.Messages, verdict.Version = append(verdict.Messages, d.Message), v.number
+		show = show || d.NewReads || !level.backward()
 	}
-	if level.backward() {
-		found, err := p.CanRead(next, old, true)
-		if err != nil {
-			return invalidSchema(err)
-		}
-		show = verdict.add(found, v)
-	}
+	verdict.Differences = found
 	verdict.explain(v, show)
 	return nil
 }
 
-// add tells whether there was anything to add.
-func (verdict *Verdict) add(found []Difference, v *version) bool {
-	for _, d := range found {
-		verdict.Messages, verdict.Version = append(verdict.Messages, d.Message), v.number
+// Differences are the reasons why a new schema does not get along with an old one at a level, those of old readers first.
+func Differences(p Provider, level Compatibility, next, old Schema) (all []Difference, err error) {
+	if level.forward() {
+		if all, err = p.CanRead(old, next, false); err != nil {
+			return nil, err
+		}
 	}
-	verdict.Differences = append(verdict.Differences, found...)
-	return len(found) > 0
+	if level.backward() {
+		found, err := p.CanRead(next, old, true)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
 
 // explain adds what would help, and what the new schema was compared with.
@@ -115,11 +118,19 @@ func (verdict *Verdict) explain(v *version, show bool) {
 	if !show {
 		return
 	}
-	old := fmt.Sprintf("{oldSchema: '%s'}", v.entry.text)
-	if len(v.entry.text) > maxOldSchema {
-		old = fmt.Sprintf("{oldSchema: <truncated> '%s...'}", strings.ToValidUTF8(v.entry.text[:maxOldSchema], ""))
+	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), oldSchema(v.entry.text))
+}
+
+// oldSchema is the message with an earlier schema, cut where Confluent's is.
+func oldSchema(text string) string {
+	if len(text) <= maxOldSchema {
+		return "{oldSchema: '" + text + "'}"
 	}
-	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), old)
+	units := utf16.Encode([]rune(text))
+	if len(units) <= maxOldSchema {
+		return "{oldSchema: '" + text + "'}"
+	}
+	return "{oldSchema: <truncated> '" + string(utf16.Decode(units[:maxOldSchema])) + "...'}"
 }
 
 // reservedProperty lists names that fields may not have, separated by commas.

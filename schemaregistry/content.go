@@ -68,8 +68,15 @@ func sorted(set []string) []string {
 
 // GUID is the sum in the form of a UUID: the name of the content in every registry.
 func (s sum) GUID() string {
-	h := hex.EncodeToString(s[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	var h [36]byte
+	to := h[:0]
+	for i, b := range s {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			to = append(to, '-')
+		}
+		to = hex.AppendEncode(to, []byte{b})
+	}
+	return string(to)
 }
 
 // parseGUID is the reverse of GUID; ok is false for other text.

@@ -48,4 +48,6 @@ type Difference struct {
 	// Message is in Confluent's form, which clients take apart.
 	Message string
 	Fix     string // what to do about it, in plain words
+	// NewReads says that the new schema is the reader.
+	NewReads bool
 }

@@ -34,7 +34,8 @@ func (c Compatibility) backward() bool { return strings.HasPrefix(string(c), "BA
 func (c Compatibility) forward() bool  { return strings.HasPrefix(string(c), "FORW") || c.full() }
 func (c Compatibility) full() bool     { return strings.HasPrefix(string(c), "FULL") }
 
-func (c Compatibility) transitive() bool { return strings.HasSuffix(string(c), "_TRANSITIVE") }
+// Transitive tells whether all earlier versions count, not the latest alone.
+func (c Compatibility) Transitive() bool { return strings.HasSuffix(string(c), "_TRANSITIVE") }
 
 // Mode says what may be done to a subject.
 type Mode string

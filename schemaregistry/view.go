@@ -113,13 +113,19 @@ func (s *state) matching(prefix string) [][]version {
 	match := prefixMatcher(prefix)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var found [][]version
+	var names []string
+	byName := make(map[string]*subject)
 	for name, sub := range s.subjects {
 		if match(name) {
-			found = append(found, values(sub.versions))
+			full := name.String()
+			names, byName[full] = append(names, full), sub
 		}
 	}
-	slices.SortFunc(found, func(a, b []version) int { return cmp.Compare(a[0].name.String(), b[0].name.String()) })
+	slices.Sort(names)
+	found := make([][]version, len(names))
+	for i, name := range names {
+		found[i] = values(byName[name].versions)
+	}
 	return found
 }
 

@@ -104,7 +104,7 @@ func (f *serverFlags) load(given map[string]bool, environ, files []string) (Conf
 	if given["registry-url"] {
 		props[registryPrefix+"url"] = f.url
 	}
-	if err := c.takeRegistry(); err != nil {
+	if err := c.takeRegistry(given["registry"]); err != nil {
 		return Config{}, err
 	}
 	if given["kafka"] {

@@ -46,6 +46,8 @@ func (p *program) run(args []string) int {
 		err = p.demo(args)
 	case "log":
 		err = p.logCommand(args)
+	case "schema":
+		err = p.schema(args)
 	case "version", "--version", "-version":
 		fmt.Fprintf(p.stdout, "sluice %s (%s)\n", version(), runtime.Version())
 	case "help", "--help", "-help", "-h":
@@ -69,7 +71,7 @@ func (p *program) exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitUsage
-	case errors.Is(err, errFound): // it has been printed
+	case errors.Is(err, errFound) || errors.Is(err, errIncompatible): // it has been printed
 		return exitError
 	}
 	fmt.Fprintf(p.stderr, "sluice: %v\n", err)
@@ -90,6 +92,8 @@ protocol. It runs Kafka Connect connector configs.
         read the files of the log of a stopped server and compare everything
   sluice log dump [flags] FILE
         print a segment, index or producer snapshot file
+  sluice schema COMMAND
+        register, get, list, compare, export and import schemas of a registry
   sluice version
         print the version
 

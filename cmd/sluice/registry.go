@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
+	"github.com/sluice-data/sluice/log/security"
 	"github.com/sluice-data/sluice/schemaregistry"
 	registryrest "github.com/sluice-data/sluice/schemaregistry/rest"
 )
@@ -21,15 +22,26 @@ import (
 // registryPrefix stands before the schema registry's properties, which have Confluent's names behind it.
 const registryPrefix = "registry."
 
+const (
+	registryListeners  = registryPrefix + "listeners"
+	registryTLSPrefix  = registryListeners + ".https."
+	registryAccessFile = registryPrefix + "access.file"
+)
+
 // registryConfig is how schemas are served.
 type registryConfig struct {
-	url      string // of a registry elsewhere; empty: the one of this process
-	settings schemaregistry.Settings
-	options  registryrest.Options
+	tls        *security.TLSOptions // nil: plain HTTP
+	accessFile string               // empty: everybody may do everything
+	url        string               // of a registry elsewhere; empty: the one of this process
+	settings   schemaregistry.Settings
+	options    registryrest.Options
 }
 
-// takeRegistry moves the schema registry's properties out of the worker's.
-func (c *Config) takeRegistry() error {
+// takeRegistry moves the schema registry's properties out of the worker's. flag tells that the address was given on the command line.
+func (c *Config) takeRegistry(flag bool) error {
+	if err := c.takeRegistryListener(flag); err != nil {
+		return err
+	}
 	own := make(map[string]string)
 	for key, value := range c.Properties {
 		if name, ok := strings.CutPrefix(key, registryPrefix); ok {
@@ -42,6 +54,7 @@ func (c *Config) takeRegistry() error {
 	r := &c.registry
 	d.Add(
 		connect.Option{Name: "url", Var: &r.url, Doc: "A schema registry to use instead of the one of this process."},
+		connect.Option{Name: "access.file", Var: &r.accessFile, Doc: "A file with the users of the registry and their roles; without one everybody may do everything."},
 		connect.Option{Name: "kafkastore.topic", Var: &r.settings.Topic, Doc: "The topic with the schemas, _schemas when it is not set."},
 		connect.Option{Name: "kafkastore.topic.replication.factor", Var: &factor, Default: "0", Doc: "Its replicas when it is created; 0 leaves it to the cluster."},
 		connect.Option{Name: "schema.compatibility.level", Var: &level, Doc: "The compatibility where none is configured, backward when it is not set."},
@@ -60,6 +73,31 @@ func (c *Config) takeRegistry() error {
 	}
 	r.settings.ReplicationFactor, r.settings.FixedModes, r.options.Legacy = int16(factor), !mutable, shape < 8
 	return r.check()
+}
+
+// takeRegistryListener moves the address of the registry and its TLS out of the worker's properties. The flag wins over the property, as
+// those of the other listeners do.
+func (c *Config) takeRegistryListener(flag bool) error {
+	urls := splitList(c.Properties[registryListeners])
+	delete(c.Properties, registryListeners)
+	https := false
+	if len(urls) > 0 && !flag {
+		u, err := parseHTTPListener(registryListeners, urls)
+		if err != nil {
+			return err
+		}
+		c.Registry, https = u.Host, u.Scheme == "https"
+	}
+	var err error
+	c.registry.tls, err = c.takeTLS(registryListeners, registryTLSPrefix, https)
+	return err
+}
+
+func (r *registryConfig) scheme() string {
+	if r.tls != nil {
+		return "https"
+	}
+	return "http"
 }
 
 func (r *registryConfig) check() error {
@@ -84,9 +122,14 @@ type registryServer struct {
 }
 
 // startRegistry returns nil when the registry is elsewhere.
-func (m *Main) startRegistry(worker engine.Config, ln net.Listener) *registryServer {
+func (m *Main) startRegistry(worker engine.Config, ln net.Listener) (*registryServer, error) {
 	if ln == nil {
-		return nil
+		return nil, nil
+	}
+	address := ln.Addr().String()
+	ln, err := withTLS(ln, m.cfg.registry.tls, registryTLSPrefix, m.logger)
+	if err != nil {
+		return nil, err
 	}
 	s := m.cfg.registry.settings
 	s.ClientOpts = append([]kgo.Opt{kgo.SeedBrokers(worker.BootstrapServers...)}, worker.ClientOpts...)
@@ -94,17 +137,23 @@ func (m *Main) startRegistry(worker engine.Config, ln net.Listener) *registrySer
 	s.Logger = m.logger
 	reg := schemaregistry.New(s)
 	o := m.cfg.registry.options
-	o.Version = engine.Version
+	o.Version, o.Metrics = engine.Version, m.metrics
+	h := registryrest.New(reg, o)
+	if file := m.cfg.registry.accessFile; file != "" {
+		if h, err = registryrest.Guard(h, file, m.logger); err != nil {
+			return nil, fmt.Errorf("%s: %w", registryAccessFile, err)
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &registryServer{http: serveHTTP(ln, registryrest.New(reg, o), m.logger), stop: stop, done: make(chan struct{})}
+	r := &registryServer{http: serveHTTP(ln, h, m.logger), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		if err := reg.Run(ctx); err != nil {
 			r.err = fmt.Errorf("schema registry: %w", err)
 		}
 	}()
-	m.logger.Info("schemas are served", slog.String("address", ln.Addr().String()), slog.String("topic", s.Topic))
-	return r
+	m.logger.Info("schemas are served", slog.String("address", address), slog.String("topic", s.Topic))
+	return r, nil
 }
 
 // shutdown lets requests in progress end, then the registry.

@@ -84,7 +84,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	workerConfig.Plugins = connectors.Plugins()
 	workerConfig.RegistryURL = m.cfg.registry.url
 	if l.registry != nil {
-		workerConfig.RegistryURL = "http://" + l.registry.Addr().String()
+		workerConfig.RegistryURL = m.cfg.registry.scheme() + "://" + l.registry.Addr().String()
 	}
 	workerConfig.Logger = m.logger
 	workerConfig.Metrics = m.metrics
@@ -126,7 +126,9 @@ func (m *Main) work(ctx context.Context, cfg engine.Config, l listeners, e *embe
 	}
 	api := rest.New(w)
 	r := &running{embedded: e, workerDone: make(chan struct{})}
-	r.registry = m.startRegistry(cfg, l.registry)
+	if r.registry, err = m.startRegistry(cfg, l.registry); err != nil {
+		return err
+	}
 	defer r.registry.shutdown()
 	if r.rest, r.admin, err = m.serveREST(api, l); err != nil {
 		return err

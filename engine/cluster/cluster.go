@@ -86,6 +86,8 @@ type Assignment struct {
 	// owns after this round, because its worker was lost or has just given it up.
 	UnownedConnectors []string
 	UnownedTasks      []TaskID
+	// Workers is for the leader too: the URLs of all members.
+	Workers []string
 }
 
 // Listener starts and stops work. Its methods are called one at a time.

@@ -57,6 +57,7 @@ func unowned(configured set, work map[string][]TaskID, changes map[string]change
 // in the assignment: it is not told anything (I5).
 func (m *Member) readMembers(joined *kmsg.JoinGroupResponse) (work map[string][]TaskID, offset int64) {
 	work, offset = map[string][]TaskID{}, math.MinInt64
+	m.workers = nil
 	for _, member := range joined.Members {
 		s, err := decodeSubscription(member.ProtocolMetadata)
 		if err != nil {
@@ -64,6 +65,7 @@ func (m *Member) readMembers(joined *kmsg.JoinGroupResponse) (work map[string][]
 			continue
 		}
 		offset = max(offset, s.offset)
+		m.workers = append(m.workers, s.url)
 		work[member.MemberID] = nil
 		if s.current == nil {
 			continue

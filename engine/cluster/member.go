@@ -34,9 +34,11 @@ type Member struct {
 
 	lease lease
 	// Run's own:
-	current       *assignment // nil: in no group
-	assignor      state
-	unowned       []TaskID // of the last round that this member computed
+	current  *assignment // nil: in no group
+	assignor state
+	// Of the last round that this member computed:
+	unowned       []TaskID
+	workers       []string // URLs
 	lastCompleted int32    // generation of the last assignment that arrived
 }
 
@@ -149,6 +151,7 @@ func (m *Member) take(ctx context.Context, next *assignment) (again bool, err er
 	a.Connectors, a.Tasks = split(owned)
 	if a.IsLeader && a.Err == NoError {
 		a.UnownedConnectors, a.UnownedTasks = split(m.unowned)
+		a.Workers = m.workers
 	}
 	m.cfg.Logger.Info("assigned work", "generation", a.Generation, "leader", a.LeaderURL, "connectors", len(a.Connectors),
 		"tasks", len(a.Tasks), "added", len(next.work), "revoked", len(revoked), "delay", next.delay)

@@ -188,7 +188,7 @@ func checked(r registered, err error, s *avro.Schema, strict bool, option string
 	if err != nil || !strict {
 		return r, err
 	}
-	differences, err := avro.CanRead(r.schema, s)
+	differences, err := avro.CanRead(r.schema, s, avro.NewReadsOld)
 	if err == nil && len(differences) > 0 {
 		err = fmt.Errorf("the registered schema with id %d does not fit the data: %s; set %s=false to try all the same", r.id, differences[0].Message(), option)
 	}

@@ -47,6 +47,11 @@ func TestTranscripts(t *testing.T) {
 				cfg.AutoRestartDisabled = true
 				cfg.OffsetFlushInterval = 20 * time.Millisecond
 			}, plugins()...)
+			select {
+			case <-w.Ready(): // the first transcript asks for the health
+			case <-time.After(enginetest.Patience):
+				t.Fatal("the worker is not ready")
+			}
 			play(t, file, w, rest.New(w.Worker))
 		})
 	}

@@ -19,9 +19,9 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/loglevel", "internal/metrics", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
-	{path: "engine/rest", imports: []string{"engine", "connect"}},
+	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "schemaregistry/avro"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
@@ -36,7 +36,7 @@ var layers = []layer{
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
-	{path: "schemaregistry/rest", imports: []string{"schemaregistry"}},
+	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth", "internal/metrics"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
@@ -49,6 +49,7 @@ var layers = []layer{
 	{path: "connect/connecttext", imports: []string{"connect", "connect/connectjson"}, stdOnly: true},
 	{path: "connect/connectjson", imports: []string{"connect"}, stdOnly: true},
 	{path: "connect", stdOnly: true},
+	{path: "internal/httpauth", stdOnly: true},
 	{path: "internal/loglevel", stdOnly: true},
 	{path: "internal/metrics", stdOnly: true},
 	{path: "internal/jaas", stdOnly: true},

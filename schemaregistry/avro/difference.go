@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 )
 
 // DifferenceType is the kind of a difference, with Java's name for it.
@@ -81,44 +80,6 @@ func (d *Difference) description() string {
 		return fmt.Sprintf("The %s schema is missing a type inside a union field at path '%s' in the %s schema", reader, d.Pointer, writer)
 	}
 	return fmt.Sprintf("The field '%s' at path '%s' in the %s schema has no default value and is missing in the %s schema", d.Info, d.Pointer, reader, writer)
-}
-
-// Messages are the texts with which Confluent's registry answers: the differences,
-// then the earlier version and its schema. The registry adds its own settings.
-func (r *Report) Messages() []string {
-	var messages []string
-	trailer := false
-	for i := range r.Differences {
-		d := &r.Differences[i]
-		messages = append(messages, d.Message())
-		// Confluent appends the schema after the last direction only.
-		trailer = trailer || d.Direction == r.lastDirection()
-	}
-	if !trailer {
-		return messages
-	}
-	if r.Version.Number > 0 {
-		messages = append(messages, fmt.Sprintf("{oldSchemaVersion: %d}", r.Version.Number))
-	}
-	return append(messages, oldSchema(r.Version.Schema.Canonical()))
-}
-
-func (r *Report) lastDirection() Direction {
-	directions := r.Level.directions()
-	return directions[len(directions)-1]
-}
-
-// oldSchema is the trailer with the earlier schema, cut where Confluent cuts it.
-func oldSchema(text string) string {
-	const most = 10 * 1024 // units of UTF-16
-	if len(text) <= most {
-		return "{oldSchema: '" + text + "'}"
-	}
-	units := utf16.Encode([]rune(text))
-	if len(units) <= most {
-		return "{oldSchema: '" + text + "'}"
-	}
-	return "{oldSchema: <truncated> '" + string(utf16.Decode(units[:most])) + "...'}"
 }
 
 // An ambiguousError is a reader's field that several fields of the writer match.

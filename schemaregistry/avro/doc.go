@@ -12,7 +12,7 @@
 //	               ├─ Resolved      the same with the references in it
 //	               ├─ Normalize     Confluent's normalize=true
 //	               ├─ ParsingForm   the specification's Parsing Canonical Form, and fingerprints of it
-//	               └─ CanRead, Check   every Difference with its JSON pointer, Confluent's message and a suggested fix
+//	               └─ CanRead          every Difference with its JSON pointer, Confluent's message and a suggested fix
 //
 // # What is a schema
 //

@@ -122,7 +122,7 @@ func (c *corpusCheck) pair(t *testing.T, reader, writer *corpusSchema) {
 
 // javaDifferences are differences as the oracle prints them.
 func javaDifferences(t *testing.T, reader, writer *Schema) []string {
-	found, err := CanRead(reader, writer)
+	found, err := CanRead(reader, writer, NewReadsOld)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func TestShared(t *testing.T) {
 			if _, err := s.Normalize(); err != nil {
 				t.Error(err)
 			}
-			if found, err := CanRead(s, s); err != nil || len(found) > 0 {
+			if found, err := CanRead(s, s, NewReadsOld); err != nil || len(found) > 0 {
 				t.Errorf("%v, %v", found, err)
 			}
 		})

@@ -2,20 +2,21 @@ package rest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sluice-data/sluice/internal/metrics"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 // Limits of a request (I5).
 const (
-	maxBody        = 16 << 20 // bytes
+	maxBody        = 4 << 20 // bytes; a schema is at most a record, of 1 MB
 	requestTimeout = 60 * time.Second
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	IncompatibleCode int
 	// Version is told in /v1/metadata/version.
 	Version string
+	// Metrics gets the registry's figures; nil: nobody looks at them.
+	Metrics *metrics.Registry
 }
 
 // api serves one registry.
@@ -46,13 +49,22 @@ func New(reg *schemaregistry.Registry, o Options) http.Handler {
 	}
 	a := &api{registry: reg, o: o}
 	mux := http.NewServeMux()
+	var endpoints []*endpointMetrics
+	handle := func(method, path, pattern string, h handler) {
+		m := &endpointMetrics{method: method, path: path}
+		endpoints = append(endpoints, m)
+		mux.Handle(pattern, m.measured(a.answer(h)))
+	}
 	for path, methods := range a.routes() {
 		for method, h := range methods {
-			mux.Handle(method+" "+path, a.answer(h))
+			handle(method, strings.TrimSuffix(path, "{$}"), method+" "+path, h)
 		}
 		mux.Handle(path, a.answer(status(http.StatusMethodNotAllowed)))
 	}
-	mux.Handle("/", a.answer(status(http.StatusNotFound)))
+	handle("", otherPaths, "/", status(http.StatusNotFound))
+	if o.Metrics != nil {
+		register(o.Metrics, reg, endpoints)
+	}
 	return limit(inContext(mux))
 }
 
@@ -95,7 +107,7 @@ func (a *api) answer(h handler) http.Handler {
 		header.Set("Cache-Control", "no-cache, no-store, must-revalidate")
 		id := r.Header.Get("X-Request-ID")
 		if id == "" {
-			id = rand.Text()
+			id = strconv.FormatUint(rand.Uint64(), 36) // tells requests apart, and is no secret
 		}
 		header.Set("X-Request-ID", id)
 		value, err := h(r)
@@ -120,10 +132,13 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if code == schemaregistry.CodeIncompatible {
 		code = a.o.IncompatibleCode
 	}
-	writeJSON(w, r, e.Status(), struct {
-		Code    int    `json:"error_code"`
-		Message string `json:"message"`
-	}{code, e.Message})
+	writeJSON(w, r, e.Status(), errorJSON{code, e.Message})
+}
+
+// errorJSON is the body of an answer that is an error.
+type errorJSON struct {
+	Code    int    `json:"error_code"`
+	Message string `json:"message"`
 }
 
 // status answers always the same error.
@@ -138,10 +153,11 @@ func limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		r = r.Clone(ctx)
-		if len(r.URL.Path) > 1 {
-			r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
-			r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
+		r = r.WithContext(ctx)
+		if len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") {
+			u := *r.URL
+			u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+			r.URL = &u
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
@@ -196,9 +212,14 @@ func contextOf(r *http.Request) string {
 	return schemaregistry.DefaultContext
 }
 
-// subject is the subject in a request's path, in the context of the path unless it names its own.
-func subject(r *http.Request) (schemaregistry.Name, error) {
-	return within(r, r.PathValue("subject"))
+// subject is the subject in a request's path, in the context of the path unless it names its own. The user has to have the role
+// for it.
+func subject(r *http.Request, role string) (schemaregistry.Name, error) {
+	n, err := within(r, r.PathValue("subject"))
+	if err != nil {
+		return n, err
+	}
+	return n, allow(r.Context(), role, n)
 }
 
 // within puts a name that names no context into that of the path.

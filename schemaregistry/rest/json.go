@@ -22,21 +22,25 @@ var mediaTypes = []string{"application/vnd.schemaregistry.v1+json", "application
 // text is answered as it is.
 type text string
 
+// usualAnswer is what most answers need, in bytes.
+const usualAnswer = 2 << 10
+
 // writeJSON answers with a value that always has a JSON form. A client that is gone is nobody's error.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
-	body, plain := value.(text)
-	if !plain {
-		var buf bytes.Buffer
-		enc := json.NewEncoder(&buf)
+	buf := bytes.NewBuffer(make([]byte, 0, usualAnswer))
+	if plain, ok := value.(text); ok {
+		buf.WriteString(string(plain))
+	} else {
+		enc := json.NewEncoder(buf)
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(value); err != nil {
 			panic(fmt.Sprintf("rest: encode %T: %v", value, err))
 		}
-		body = text(bytes.TrimRight(buf.Bytes(), "\n"))
+		buf.Truncate(buf.Len() - 1) // the line feed
 	}
 	w.Header().Set("Content-Type", accepted(r))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, string(body))
+	_, _ = w.Write(buf.Bytes())
 }
 
 // accepted is the media type that a client asks for.
@@ -74,9 +78,17 @@ func decode(r *http.Request, v any) error {
 
 func unescape(segment string) (string, error) { return url.PathUnescape(segment) }
 
+// param is a parameter of the query, which most requests have none of.
+func param(r *http.Request, name string) string {
+	if r.URL.RawQuery == "" {
+		return ""
+	}
+	return r.URL.Query().Get(name)
+}
+
 // flag is a boolean of the query.
 func flag(r *http.Request, name string) bool {
-	b, _ := strconv.ParseBool(r.URL.Query().Get(name))
+	b, _ := strconv.ParseBool(param(r, name))
 	return b
 }
 
@@ -93,8 +105,8 @@ func deleted(r *http.Request) schemaregistry.Deleted {
 
 // page is the part of a list that a query asks for. A limit beyond the highest, when there is one, counts as that.
 func page[T any](r *http.Request, list []T, highest int) []T {
-	offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
-	count, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	offset, _ := strconv.Atoi(param(r, "offset"))
+	count, err := strconv.Atoi(param(r, "limit"))
 	if err != nil || count < 0 {
 		count = len(list)
 	}

@@ -16,7 +16,7 @@ const maxSchemas = 1000
 func (a *api) schemas(r *http.Request) (any, error) {
 	versions, err := a.registry.Schemas(r.Context(), prefix(r), deleted(r), flag(r, "latestOnly"))
 	list := []schemaJSON{}
-	for _, v := range page(r, versions, maxSchemas) {
+	for _, v := range page(r, readable(r.Context(), versions), maxSchemas) {
 		list = append(list, a.schema(v))
 	}
 	return list, err
@@ -30,7 +30,7 @@ func idOf(r *http.Request) (schemaregistry.Name, int, error) {
 	if err != nil {
 		return schemaregistry.Name{}, 0, &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
 	}
-	n, err := within(r, r.URL.Query().Get("subject"))
+	n, err := within(r, param(r, "subject"))
 	return n, id, err
 }
 
@@ -44,6 +44,12 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 	if err != nil {
 		return v, nil, err
 	}
+	// An id is that of a subject: who may read none of those that have it may not read it.
+	if versions = readable(r.Context(), versions); len(versions) == 0 {
+		return v, nil, allow(r.Context(), read, v.Name)
+	}
+	// An id counts as deleted when all that have it are.
+	v = versions[max(slices.IndexFunc(versions, func(v schemaregistry.Version) bool { return !v.Deleted }), 0)]
 	var kept []schemaregistry.Version
 	for _, v := range versions {
 		if n.Subject == "" || v.Name.Subject == n.Subject {
@@ -63,7 +69,7 @@ func (a *api) byID(r *http.Request) (any, error) {
 	}
 	j := a.schema(v)
 	j.Subject, j.Version, j.ID = "", 0, 0
-	if r.URL.Query().Get("subject") != "" && len(versions) > 0 && !a.o.Legacy {
+	if param(r, "subject") != "" && len(versions) > 0 && !a.o.Legacy {
 		j.Subject, j.Version = versions[0].Name.String(), versions[0].Number
 	}
 	if flag(r, "fetchMaxId") {
@@ -104,14 +110,35 @@ func (a *api) versionsByID(r *http.Request) (any, error) {
 }
 
 func (a *api) byGUID(r *http.Request) (any, error) {
-	v, _, err := a.registry.ByGUID(r.Context(), r.PathValue("guid"))
+	v, _, err := a.withGUID(r)
+	if err != nil {
+		return nil, err
+	}
 	j := a.schema(v)
 	j.Subject, j.Deleted = "", nil
-	return j, err
+	return j, nil
+}
+
+// withGUID returns the schema of a GUID and its ids by context, as far as the user may read subjects that have it.
+func (a *api) withGUID(r *http.Request) (schemaregistry.Version, map[string]int, error) {
+	v, ids, err := a.registry.ByGUID(r.Context(), r.PathValue("guid"))
+	if err != nil {
+		return v, nil, err
+	}
+	for name, id := range ids {
+		_, versions, err := a.registry.ByID(r.Context(), schemaregistry.Name{Context: name}, id)
+		if err != nil || len(readable(r.Context(), versions)) == 0 {
+			delete(ids, name)
+		}
+	}
+	if len(ids) == 0 {
+		return v, nil, &schemaregistry.Error{Code: http.StatusForbidden, Message: "User is denied the operation " + read + " on schema " + v.GUID}
+	}
+	return v, ids, nil
 }
 
 func (a *api) idsByGUID(r *http.Request) (any, error) {
-	_, ids, err := a.registry.ByGUID(r.Context(), r.PathValue("guid"))
+	_, ids, err := a.withGUID(r)
 	type contextID struct {
 		Context string `json:"context"`
 		ID      int    `json:"id"`
@@ -125,7 +152,7 @@ func (a *api) idsByGUID(r *http.Request) (any, error) {
 
 func (a *api) contexts(r *http.Request) (any, error) {
 	names, err := a.registry.Contexts(r.Context())
-	start := r.URL.Query().Get("contextPrefix")
+	start := param(r, "contextPrefix")
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) })
 	return page(r, names, 0), err
 }
@@ -133,6 +160,9 @@ func (a *api) contexts(r *http.Request) (any, error) {
 func (a *api) deleteContext(r *http.Request) (any, error) {
 	name, err := contextName(r.PathValue("context"))
 	if err != nil {
+		return nil, err
+	}
+	if err := allow(r.Context(), write, schemaregistry.Name{Context: name}); err != nil {
 		return nil, err
 	}
 	return nil, a.registry.DeleteContext(r.Context(), name)

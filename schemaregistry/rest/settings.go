@@ -9,7 +9,7 @@ import (
 )
 
 func (a *api) config(r *http.Request) (any, error) {
-	n, err := subject(r)
+	n, err := subject(r, read)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (a *api) setConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := subject(r)
+	n, err := subject(r, write)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func set[T any](body map[string]json.RawMessage, name string, target **T, value 
 }
 
 func (a *api) deleteConfig(r *http.Request) (any, error) {
-	n, err := subject(r)
+	n, err := subject(r, write)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ type modeJSON struct {
 }
 
 func (a *api) mode(r *http.Request) (any, error) {
-	n, err := subject(r)
+	n, err := subject(r, read)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (a *api) setMode(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	n, err := subject(r)
+	n, err := subject(r, write)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (a *api) setMode(r *http.Request) (any, error) {
 }
 
 func (a *api) deleteMode(r *http.Request) (any, error) {
-	n, err := subject(r)
+	n, err := subject(r, write)
 	if err != nil {
 		return nil, err
 	}

@@ -3,34 +3,38 @@ package rest
 import (
 	"math"
 	"net/http"
+	"slices"
 
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 func (a *api) root(*http.Request) (any, error) { return struct{}{}, nil }
 
-// target is the subject in a request's path, or the one that it is an alias of.
-func (a *api) target(r *http.Request) (schemaregistry.Name, error) {
-	n, err := subject(r)
+// target is the subject in a request's path, or the one that it is an alias of. The user has to have the role for it.
+func (a *api) target(r *http.Request, role string) (schemaregistry.Name, error) {
+	n, err := within(r, r.PathValue("subject"))
+	if err == nil {
+		n, err = a.registry.Aliased(r.Context(), n)
+	}
 	if err != nil {
 		return n, err
 	}
-	return a.registry.Aliased(r.Context(), n)
+	return n, allow(r.Context(), role, n)
 }
 
 // targetVersion is the subject and the version in a request's path.
-func (a *api) targetVersion(r *http.Request) (schemaregistry.Name, int, error) {
+func (a *api) targetVersion(r *http.Request, role string) (schemaregistry.Name, int, error) {
 	number, err := versionNumber(r)
 	if err != nil {
 		return schemaregistry.Name{}, 0, err
 	}
-	n, err := a.target(r)
+	n, err := a.target(r, role)
 	return n, number, err
 }
 
 // prefix is the subjectPrefix of a query, in the context of the path.
 func prefix(r *http.Request) string {
-	text := r.URL.Query().Get("subjectPrefix")
+	text := param(r, "subjectPrefix")
 	if c := contextOf(r); c != schemaregistry.DefaultContext && schemaregistry.ParseName(text).Context == schemaregistry.DefaultContext {
 		return ":" + c + ":" + text
 	}
@@ -42,11 +46,12 @@ func prefix(r *http.Request) string {
 
 func (a *api) subjects(r *http.Request) (any, error) {
 	names, err := a.registry.Subjects(r.Context(), prefix(r), deleted(r))
+	names = slices.DeleteFunc(names, func(name string) bool { return !may(r.Context(), read, schemaregistry.ParseName(name)) })
 	return page(r, names, 0), err
 }
 
 func (a *api) versions(r *http.Request) (any, error) {
-	n, err := a.target(r)
+	n, err := a.target(r, read)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +65,7 @@ func (a *api) version(r *http.Request) (any, error) {
 }
 
 func (a *api) versionOf(r *http.Request) (schemaregistry.Version, error) {
-	n, number, err := a.targetVersion(r)
+	n, number, err := a.targetVersion(r, read)
 	if err != nil {
 		return schemaregistry.Version{}, err
 	}
@@ -71,12 +76,15 @@ func (a *api) versionOf(r *http.Request) (schemaregistry.Version, error) {
 	return a.formatted(r, v)
 }
 
-// formatted gives a schema the form that a query asks for.
+// formatted gives a schema the form that a query asks for. It may have been found in another context than the one that was asked for.
 func (a *api) formatted(r *http.Request, v schemaregistry.Version) (schemaregistry.Version, error) {
-	if r.URL.Query().Get("referenceFormat") == "qualified" {
+	if err := allow(r.Context(), read, v.Name); err != nil {
+		return schemaregistry.Version{}, err
+	}
+	if param(r, "referenceFormat") == "qualified" {
 		v.References = v.QualifiedReferences()
 	}
-	if r.URL.Query().Get("format") != "resolved" {
+	if param(r, "format") != "resolved" {
 		return v, nil
 	}
 	text, err := a.registry.Inlined(v)
@@ -90,7 +98,7 @@ func (a *api) versionText(r *http.Request) (any, error) {
 }
 
 func (a *api) referencedBy(r *http.Request) (any, error) {
-	n, number, err := a.targetVersion(r)
+	n, number, err := a.targetVersion(r, read)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +112,7 @@ func (a *api) byMetadata(r *http.Request) (any, error) {
 	for i := range min(len(keys), len(values)) {
 		properties[keys[i]] = values[i]
 	}
-	n, err := a.target(r)
+	n, err := a.target(r, read)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +129,11 @@ func (a *api) lookup(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	n, err := a.target(r)
+	n, err := a.target(r, read)
 	if err != nil {
+		return nil, err
+	}
+	if err := allowReferences(r.Context(), n, body.References); err != nil {
 		return nil, err
 	}
 	v, err := a.registry.Lookup(r.Context(), n, body.input(), flag(r, "normalize"), flag(r, "deleted"))
@@ -148,8 +159,11 @@ func (a *api) register(r *http.Request) (any, error) {
 	if o.ID > math.MaxInt32 || o.Version > math.MaxInt32 {
 		return nil, &schemaregistry.Error{Code: http.StatusBadRequest, Message: "Read the request body: id and version are at most 2^31-1"}
 	}
-	n, err := a.target(r)
+	n, err := a.target(r, write)
 	if err != nil {
+		return nil, err
+	}
+	if err := allowReferences(r.Context(), n, body.References); err != nil {
 		return nil, err
 	}
 	v, err := a.registry.Register(r.Context(), n, body.input(), o)
@@ -168,7 +182,7 @@ func (a *api) register(r *http.Request) (any, error) {
 }
 
 func (a *api) deleteVersion(r *http.Request) (any, error) {
-	n, number, err := a.targetVersion(r)
+	n, number, err := a.targetVersion(r, write)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +190,7 @@ func (a *api) deleteVersion(r *http.Request) (any, error) {
 }
 
 func (a *api) deleteSubject(r *http.Request) (any, error) {
-	n, err := a.target(r)
+	n, err := a.target(r, write)
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +210,11 @@ func (a *api) compatible(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	n, err := a.target(r)
+	n, err := a.target(r, read)
 	if err != nil {
+		return nil, err
+	}
+	if err := allowReferences(r.Context(), n, body.References); err != nil {
 		return nil, err
 	}
 	verdict, err := a.registry.Compatible(r.Context(), n, number, body.input(), flag(r, "normalize"))

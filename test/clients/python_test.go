@@ -44,31 +44,24 @@ func TestKafkaPython(t *testing.T) {
 	}
 }
 
-// pythonWith returns the interpreter of an environment that has this kafka-python
-// and the codecs it needs.
+// pythonWith returns the interpreter of a virtual environment that has this
+// kafka-python and the codecs it needs. Environments are kept in the user's
+// cache directory.
 func pythonWith(t *testing.T, version string) string {
-	t.Helper()
-	return pythonEnv(t, "kafka-python-"+version, "kafka, snappy, lz4, zstandard", "kafka-python=="+version, "python-snappy", "lz4", "zstandard")
-}
-
-// pythonEnv returns the interpreter of a virtual environment that has packages,
-// which is so when it can import some modules. Environments are kept in the
-// user's cache directory.
-func pythonEnv(t *testing.T, name, imports string, packages ...string) string {
 	t.Helper()
 	base := python3(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
-	dir := filepath.Join(cache, "sluice-test", name)
+	dir := filepath.Join(cache, "sluice-test", "kafka-python-"+version)
 	python := filepath.Join(dir, "bin", "python")
-	if err := exec.Command(python, "-c", "import "+imports).Run(); err == nil {
+	if err := exec.Command(python, "-c", "import kafka, snappy, lz4, zstandard").Run(); err == nil {
 		return python
 	}
 	for _, args := range [][]string{
 		{base, "-m", "venv", dir},
-		append([]string{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, packages...),
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "kafka-python==" + version, "python-snappy", "lz4", "zstandard"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s\ninstall it with: apt-get install python3-venv python3-pip", strings.Join(args, " "), err, out)

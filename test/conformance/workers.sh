@@ -11,5 +11,11 @@ set -eu
 fetch_kafka
 start_kafka "$work/kafka"
 (cd "$root" && CGO_ENABLED=0 go build -o "$work/sluice" ./cmd/sluice && CGO_ENABLED=0 go build -o "$work/run" ./test/workers/run)
-mkdir "$work/crew"
-"$work/run" -sluice "$work/sluice" -bootstrap "$addr" -dir "$work/crew" "$@" || { tail -n 50 "$work"/crew/*.log >&2; exit 1; }
+# The logs are kept when something is wrong.
+crew=$(mktemp -d)
+if "$work/run" -sluice "$work/sluice" -bootstrap "$addr" -dir "$crew" "$@"; then
+    rm -rf "$crew"
+else
+    echo "the workers' logs are in $crew" >&2
+    exit 1
+fi

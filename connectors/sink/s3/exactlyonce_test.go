@@ -276,15 +276,16 @@ func TestApplyDuringOutage(t *testing.T) {
 
 // TestStatesAreBounded commits a backlog of files a part at a time.
 func TestStatesAreBounded(t *testing.T) {
-	const files = 1500
+	const files = 900
 	srv, l := newServer(t), ledger{}
-	h := mustOpen(t, srv, l, map[string]string{"flush.size": "1"})
+	h := mustOpen(t, srv, l, map[string]string{"flush.size": "1", "topics.dir": strings.Repeat("d", 200)})
 	h.sink.stall = time.Minute
 	h.write(rawBatch(0, 0, files, 20))
+	h.poll("all parts", func() bool { return srv.count("part") == files+1 }) // one is the probe's
 	h.poll("all files", func() bool {
 		states := h.prepare()
 		for _, st := range states {
-			if len(st.State) > 2*maxStateBytes {
+			if len(st.State) > 270<<10 {
 				t.Fatalf("a state has %d bytes", len(st.State))
 			}
 		}
@@ -297,6 +298,25 @@ func TestStatesAreBounded(t *testing.T) {
 	if got := len(srv.keys(t)); got != files {
 		t.Errorf("%d objects, want %d", got, files)
 	}
+}
+
+// TestOffersWaitForParts offers no file whose parts are not all on the server, and
+// none behind it.
+func TestOffersWaitForParts(t *testing.T) {
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, exactlyOnceConfig)
+	release := make(chan struct{})
+	srv.inject("part", 1, holdUntil(release))
+	h.write(rawBatch(0, 0, 4, 20))
+	h.poll("the first part", func() bool { return srv.count("part") == 2 })
+	h.write(rawBatch(0, 4, 8, 20))
+	h.poll("the second file", func() bool { h.sink.collect(); return h.sink.steps == 1 })
+	if states := h.prepare(); len(states) != 1 || states[0].Offset != 0 || strings.Contains(string(states[0].State), "complete") {
+		t.Errorf("with a part on its way the states are %s, want offset 0 and nothing to complete", text(states))
+	}
+	close(release)
+	h.commitAndApply(l, 8)
+	h.wantObjects(map[int64][]byte{0: lines(0, 4, 20), 4: lines(4, 8, 20)})
 }
 
 // FuzzRestore feeds states that the sink did not write (I5).

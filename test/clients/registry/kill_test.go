@@ -83,12 +83,14 @@ func (h *told) ask(subject, schema string) {
 	h.asked[subject+" "+schema] = true
 }
 
-// forget leaves a subject out that may be deleted by now. Its id stays given.
-func (h *told) forget(subject string) {
+// remove deletes a subject for good, or tries to. Its id stays given.
+func (h *told) remove(url, subject string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	delete(h.places, place{subject, 1})
 	h.deletes++
+	h.mu.Unlock()
+	_, _ = call[any]("DELETE", url+"/subjects/"+subject, nil)
+	_, _ = call[any]("DELETE", url+"/subjects/"+subject+"?permanent=true", nil)
 }
 
 func (h *told) count() int {
@@ -129,6 +131,17 @@ func TestKillWhileRegistering(t *testing.T) {
 		}
 	}
 	clients.Wait()
+	for i := range 2 { // the highest id of all is given to nobody else, though nothing has it any more
+		subject, schema := fmt.Sprintf("short-last-%d", i), record(fmt.Sprintf("last_%d", i))
+		h.ask(subject, schema)
+		a, err := call[answer]("POST", url+"/subjects/"+subject+"/versions", map[string]string{"schema": schema})
+		must(t, err)
+		h.learn(subject, a)
+		h.remove(url, subject)
+		s.Kill()
+		s.Start(t)
+		s.WaitReady(t)
+	}
 	wantAll(t, url, h)
 	must(t, s.Stop())
 	wantSound(t, s)
@@ -151,7 +164,7 @@ func registerUntil(stop chan struct{}, url string, h *told, client int) {
 		case 1:
 			subject, schema = fmt.Sprintf("short-%d-%d", client, i), fmt.Sprintf("short_%d_%d", client, i)
 		}
-		text := fmt.Sprintf(`{"type":"record","name":"%s","fields":[{"name":"f","type":"long"}]}`, schema)
+		text := record(schema)
 		h.ask(subject, text)
 		a, err := call[answer]("POST", url+"/subjects/"+subject+"/versions", map[string]string{"schema": text})
 		if refused, ok := errors.AsType[*refusal](err); ok {
@@ -166,11 +179,13 @@ func registerUntil(stop chan struct{}, url string, h *told, client int) {
 		}
 		h.learn(subject, a)
 		if subject[:5] == "short" && rand.IntN(2) == 0 {
-			h.forget(subject)
-			_, _ = call[any]("DELETE", url+"/subjects/"+subject, nil)
-			_, _ = call[any]("DELETE", url+"/subjects/"+subject+"?permanent=true", nil)
+			h.remove(url, subject)
 		}
 	}
+}
+
+func record(name string) string {
+	return fmt.Sprintf(`{"type":"record","name":"%s","fields":[{"name":"f","type":"long"}]}`, name)
 }
 
 // awaitServer waits until the server answers again.

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/sluice-data/sluice/schemaregistry"
+)
+
+// maxExportLine bounds a line of an export: a schema is at most a record, and JSON may escape each byte.
+const maxExportLine = 8 << 20
+
+// schemaExport prints versions in an order in which they can be imported: what is referred to has a lower id.
+func schemaExport(c *schemaCall) error {
+	if err := c.want(0, 1); err != nil {
+		return err
+	}
+	all, err := c.versions()
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b versionJSON) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Subject, b.Subject), a.Version-b.Version)
+	})
+	out := bufio.NewWriter(c.stdout)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	for _, v := range all {
+		if err := lines.Encode(v); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// schemaImport registers versions under their ids. Subjects are in mode IMPORT meanwhile, and get back what they had.
+func schemaImport(c *schemaCall) (err error) {
+	if err := c.want(1, 1); err != nil {
+		return err
+	}
+	all, err := readExport(c.args[0])
+	if err != nil {
+		return err
+	}
+	modes := make(map[string]*sr.Mode) // what each subject had; nil for none of its own
+	defer func() {
+		for subject, mode := range modes {
+			err = errors.Join(err, c.restoreMode(subject, mode))
+		}
+	}()
+	for _, v := range all {
+		if _, ok := modes[v.Subject]; !ok {
+			if modes[v.Subject], err = c.importMode(v.Subject); err != nil {
+				delete(modes, v.Subject)
+				return err
+			}
+		}
+		if err := c.importVersion(v); err != nil {
+			return fmt.Errorf("import version %d of subject %s: %w", v.Version, v.Subject, err)
+		}
+	}
+	fmt.Fprintf(c.stdout, "%d versions of %d subjects were imported\n", len(all), len(modes))
+	return nil
+}
+
+func readExport(path string) (all []versionJSON, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read export: %w", err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, maxExportLine)
+	for n := 1; lines.Scan(); n++ {
+		var v versionJSON
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil || v.Subject == "" || v.ID < 1 || v.Version < 1 {
+			return nil, fmt.Errorf("%s line %d: it is not an exported version with subject, version and id", path, n)
+		}
+		all = append(all, v)
+	}
+	return all, lines.Err()
+}
+
+// importMode prepares a subject and returns the mode that it had.
+func (c *schemaCall) importMode(subject string) (*sr.Mode, error) {
+	had := c.client.Mode(c.ctx, subject)[0]
+	if had.Err != nil && !notFound(had.Err) {
+		return nil, had.Err
+	}
+	ctx := c.ctx
+	if c.forced {
+		ctx = c.params(sr.Force)
+	}
+	set := c.client.SetMode(ctx, sr.ModeImport, subject)[0]
+	if set.Err != nil {
+		return nil, fmt.Errorf("set mode IMPORT for subject %s (--force imports into subjects that have schemas): %w", subject, set.Err)
+	}
+	if had.Err != nil {
+		return nil, nil
+	}
+	return &had.Mode, nil
+}
+
+func (c *schemaCall) restoreMode(subject string, had *sr.Mode) error {
+	if had == nil {
+		return c.client.ResetMode(c.ctx, subject)[0].Err
+	}
+	return c.client.SetMode(c.ctx, *had, subject)[0].Err
+}
+
+func (c *schemaCall) importVersion(v versionJSON) error {
+	path := "/subjects/" + url.PathEscape(v.Subject) + "/versions"
+	if err := c.client.Do(c.ctx, "POST", path, v, nil); err != nil {
+		return err
+	}
+	if !v.Deleted {
+		return nil
+	}
+	err := c.client.Do(c.ctx, "DELETE", path+"/"+strconv.Itoa(v.Version), nil, nil)
+	var e *sr.ResponseError
+	if errors.As(err, &e) && e.ErrorCode == schemaregistry.CodeVersionSoftDeleted {
+		return nil
+	}
+	return err
+}
