@@ -25,13 +25,14 @@ type store struct {
 	// write token.
 	writer *kgo.Client
 
-	mu      sync.Mutex    // guards the fields below
-	next    int64         // the offset after the last record that was applied
-	changed chan struct{} // closed and replaced when next moves
+	mu      sync.Mutex     // guards the fields below
+	next    int64          // the offset after the last record that was applied
+	changed chan struct{}  // closed and replaced when next moves
+	applied map[int64]bool // the offsets of records that were applied during a write; nil when there is none
 }
 
-// errFenced is a write that did not take place because another registry wrote: the state may be another.
-var errFenced = errors.New("another registry has written to the topic")
+// errFenced is a write that did not take place, mostly because another registry wrote: the state may be another.
+var errFenced = errors.New("the write did not take place; another registry may have written to the topic")
 
 func newStore(cfg *Settings, s *state) *store {
 	return &store{cfg: cfg, state: s, changed: make(chan struct{})}
@@ -132,6 +133,9 @@ func (s *store) apply(r *kgo.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = r.Offset + 1
+	if s.applied != nil && !r.Attrs.IsControl() {
+		s.applied[r.Offset] = true
+	}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -201,16 +205,43 @@ const (
 // write stores records, all or none, and returns when they are durable (I1) and have been applied. It is called after own. After
 // errFenced the state has to be looked at again; after another error nobody knows whether the records are there.
 func (s *store) write(ctx context.Context, records []record) error {
+	s.note(true)
+	defer s.note(false)
 	last, err := s.transact(ctx, records)
 	if err == nil {
-		return s.await(ctx, last+1)
+		err = s.readBack(ctx, last)
+	}
+	if err == nil {
+		return nil
 	}
 	s.writer.Close() // the next own ends what it left open
 	s.writer = nil
-	if lostTransaction(err) {
+	if errors.Is(err, errFenced) || lostTransaction(err) {
 		return errFenced
 	}
 	return fmt.Errorf("write %s: %w", s.cfg.Topic, err)
+}
+
+// note begins or ends to remember which records are applied.
+func (s *store) note(begin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.applied = nil; begin {
+		s.applied = make(map[int64]bool)
+	}
+}
+
+// readBack waits for the record that was written last: what was not read back was not written (I1).
+func (s *store) readBack(ctx context.Context, last int64) error {
+	if err := s.await(ctx, last+1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.applied[last] {
+		return errFenced
+	}
+	return nil
 }
 
 // lostTransaction tells whether another registry may have ended this one's transaction: it is aborted, or it was committed before that and
@@ -240,7 +271,24 @@ func (s *store) transact(ctx context.Context, records []record) (last int64, err
 	for _, r := range results {
 		last = max(last, r.Record.Offset)
 	}
+	if err := s.knowsPartition(ctx); err != nil {
+		return 0, err
+	}
 	return last, s.writer.EndTransaction(ctx, kgo.TryCommit)
+}
+
+// knowsPartition waits until the writer has stored what it learned of the topic, which may be after its first records were acknowledged.
+// A transaction that it ended before that would be aborted, for it would see no partition in it, and reported as committed.
+func (s *store) knowsPartition(ctx context.Context) error {
+	for {
+		leader, _, err := s.writer.PartitionLeader(s.cfg.Topic, 0)
+		if err == nil && leader >= 0 {
+			return nil
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // close ends the clients.
