@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/internal/meters"
 	"github.com/sluice-data/sluice/engine/transform"
 	"github.com/sluice-data/sluice/internal/loglevel"
@@ -52,6 +53,8 @@ func (r *reconciler) runTask(i *instance) error {
 	if t.convert, err = newConverters(r.cfg, &d.options, d.resolved.settings); err != nil {
 		return err
 	}
+	convert.Bind(i.stop, t.convert.key)
+	convert.Bind(i.stop, t.convert.value)
 	t.transforms = d.transforms.Chain()
 	switch d.config.(type) {
 	case connect.SourceConfig:

@@ -1,13 +1,18 @@
 package convert_test
 
 import (
+	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
@@ -201,4 +206,70 @@ func TestAvroAsksOncePerText(t *testing.T) {
 	if _, _, err := c.FromConnect(nil, "other", fresh(), one); !convert.IsUnavailable(err) {
 		t.Error(fmt.Errorf("another subject: %w", err))
 	}
+}
+
+// User and password come from an option or the URL, and are in no error (I6).
+func TestAvroLogin(t *testing.T) {
+	reg, _ := registry(t)
+	h := rest.New(reg, rest.Options{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "ann" || password != "s3cret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	inURL := strings.Replace(server.URL, "http://", "http://ann:s3cret@", 1)
+	for i, c := range []struct {
+		url      string
+		settings map[string]string
+		works    bool
+	}{
+		{inURL, nil, true},
+		{server.URL, map[string]string{"basic.auth.credentials.source": "USER_INFO", "basic.auth.user.info": "ann:s3cret"}, true},
+		{server.URL, map[string]string{"schema.registry.basic.auth.credentials.source": "USER_INFO", "schema.registry.basic.auth.user.info": "ann:s3cret"}, true},
+		{server.URL, map[string]string{"basic.auth.credentials.source": "USER_INFO", "schema.registry.basic.auth.user.info": "ann:s3cret"}, true},
+		{server.URL, nil, false},
+		{server.URL, map[string]string{"basic.auth.credentials.source": "USER_INFO", "basic.auth.user.info": "ann:other"}, false},
+	} {
+		_, _, err := avroConverter(t, c.url, c.settings).FromConnect(nil, "t", oneField, one)
+		if (err == nil) != c.works || err != nil && !strings.Contains(err.Error(), "basic.auth.user.info") {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	c := avroConverter(t, inURL, nil)
+	server.Close()
+	if _, _, err := c.FromConnect(nil, "t", oneField, one); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("the error has the password, or is none: %v", err)
+	}
+	for _, bad := range []string{"localhost:8081", "ftp://x", "http://ann:s3cret@[", "http://"} {
+		_, err := convert.New("AvroConverter", false, map[string]string{"value.converter.schema.registry.url": bad})
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// A task that is stopped does not wait for a registry that says nothing.
+func TestAvroRequestsEndWithTheTask(t *testing.T) {
+	asked := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client is gone
+		close(asked)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := avroConverter(t, server.URL, nil)
+	convert.Bind(ctx, c)
+	var converting sync.WaitGroup
+	converting.Go(func() {
+		if _, _, err := c.FromConnect(nil, "t", oneField, one); !convert.IsUnavailable(err) || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	<-asked
+	cancel()
+	converting.Wait()
 }

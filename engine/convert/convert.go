@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"context"
 	"errors"
 
 	"github.com/sluice-data/sluice/connect"
@@ -49,6 +50,13 @@ type HeaderConverter interface {
 	FromConnectHeader(dst []byte, topic, key string, s *connect.Schema, v connect.Value) ([]byte, bool, error)
 	// ToConnectHeader is ToConnect for the header named key.
 	ToConnectHeader(b *connect.Batch, topic, key string, data []byte) (*connect.Schema, connect.Value, error)
+}
+
+// Bind lets the requests of a converter to other servers end with ctx. It comes before the converter's first call.
+func Bind(ctx context.Context, c Converter) {
+	if a, ok := c.(*avroConverter); ok {
+		a.client.ctx = ctx
+	}
 }
 
 // IsUnavailable tells whether a converter's error is that a schema registry does not answer, which says nothing about the record. Such

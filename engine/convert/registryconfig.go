@@ -1,8 +1,10 @@
 package convert
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,13 +16,16 @@ import (
 
 // registryConfig says how to reach a schema registry and what to do there.
 type registryConfig struct {
-	prefix       string
-	urls         []string
-	authSource   string
-	user         connect.Secret
-	autoRegister bool
-	normalize    bool
-	strategy     string
+	prefix     string
+	urls       []string
+	authSource string
+	user       connect.Secret
+	// The same under the names that have registryPrefix too.
+	prefixedSource string
+	prefixedUser   connect.Secret
+	autoRegister   bool
+	normalize      bool
+	strategy       string
 	// useLatest and useID write by a schema that is registered already.
 	useLatest, latestStrict bool
 	useID                   int
@@ -31,7 +36,10 @@ type registryConfig struct {
 	tls                          clientconfig.Settings
 }
 
-const registryPrefix = "schema.registry."
+const (
+	registryPrefix = "schema.registry."
+	userInfo       = "USER_INFO" // as a source of credentials
+)
 
 // Subject name strategies: how a subject is named after a topic and the name of its records.
 const (
@@ -58,8 +66,10 @@ func (c *registryConfig) define(d *connect.Def, prefix string) {
 	}
 	for _, o := range []connect.Option{
 		{Name: "schema.registry.url", Var: &c.urls, Importance: connect.High, Doc: "The schema registries, tried in this order; the worker's own when there is none."},
-		{Name: "basic.auth.credentials.source", Var: &c.authSource, Default: "URL", OneOf: []string{"URL", "USER_INFO"}, Doc: "Where user and password are: in the URL, or in basic.auth.user.info."},
+		{Name: "basic.auth.credentials.source", Var: &c.authSource, Default: "URL", OneOf: []string{"URL", userInfo}, Doc: "Where user and password are: in the URL, or in basic.auth.user.info."},
 		{Name: "basic.auth.user.info", Var: &c.user, Doc: "User and password as USER:PASSWORD, with basic.auth.credentials.source=USER_INFO."},
+		{Name: registryPrefix + "basic.auth.credentials.source", Var: &c.prefixedSource, NoDefault: true, OneOf: []string{"URL", userInfo}, Doc: "Another name of basic.auth.credentials.source."},
+		{Name: registryPrefix + "basic.auth.user.info", Var: &c.prefixedUser, Doc: "Another name of basic.auth.user.info."},
 		{Name: "auto.register.schemas", Var: &c.autoRegister, Default: "true", Doc: "Register the schemas that are written; otherwise they have to be there."},
 		{Name: "use.latest.version", Var: &c.useLatest, Default: "false", Doc: "Write by the latest version of the subject, without auto.register.schemas."},
 		{Name: "latest.compatibility.strict", Var: &c.latestStrict, Default: "true", Doc: "Refuse a latest version that the data's own schema does not fit."},
@@ -114,19 +124,50 @@ func (c *registryConfig) client() (*schemaClient, error) {
 		option, reason, _ := strings.Cut(err.Error(), ": ")
 		return nil, &connect.ConfigError{Option: c.prefix + registryPrefix + option, Reason: reason}
 	}
-	opts := []sr.ClientOpt{sr.URLs(c.urls...), sr.HTTPClient(httpClient(config)), sr.UserAgent("sluice")}
-	if c.authSource == "USER_INFO" {
-		user, password, ok := strings.Cut(c.user.Reveal(), ":")
-		if !ok {
-			return nil, &connect.ConfigError{Option: c.prefix + "basic.auth.user.info", Reason: "must be USER:PASSWORD"}
-		}
-		opts = append(opts, sr.BasicAuth(user, password))
+	urls, login, err := c.servers()
+	if err != nil {
+		return nil, err
+	}
+	opts := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(httpClient(config)), sr.UserAgent("sluice")}
+	if login != nil {
+		opts = append(opts, login)
 	}
 	client, err := sr.NewClient(opts...)
 	if err != nil {
 		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: err.Error()}
 	}
-	return &schemaClient{client: client, urls: strings.Join(c.urls, ", ")}, nil
+	return &schemaClient{ctx: context.Background(), client: client, urls: strings.Join(urls, ", ")}, nil
+}
+
+// servers returns the URLs without users and passwords, which would be in errors (I6), and what logs in, nil for nobody.
+func (c *registryConfig) servers() (urls []string, login sr.ClientOpt, err error) {
+	var inURL *url.Userinfo
+	for _, text := range c.urls {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: "must be URLs such as http://127.0.0.1:8081"}
+		}
+		if inURL == nil {
+			inURL = u.User
+		}
+		u.User = nil
+		urls = append(urls, u.String())
+	}
+	if c.authSource == "URL" && c.prefixedSource != userInfo {
+		if password, ok := inURL.Password(); ok {
+			login = sr.BasicAuth(inURL.Username(), password)
+		}
+		return urls, login, nil
+	}
+	text := c.user.Reveal()
+	if text == "" {
+		text = c.prefixedUser.Reveal()
+	}
+	user, password, ok := strings.Cut(text, ":")
+	if !ok {
+		return nil, nil, &connect.ConfigError{Option: c.prefix + "basic.auth.user.info", Reason: "must be USER:PASSWORD"}
+	}
+	return urls, sr.BasicAuth(user, password), nil
 }
 
 // subject is the name under which a schema is registered.

@@ -26,6 +26,7 @@ const (
 
 // schemaClient asks a schema registry, embedded or elsewhere alike, by its REST API (I4). Errors that can pass are retriable.
 type schemaClient struct {
+	ctx    context.Context // of the task whose converter it is: requests end with it
 	client *sr.Client
 	urls   string // for errors
 }
@@ -39,7 +40,7 @@ type registered struct {
 
 // call runs a request within its time.
 func (c *schemaClient) call(params []sr.Param, f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(sr.WithParams(context.Background(), params...), registryTimeout)
+	ctx, cancel := context.WithTimeout(sr.WithParams(c.ctx, params...), registryTimeout)
 	defer cancel()
 	return c.explain(f(ctx))
 }

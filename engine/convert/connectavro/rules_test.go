@@ -165,7 +165,7 @@ func TestAmplification(t *testing.T) {
 	if d, err = ToConnect(w, 0, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	data := append([]byte{0xa0, 0x9c, 0x01}, make([]byte, 10_000)...) // 10,000 elements
+	data := append([]byte{0xa0, 0x9c, 0x01}, make([]byte, 10_001)...) // 10,000 elements and the end
 	if _, err := d.Decode(connect.NewBatch(1, 1<<20), data); err == nil {
 		t.Error("ten million cells out of ten thousand bytes")
 	}
