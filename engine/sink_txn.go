@@ -113,11 +113,6 @@ func (x *sinkTransaction) fill(ctx context.Context, m groupMember, states []conn
 	if err := x.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("write the sink's states to topic %s: %w", x.task.cfg.SinkStateTopic.Name, err)
 	}
-	for _, r := range records {
-		if err := knows(ctx, x.client, r.Topic, r.Partition); err != nil {
-			return fmt.Errorf("write the sink's states to topic %s: %w", r.Topic, err)
-		}
-	}
 	producerID, epoch, err := x.client.ProducerID(ctx)
 	if err != nil {
 		return fmt.Errorf("add consumer offsets to the transaction: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -115,28 +114,7 @@ func produce(ctx context.Context, client *kgo.Client, records []*kgo.Record) (ma
 			return nil, context.Cause(ctx)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return targets, err
-	}
-	for tp := range targets {
-		if err := knows(ctx, client, tp.Topic, tp.Partition); err != nil {
-			return targets, err
-		}
-	}
-	return targets, nil
-}
-
-// knows waits until a client has stored what it learned of a partition, which may be after its first records there were acknowledged.
-// A transaction that it ended before that would be aborted, for it would see no partition in it, and reported as committed (I2).
-func knows(ctx context.Context, client *kgo.Client, topic string, partition int32) error {
-	for {
-		if leader, _, err := client.PartitionLeader(topic, partition); err == nil && leader >= 0 {
-			return nil
-		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
-			return err
-		}
-	}
+	return targets, errors.Join(errs...)
 }
 
 // close waits for pending status records, until ctx ends.
