@@ -37,7 +37,7 @@ type Answer struct {
 // Play plays a script and returns the answers in order. Each line of the script is
 //
 //	METHOD PATH [BODY]           a request
-//	until METHOD PATH => TEXT    a request, repeated until its answer has the text in it
+//	until METHOD PATH => TEXT    a request, repeated until its answer has the text in it, or all texts with && between them
 //	records TOPIC N              the first records of a topic, once they are there
 //	topic TOPIC                  a topic's partitions and settings, once it is there
 //	# ...                        a comment
@@ -67,7 +67,7 @@ func (p *Player) step(line string) (Answer, error) {
 	for deadline := time.Now().Add(Patience); ; {
 		a, text, err := p.request(request)
 		a.Request = line
-		if !repeat || err == nil && strings.Contains(text, want) {
+		if !repeat || err == nil && containsAll(text, want) {
 			return a, err
 		}
 		if time.Now().After(deadline) {
@@ -75,6 +75,15 @@ func (p *Player) step(line string) (Answer, error) {
 		}
 		<-time.After(50 * time.Millisecond)
 	}
+}
+
+func containsAll(text, want string) bool {
+	for part := range strings.SplitSeq(want, " && ") {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Player) request(line string) (Answer, string, error) {
