@@ -113,6 +113,9 @@ func (r *Registry) open(ctx context.Context) error {
 // Ready returns a channel that is closed once the schemas have been read.
 func (r *Registry) Ready() <-chan struct{} { return r.ready }
 
+// Changes counts the changes so far: as long as it stays the same, so do all answers.
+func (r *Registry) Changes() int64 { return r.store.changes.Load() }
+
 func (r *Registry) await(ctx context.Context) error {
 	select {
 	case <-r.ready:

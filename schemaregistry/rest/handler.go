@@ -37,6 +37,7 @@ type Options struct {
 type api struct {
 	registry *schemaregistry.Registry
 	o        Options
+	answers  answers
 }
 
 // handler answers a request with a value, nil for no body. An error is answered as one.

@@ -27,20 +27,24 @@ const usualAnswer = 2 << 10
 
 // writeJSON answers with a value that always has a JSON form. A client that is gone is nobody's error.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
-	buf := bytes.NewBuffer(make([]byte, 0, usualAnswer))
-	if plain, ok := value.(text); ok {
-		buf.WriteString(string(plain))
-	} else {
-		enc := json.NewEncoder(buf)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(value); err != nil {
-			panic(fmt.Sprintf("rest: encode %T: %v", value, err))
-		}
-		buf.Truncate(buf.Len() - 1) // the line feed
-	}
 	w.Header().Set("Content-Type", accepted(r))
 	w.WriteHeader(status)
-	_, _ = w.Write(buf.Bytes())
+	if plain, ok := value.(text); ok {
+		_, _ = io.WriteString(w, string(plain))
+		return
+	}
+	_, _ = w.Write(encode(value))
+}
+
+// encode returns the JSON of a value that always has one, without the escapes of HTML.
+func encode(value any) []byte {
+	buf := bytes.NewBuffer(make([]byte, 0, usualAnswer))
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		panic(fmt.Sprintf("rest: encode %T: %v", value, err))
+	}
+	return buf.Bytes()[:buf.Len()-1] // without the line feed
 }
 
 // accepted is the media type that a client asks for.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -50,6 +51,9 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// WriteString passes on to writers that take strings.
+func (w *statusWriter) WriteString(s string) (int, error) { return io.WriteString(w.ResponseWriter, s) }
 
 // otherPaths is the path of requests that no route has.
 const otherPaths = "other"

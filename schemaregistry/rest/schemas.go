@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-data/sluice/internal/httpauth"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
@@ -60,6 +61,25 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 }
 
 func (a *api) byID(r *http.Request) (any, error) {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil || r.URL.RawQuery != "" || contextOf(r) != schemaregistry.DefaultContext || httpauth.UserOf(r.Context()) != nil {
+		return a.describeID(r) // the answer is not the same for everybody
+	}
+	changes := a.registry.Changes()
+	if body, ok := a.answers.body(changes, id); ok {
+		return body, nil
+	}
+	described, err := a.describeID(r)
+	if err != nil {
+		return nil, err
+	}
+	body := text(encode(described))
+	a.answers.keep(changes, id, body)
+	return body, nil
+}
+
+// describeID is the answer for an id.
+func (a *api) describeID(r *http.Request) (any, error) {
 	v, versions, err := a.withID(r)
 	if err == nil {
 		v, err = a.formatted(r, v)
