@@ -6,7 +6,7 @@
 #     test/conformance/tools.sh check NAME...  only compares these sections
 #
 # What differs from run to run (ids, addresses, times, rates) is replaced first, the
-# topics of Sluice's worker, the texts of errors, and what depends on the speed of the
+# topics of Sluice's worker and schema registry, the texts of errors, and what depends on the speed of the
 # machine (progress lines, how many transactions were made in topic t2) are left out.
 # Where Sluice is to answer otherwise, testdata/tools.sluice.txt has the section as
 # Sluice prints it, after a line "# reason". Needs Java 17 and Maven.
@@ -22,7 +22,7 @@ mkdir -p "$out"
 
 # plain replaces what differs from run to run.
 plain() {
-    grep -vE '^\s+at |^Caused by: |connect-(configs|offsets|status)|records sent, .* max latency\.$' | sed -E \
+    grep -vE '^\s+at |^Caused by: |connect-(configs|offsets|status)|^(Topic: )?_schemas|records sent, .* max latency\.$' | sed -E \
         -e "s/127\.0\.0\.1:[0-9]+/ADDRESS/g; s/\/127\.0\.0\.1/HOST/g; s/127\.0\.0\.1/HOST/g" \
         -e "s#$work#WORK#g" \
         -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' \
