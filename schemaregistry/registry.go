@@ -110,9 +110,6 @@ func (r *Registry) open(ctx context.Context) error {
 	}
 }
 
-// Ready returns a channel that is closed once the schemas have been read.
-func (r *Registry) Ready() <-chan struct{} { return r.ready }
-
 // Changes counts the changes so far: as long as it stays the same, so do all answers.
 func (r *Registry) Changes() int64 { return r.store.changes.Load() }
 
