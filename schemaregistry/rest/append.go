@@ -85,21 +85,33 @@ func (o *object) value(name string, v any) {
 	o.dst = append(o.dst, encode(v)...)
 }
 
+// plain are the bytes that stand in a JSON string as they are.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // appendText writes a JSON string as encoding/json does without the escapes of HTML.
 func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= utf8.RuneSelf:
-			return append(dst, encode(s[from:])[1:]...) // rare in schemas, and has rules of its own
-		case c == '"' || c == '\\':
-			dst = append(append(dst, s[from:i]...), '\\', c)
-			from = i + 1
-		case c < ' ':
-			dst = appendControl(append(dst, s[from:i]...), c)
-			from = i + 1
+		c := s[i]
+		if plain[c] {
+			continue
 		}
+		dst = append(dst, s[from:i]...)
+		switch {
+		case c >= utf8.RuneSelf:
+			return append(dst, encode(s[i:])[1:]...) // rare in schemas, and has rules of its own
+		case c < ' ':
+			dst = appendControl(dst, c)
+		default:
+			dst = append(dst, '\\', c)
+		}
+		from = i + 1
 	}
 	return append(append(dst, s[from:]...), '"')
 }
