@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-data/sluice/internal/httpauth"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
@@ -153,9 +154,32 @@ func (a *api) idsByGUID(r *http.Request) (any, error) {
 
 func (a *api) contexts(r *http.Request) (any, error) {
 	names, err := a.registry.Contexts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	seen, err := a.readableContexts(r.Context())
 	start := param(r, "contextPrefix")
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) || !seen(name) })
 	return page(r, names, 0), err
+}
+
+// allContexts is the subjectPrefix of every subject.
+const allContexts = ":*:"
+
+// readableContexts tells which contexts the user may know of: the default one, those that a role names, and those with a subject that the
+// user may read.
+func (a *api) readableContexts(ctx context.Context) (func(name string) bool, error) {
+	if httpauth.UserOf(ctx) == nil {
+		return func(string) bool { return true }, nil
+	}
+	subjects, err := a.registry.Subjects(ctx, allContexts, schemaregistry.WithDeleted)
+	seen := map[string]bool{schemaregistry.DefaultContext: true}
+	for _, subject := range subjects {
+		if n := schemaregistry.ParseName(subject); may(ctx, read, n) {
+			seen[n.Context] = true
+		}
+	}
+	return func(name string) bool { return seen[name] || may(ctx, read, schemaregistry.Name{Context: name}) }, err
 }
 
 func (a *api) deleteContext(r *http.Request) (any, error) {
