@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/convert/connectavro"
+	"github.com/sluice-data/sluice/connect/connectavro"
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
