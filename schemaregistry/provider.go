@@ -51,6 +51,7 @@ type Formatter interface {
 // Providers are those of all types that can be served, in the order in which Confluent's registry lists them.
 func Providers() []Provider {
 	return []Provider{
+		ProtobufProvider{},
 		AvroProvider{},
 	}
 }
