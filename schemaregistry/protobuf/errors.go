@@ -2,6 +2,7 @@ package protobuf
 
 import (
 	"fmt"
+	"strings"
 )
 
 // A ParseError says why a text is no Protobuf schema.
@@ -22,7 +23,17 @@ func (e *ParseError) Error() string {
 	if e.Reference != "" {
 		where += fmt.Sprintf(" of the referenced schema %q", e.Reference)
 	}
-	return "no Protobuf schema: " + e.Reason + where
+	return "no Protobuf schema: " + shortened(e.Reason) + where
+}
+
+// maxReason bounds how much of a schema comes back in an error, in bytes.
+const maxReason = 500
+
+func shortened(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "") + "…"
 }
 
 // Limit names what a LimitError is about.
@@ -34,6 +45,8 @@ const (
 	LimitDepth   Limit = "levels of nesting"
 	LimitFields  Limit = "fields of a message"
 	LimitValues  Limit = "values of an enum"
+	LimitOptions Limit = "options of one declaration"
+	LimitImports Limit = "imports"
 	LimitCompare Limit = "steps to compare two schemas"
 )
 
@@ -74,6 +87,12 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Values, defaultMaxValues)
 	return l
 }
+
+// What no schema needs, and what takes longer the more there is of it.
+const (
+	maxOptions = 2000
+	maxImports = 1000
+)
 
 // A budget bounds work that can grow faster than the text (I5).
 type budget struct{ left, max int }

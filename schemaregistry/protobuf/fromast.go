@@ -8,10 +8,14 @@ import (
 )
 
 // reader turns a syntax tree into a file.
-type reader struct{ tree *ast.FileNode }
+type reader struct {
+	tree *ast.FileNode
+	err  error
+}
 
-func fromAST(tree *ast.FileNode) *file {
-	r := reader{tree}
+// fromAST reads a tree. The parser leaves out some of what must be there, for others to find.
+func fromAST(tree *ast.FileNode) (*file, error) {
+	r := &reader{tree: tree}
 	f := &file{}
 	if tree.Syntax != nil {
 		f.syntax = tree.Syntax.Syntax.AsString()
@@ -22,10 +26,25 @@ func fromAST(tree *ast.FileNode) *file {
 	for _, d := range tree.Decls {
 		r.declaration(f, d)
 	}
-	return f
+	return f, r.err
 }
 
-func (r reader) declaration(f *file, d ast.FileElement) {
+func (r *reader) missing(at ast.Node, what string) {
+	if r.err == nil {
+		pos := r.tree.NodeInfo(at).Start()
+		r.err = &ParseError{Line: pos.Line, Column: pos.Col, Reason: "there is no " + what}
+	}
+}
+
+func (r *reader) tag(of ast.Node, n *ast.UintLiteralNode) int64 {
+	if n == nil {
+		r.missing(of, "number of the field")
+		return 0
+	}
+	return int64(min(n.Val, math.MaxInt64))
+}
+
+func (r *reader) declaration(f *file, d ast.FileElement) {
 	switch d := d.(type) {
 	case *ast.PackageNode:
 		f.pkg = string(d.Name.AsIdentifier())
@@ -50,7 +69,7 @@ func (r reader) declaration(f *file, d ast.FileElement) {
 	}
 }
 
-func (r reader) message(name string, declarations []ast.MessageElement) *message {
+func (r *reader) message(name string, declarations []ast.MessageElement) *message {
 	m := &message{name: name}
 	for _, d := range declarations {
 		switch d := d.(type) {
@@ -86,15 +105,15 @@ func label(l ast.FieldLabel) string {
 	return l.Val
 }
 
-func (r reader) field(n *ast.FieldNode) *field {
-	f := &field{label: label(n.Label), typ: string(n.FldType.AsIdentifier()), name: n.Name.Val, tag: int64(min(n.Tag.Val, math.MaxInt64))}
+func (r *reader) field(n *ast.FieldNode) *field {
+	f := &field{label: label(n.Label), typ: string(n.FldType.AsIdentifier()), name: n.Name.Val, tag: r.tag(n, n.Tag)}
 	f.takeOptions(r.compact(n.Options))
 	return f
 }
 
-func (r reader) mapField(n *ast.MapFieldNode) *field {
+func (r *reader) mapField(n *ast.MapFieldNode) *field {
 	typ := mapType(n.MapType.KeyType.Val, string(n.MapType.ValueType.AsIdentifier()))
-	f := &field{typ: typ, name: n.Name.Val, tag: int64(min(n.Tag.Val, math.MaxInt64))}
+	f := &field{typ: typ, name: n.Name.Val, tag: r.tag(n, n.Tag)}
 	f.takeOptions(r.compact(n.Options))
 	return f
 }
@@ -126,7 +145,7 @@ func (f *field) takeOptions(options []option) {
 	}
 }
 
-func (r reader) oneof(n *ast.OneofNode) *oneof {
+func (r *reader) oneof(n *ast.OneofNode) *oneof {
 	o := &oneof{name: n.Name.Val}
 	for _, d := range n.Decls {
 		switch d := d.(type) {
@@ -141,12 +160,12 @@ func (r reader) oneof(n *ast.OneofNode) *oneof {
 	return o
 }
 
-func (r reader) group(n *ast.GroupNode) *group {
-	return &group{label: label(n.Label), name: n.Name.Val, tag: int64(min(n.Tag.Val, math.MaxInt64)), options: r.compact(n.Options),
+func (r *reader) group(n *ast.GroupNode) *group {
+	return &group{label: label(n.Label), name: n.Name.Val, tag: r.tag(n, n.Tag), options: r.compact(n.Options),
 		body: r.message(n.Name.Val, n.Decls)}
 }
 
-func (r reader) extend(n *ast.ExtendNode) extend {
+func (r *reader) extend(n *ast.ExtendNode) extend {
 	e := extend{name: string(n.Extendee.AsIdentifier())}
 	for _, d := range n.Decls {
 		switch d := d.(type) {
@@ -159,7 +178,7 @@ func (r reader) extend(n *ast.ExtendNode) extend {
 	return e
 }
 
-func (r reader) enum(n *ast.EnumNode) *enum {
+func (r *reader) enum(n *ast.EnumNode) *enum {
 	e := &enum{name: n.Name.Val}
 	for _, d := range n.Decls {
 		switch d := d.(type) {
@@ -181,7 +200,7 @@ func number(n ast.IntValueNode) int64 {
 	return math.MaxInt64
 }
 
-func (r reader) reserved(n *ast.ReservedNode, most int64) ranges {
+func (r *reader) reserved(n *ast.ReservedNode, most int64) ranges {
 	items := r.ranges(n.Ranges, most)
 	for _, name := range n.Names {
 		items = append(items, rangeItem{name: name.AsString(), quoted: true})
@@ -192,7 +211,7 @@ func (r reader) reserved(n *ast.ReservedNode, most int64) ranges {
 	return ranges{items: items}
 }
 
-func (r reader) ranges(nodes []*ast.RangeNode, most int64) []rangeItem {
+func (r *reader) ranges(nodes []*ast.RangeNode, most int64) []rangeItem {
 	var items []rangeItem
 	for _, n := range nodes {
 		item := rangeItem{start: number(n.StartVal)}
@@ -208,7 +227,7 @@ func (r reader) ranges(nodes []*ast.RangeNode, most int64) []rangeItem {
 	return items
 }
 
-func (r reader) service(n *ast.ServiceNode) service {
+func (r *reader) service(n *ast.ServiceNode) service {
 	s := service{name: n.Name.Val}
 	for _, d := range n.Decls {
 		switch d := d.(type) {
@@ -221,7 +240,7 @@ func (r reader) service(n *ast.ServiceNode) service {
 	return s
 }
 
-func (r reader) method(n *ast.RPCNode) method {
+func (r *reader) method(n *ast.RPCNode) method {
 	m := method{name: n.Name.Val, input: string(n.Input.MessageType.AsIdentifier()), output: string(n.Output.MessageType.AsIdentifier()),
 		inputStream: n.Input.Stream != nil, outputStream: n.Output.Stream != nil}
 	for _, d := range n.Decls {
@@ -232,7 +251,7 @@ func (r reader) method(n *ast.RPCNode) method {
 	return m
 }
 
-func (r reader) compact(n *ast.CompactOptionsNode) []option {
+func (r *reader) compact(n *ast.CompactOptionsNode) []option {
 	var options []option
 	if n != nil {
 		for _, o := range n.Options {
@@ -243,8 +262,13 @@ func (r reader) compact(n *ast.CompactOptionsNode) []option {
 }
 
 // option reads a name such as features.presence, which is one word, or (extension).field.
-func (r reader) option(n *ast.OptionNode) option {
-	o := option{value: unwrapped(r.value(n.Val))}
+func (r *reader) option(n *ast.OptionNode) option {
+	var o option
+	if n.Val == nil {
+		r.missing(n, "value of the option")
+		return o
+	}
+	o.value = unwrapped(r.value(n.Val))
 	for i, part := range n.Name.Parts {
 		name := string(part.Name.AsIdentifier())
 		switch {
@@ -269,7 +293,7 @@ func unwrapped(v value) value {
 	return v
 }
 
-func (r reader) value(n ast.ValueNode) value {
+func (r *reader) value(n ast.ValueNode) value {
 	switch n := n.(type) {
 	case ast.StringValueNode:
 		return value{kind: stringValue, text: n.AsString()}
@@ -294,10 +318,10 @@ func (r reader) value(n ast.ValueNode) value {
 }
 
 // raw is a number as it is written.
-func (r reader) raw(n ast.Node) string { return r.tree.NodeInfo(n).RawText() }
+func (r *reader) raw(n ast.Node) string { return r.tree.NodeInfo(n).RawText() }
 
 // literal reads a message literal. What one name is set to several times becomes a list.
-func (r reader) literal(n *ast.MessageLiteralNode) value {
+func (r *reader) literal(n *ast.MessageLiteralNode) value {
 	v := value{kind: mapValue}
 	at := make(map[string]int)
 	for _, e := range n.Elements {
@@ -310,7 +334,7 @@ func (r reader) literal(n *ast.MessageLiteralNode) value {
 		}
 		next := r.value(e.Val)
 		if i, ok := at[name]; ok {
-			v.entries[i].value = joined(v.entries[i].value, next)
+			v.entries[i].value = v.entries[i].value.with(next)
 			continue
 		}
 		at[name] = len(v.entries)
@@ -319,15 +343,15 @@ func (r reader) literal(n *ast.MessageLiteralNode) value {
 	return v
 }
 
-// joined is the list of two values, either of which may be a list.
-func joined(a, b value) value {
-	var list []value
-	for _, v := range []value{a, b} {
-		if v.kind == listValue {
-			list = append(list, v.list...)
-		} else {
-			list = append(list, v)
-		}
+// with is a list that another value, or those of another list, are added to. It takes v over.
+func (v value) with(more value) value {
+	if v.kind != listValue {
+		v = value{kind: listValue, list: []value{v}}
 	}
-	return value{kind: listValue, list: list}
+	if more.kind == listValue {
+		v.list = append(v.list, more.list...)
+	} else {
+		v.list = append(v.list, more)
+	}
+	return v
 }

@@ -27,11 +27,10 @@ func parseDescriptor(raw []byte, l Limits) (*file, error) {
 	if err := checkDepth(text, l.Depth); err != nil {
 		return nil, err
 	}
-	tree, err := parseText(text)
-	if err != nil {
+	if f, err = parseFile(text); err != nil {
 		return nil, fmt.Errorf("the FileDescriptorProto has no form as text: %w", err)
 	}
-	return fromAST(tree), nil
+	return f, nil
 }
 
 // descriptorReader turns descriptors into what a text would say.
@@ -140,11 +139,11 @@ func (r *descriptorReader) field(d *descriptorpb.FieldDescriptorProto, inOneof b
 
 // unescaped takes the escapes out of a default of bytes, which descriptors have in it.
 func unescaped(s string) string {
-	tree, err := parseText("option a = \"" + s + "\";")
+	f, err := parseFile("option a = \"" + s + "\";")
 	if err != nil {
 		return s
 	}
-	return fromAST(tree).options[0].value.text
+	return f.options[0].value.text
 }
 
 func (r *descriptorReader) label(d *descriptorpb.FieldDescriptorProto) string {

@@ -12,7 +12,6 @@ import (
 	"github.com/bufbuild/protocompile/reporter"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -24,6 +23,15 @@ func parseText(text string) (tree *ast.FileNode, err error) {
 	defer contain(&err)
 	tree, err = parser.Parse(rootName, strings.NewReader(text), reporter.NewHandler(nil))
 	return tree, located(err)
+}
+
+// parseFile reads a text.
+func parseFile(text string) (*file, error) {
+	tree, err := parseText(text)
+	if err != nil {
+		return nil, err
+	}
+	return fromAST(tree)
 }
 
 // contain makes an error of a panic of the parser, whose input is from outside (I5).
@@ -71,7 +79,7 @@ func (s *Schema) link() (protoreflect.FileDescriptor, error) {
 		if d := known().descriptors[path]; d != nil {
 			return protocompile.SearchResult{Desc: d}, nil
 		}
-		return protocompile.SearchResult{}, fmt.Errorf("%w: no reference has the name %q", protoregistry.NotFound, path)
+		return protocompile.SearchResult{}, fmt.Errorf("it imports %q, and no reference has this name", path)
 	})
 	// Warnings, such as of imports that nothing uses, are nobody's here.
 	c := protocompile.Compiler{Resolver: resolver, MaxParallelism: 1, Reporter: reporter.NewReporter(nil, func(reporter.ErrorWithPos) {})}
@@ -98,7 +106,11 @@ func searchResult(path, text string) (protocompile.SearchResult, error) {
 	if err != nil {
 		return protocompile.SearchResult{}, err
 	}
-	if !hasMapEntries(fromAST(tree).messages) {
+	f, err := fromAST(tree)
+	if err != nil {
+		return protocompile.SearchResult{}, err
+	}
+	if !hasMapEntries(f.messages) {
 		return protocompile.SearchResult{AST: tree}, nil
 	}
 	result, err := parser.ResultFromAST(tree, false, reporter.NewHandler(nil))

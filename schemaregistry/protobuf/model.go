@@ -138,6 +138,9 @@ type entry struct {
 
 // isMapEntry tells whether a message is what a map field is made of, spelled out as descriptors have it.
 func (m *message) isMapEntry() bool {
+	if m.field("key") == nil || m.field("value") == nil {
+		return false
+	}
 	for _, o := range m.options {
 		if o.name == "map_entry" && !o.extension && o.value.text == "true" {
 			return true

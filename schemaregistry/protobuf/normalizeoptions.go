@@ -19,17 +19,24 @@ func (n *normalizer) options(list []option) []option {
 		sorted = append(sorted, o)
 	}
 	slices.SortStableFunc(sorted, func(a, b option) int { return strings.Compare(a.name, b.name) })
-	var merged []option
+	merged := sorted[:0]
 	for _, o := range sorted {
-		if last := len(merged) - 1; last >= 0 && o.extension && merged[last].extension && merged[last].name == o.name {
-			if f := n.table.extension(o.name); f != nil && f.label != "repeated" {
-				merged[last].value = n.value(n.merge(f, merged[last].value, o.value))
-				continue
-			}
+		if last := len(merged) - 1; last >= 0 && n.mergeable(merged[last], o) {
+			merged[last].value = n.merge(n.table.extension(o.name), merged[last].value, o.value)
+			continue
 		}
 		merged = append(merged, o)
 	}
+	for i := range merged {
+		merged[i].value = n.value(merged[i].value)
+	}
 	return merged
+}
+
+// mergeable tells whether two options set the same extension, which can be set once.
+func (n *normalizer) mergeable(a, b option) bool {
+	f := n.table.extension(b.name)
+	return a.extension && b.extension && a.name == b.name && f != nil && f.label != "repeated"
 }
 
 // extension is the full name of an extension, "" when nobody defines it.
@@ -48,7 +55,7 @@ func nested(path []string, v value) value {
 	return v
 }
 
-// value sorts the entries of maps. A list of one in a map is its item: the language takes both for the same.
+// value returns a copy with the entries of maps sorted. A list of one in a map is its item: the language takes both for the same.
 func (n *normalizer) value(v value) value {
 	switch v.kind {
 	case numberValue:
@@ -85,7 +92,7 @@ func (n *normalizer) inMap(v value) value {
 	return v
 }
 
-// merge is what two statements set a field to that can be set once.
+// merge is what two statements set a field to that can be set once. It takes both over.
 func (n *normalizer) merge(f *field, a, b value) value {
 	if a.kind != mapValue || b.kind != mapValue {
 		return b
@@ -96,26 +103,25 @@ func (n *normalizer) merge(f *field, a, b value) value {
 			m = info.message
 		}
 	}
-	merged := slices.Clone(a.entries)
 	for _, e := range b.entries {
-		i := slices.IndexFunc(merged, func(x entry) bool { return x.name == e.name })
+		i := slices.IndexFunc(a.entries, func(x entry) bool { return x.name == e.name })
 		if i < 0 {
-			merged = append(merged, e)
+			a.entries = append(a.entries, e)
 			continue
 		}
 		var inner *field
 		if m != nil {
 			inner = m.field(e.name)
 		}
-		merged[i].value = n.mergeField(inner, merged[i].value, e.value)
+		a.entries[i].value = n.mergeField(inner, a.entries[i].value, e.value)
 	}
-	return value{kind: mapValue, entries: merged}
+	return a
 }
 
 // mergeField adds to what can be repeated, or to what nobody knows.
 func (n *normalizer) mergeField(f *field, a, b value) value {
 	if f == nil || f.label == "repeated" || strings.HasPrefix(f.typ, "map<") {
-		return joined(a, b)
+		return a.with(b)
 	}
 	return n.merge(f, a, b)
 }

@@ -44,11 +44,7 @@ func (t *typeInfo) mapType() string {
 	if !t.isMap() {
 		return ""
 	}
-	key, value := t.message.field("key"), t.message.field("value")
-	if key == nil || value == nil {
-		return ""
-	}
-	return mapType(key.typ, value.typ)
+	return mapType(t.message.field("key").typ, t.message.field("value").typ)
 }
 
 // local is the name without the package.

@@ -77,29 +77,23 @@ func parseSource(name, text string, l Limits) (*source, error) {
 		return nil, err
 	}
 	src := &source{name: name, text: text, link: text}
-	tree, err := parseText(text)
-	if err == nil {
-		src.file = fromAST(tree)
-		src.importMeta()
-		return src, src.file.check(l)
-	}
-	if wrapped, ok := wrapLists(text); ok {
-		if tree, err := parseText(wrapped); err == nil {
-			src.file = fromAST(tree)
-			src.link = src.file.write(&writer{strict: true})
-			src.importMeta()
-			return src, src.file.check(l)
+	f, err := parseFile(text)
+	if wrapped, ok := wrapLists(text); err != nil && ok {
+		if f, err = parseFile(wrapped); err == nil {
+			src.link = f.write(&writer{strict: true})
 		}
 	}
-	raw, ok := decodeBase64(text)
-	if !ok {
+	if raw, ok := decodeBase64(text); err != nil && ok {
+		if f, err = parseDescriptor(raw, l); err == nil {
+			src.link = f.text()
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
-	if src.file, err = parseDescriptor(raw, l); err != nil {
-		return nil, err
-	}
-	src.link = src.file.text()
-	return src, src.file.check(l)
+	src.file = f
+	src.importMeta()
+	return src, f.check(l)
 }
 
 // importMeta lets a file use Confluent's own options without an import, as Confluent's registry does.
@@ -117,32 +111,6 @@ func decodeBase64(text string) ([]byte, bool) {
 	text = strings.TrimSpace(text)
 	raw, err := base64.StdEncoding.DecodeString(text)
 	return raw, err == nil && text != ""
-}
-
-// check bounds the width of messages and enums.
-func (f *file) check(l Limits) error {
-	return checkTypes(f.messages, f.enums, l)
-}
-
-func checkTypes(messages []*message, enums []*enum, l Limits) error {
-	for _, e := range enums {
-		if len(e.values) > l.Values {
-			return &LimitError{Limit: LimitValues, Max: l.Values}
-		}
-	}
-	for _, m := range messages {
-		n := len(m.fields) + len(m.groups)
-		for _, o := range m.oneofs {
-			n += len(o.fields) + len(o.groups)
-		}
-		if n > l.Fields {
-			return &LimitError{Limit: LimitFields, Max: l.Fields}
-		}
-		if err := checkTypes(m.messages, m.enums, l); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *Schema) newTable() *table {
