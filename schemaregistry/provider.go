@@ -58,6 +58,7 @@ type LenientProvider interface {
 func Providers() []Provider {
 	return []Provider{
 		JSONProvider{},
+		ProtobufProvider{},
 		AvroProvider{},
 	}
 }
