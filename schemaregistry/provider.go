@@ -48,9 +48,16 @@ type Formatter interface {
 	Formatted(format string) (string, error)
 }
 
+// LenientProvider is a Provider that has other rules for subjects with the policy LENIENT.
+type LenientProvider interface {
+	// Lenient returns the Provider with those rules.
+	Lenient() Provider
+}
+
 // Providers are those of all types that can be served, in the order in which Confluent's registry lists them.
 func Providers() []Provider {
 	return []Provider{
+		JSONProvider{},
 		ProtobufProvider{},
 		AvroProvider{},
 	}

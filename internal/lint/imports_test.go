@@ -24,7 +24,8 @@ var layers = []layer{
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
 	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/protobuf"}},
+	{path: "engine/convert/connectjsonschema", imports: []string{"connect", "connect/connectjson", "schemaregistry/jsonschema"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	{path: "engine/cluster"},
@@ -40,7 +41,8 @@ var layers = []layer{
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
 	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth", "internal/metrics"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
-	{path: "schemaregistry", imports: []string{"schemaregistry/avro", "schemaregistry/protobuf"}},
+	{path: "schemaregistry/jsonschema"},
+	{path: "schemaregistry", imports: []string{"schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
