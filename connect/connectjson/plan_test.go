@@ -96,6 +96,16 @@ func TestSchemasOfManyLevels(t *testing.T) {
 	}
 }
 
+// TestNullOfRawJSON reads null as the text null where the schema has no room for a null.
+func TestNullOfRawJSON(t *testing.T) {
+	s := connect.MustStruct("", connect.Field{Name: "must", Schema: Schema}, connect.Field{Name: "may", Schema: OptionalSchema})
+	v, err := ParseAs(connect.NewBatch(1, 1), s, []byte(`{"must":null,"may":null}`), Options{})
+	must(t, err)
+	if cells := v.Cells(); cells[0].IsNull() || cells[0].Text() != "null" || !cells[1].IsNull() {
+		t.Errorf("got %v, want the text null and null", v)
+	}
+}
+
 // TestReadingInAnyOrder reads members in the order of the schema, in another one,
 // with some missing, unknown or repeated.
 func TestReadingInAnyOrder(t *testing.T) {
