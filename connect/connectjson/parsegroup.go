@@ -142,7 +142,7 @@ func (p *parser) members(i int, n *node, cells []connect.Value, depth int) int {
 		if len(p.text)-i < len(prefix) || string(p.text[i:i+len(prefix)]) != prefix {
 			break
 		}
-		if i = p.member(i+len(prefix), n, f, cells, depth); i == failed {
+		if i = p.member(p.space(i+len(prefix)), n, f, cells, depth); i == failed {
 			return failed
 		}
 	}
