@@ -126,6 +126,8 @@ func TestReadingInAnyOrder(t *testing.T) {
 		`{"a":1,"b\"":2,"c":3,"a":7,"b\"":null}`:       `{"a":7,"b\"":null,"c":3}`,
 		" { \"a\" : 1 ,\n\"b\\\"\":2 , \"c\": null } ": `{"a":1,"b\"":2,"c":5}`,
 		`{"a":1 ,"b\"":2}`:                             `{"a":1,"b\"":2,"c":5}`,
+		`{"a": 1, "b\"": null, "c": 3}`:                `{"a":1,"b\"":null,"c":3}`, // as Python prints it
+		"{\"a\":1,\"b\\\"\":\t2,\"c\":\nnull}":         `{"a":1,"b\"":2,"c":5}`,
 	} {
 		v, err := p.Parse(connect.NewBatch(1, 1), []byte(text))
 		must(t, err)
