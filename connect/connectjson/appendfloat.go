@@ -1,6 +1,7 @@
 package connectjson
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 )
@@ -78,6 +79,11 @@ func appendFraction(dst []byte, start int) []byte {
 func appendExponent(dst []byte, f float64, bitSize int) []byte {
 	var buf [32]byte
 	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bitSize)
+	if bytes.IndexByte(text, '.') < 0 {
+		// Of a single digit Java has the nearest number of two, which is another one
+		// for the smallest that there are: 4.9E-324.
+		text = strconv.AppendFloat(buf[:0], f, 'e', 1, bitSize)
+	}
 	e := len(text) - 3
 	for text[e] != 'e' {
 		e--
