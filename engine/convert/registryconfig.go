@@ -31,7 +31,7 @@ type registryConfig struct {
 	useLatest, latestStrict bool
 	// metadata picks the latest version that has these properties; the same as a query.
 	metadata      []string
-	metadataQuery string
+	metadataQuery url.Values
 	latestTTL     time.Duration // how long the latest version counts as the latest; negative: for ever
 	useID         int
 	idStrict      bool
@@ -108,13 +108,13 @@ func (c *registryConfig) checkMetadata() error {
 		query.Add("key", name)
 		query.Add("value", value)
 	}
-	c.metadataQuery = query.Encode()
+	c.metadataQuery = query
 	return nil
 }
 
 // asksLatest tells whether values are written by a version that may become an older one.
 func (c *registryConfig) asksLatest() bool {
-	return !c.autoRegister && c.useID < 0 && (c.useLatest || c.metadataQuery != "")
+	return !c.autoRegister && c.useID < 0 && (c.useLatest || len(c.metadataQuery) > 0)
 }
 
 func (c *registryConfig) checkSerializer() error {

@@ -209,7 +209,7 @@ func (c *registryConverter) find(subject string, s parsedSchema) (registered, er
 	case c.cfg.useID >= 0:
 		r, err := c.client.byID(c.cfg.useID)
 		return c.checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
-	case c.cfg.metadataQuery != "":
+	case len(c.cfg.metadataQuery) > 0:
 		r, err := c.client.withMetadata(subject, c.cfg.metadataQuery)
 		return c.checked(r, err, s, c.cfg.latestStrict, "latest.compatibility.strict")
 	case c.cfg.useLatest:

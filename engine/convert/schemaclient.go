@@ -147,10 +147,10 @@ func (c *schemaClient) latest(subject string) (registered, error) {
 }
 
 // withMetadata fetches the latest version of a subject whose metadata has the properties of a query.
-func (c *schemaClient) withMetadata(subject, query string) (registered, error) {
+func (c *schemaClient) withMetadata(subject string, query url.Values) (registered, error) {
 	var s sr.SubjectSchema
-	err := c.call(nil, func(ctx context.Context) error {
-		return c.client.Do(ctx, http.MethodGet, "/subjects/"+url.PathEscape(subject)+"/metadata?"+query, nil, &s)
+	err := c.call([]sr.Param{sr.RawParams(query)}, func(ctx context.Context) error {
+		return c.client.Do(ctx, http.MethodGet, "/subjects/"+url.PathEscape(subject)+"/metadata", nil, &s)
 	})
 	return c.parsed(s, err, "the latest version of subject "+subject+" with the metadata of use.latest.with.metadata")
 }
