@@ -16,10 +16,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Metadata, MetadataProperties, Schema, SchemaReference, SchemaRegistryClient, ServerConfig, header_schema_id_serializer
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from confluent_kafka.schema_registry.json_schema import JSONSerializer
-from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from google.protobuf.timestamp_pb2 import Timestamp
 
 KAFKA, REST, REGISTRY = sys.argv[1:]
 
@@ -120,7 +118,7 @@ def lists():
     assert c.get_versions("orders", deleted=True, offset=1) == [2]
     assert c.get_referenced_by("orders", 1) == [c.get_latest_version("carts").schema_id]
     assert c.get_contexts() == ["."]
-    assert c.get_schema_types() == ["AVRO"]
+    assert c.get_schema_types() == ["JSON", "PROTOBUF", "AVRO"]
     # Without associations clients name subjects after topics: they want a 404.
     refused(404, "", c.get_associations_by_resource_name, "orders", "-")
 
@@ -210,15 +208,77 @@ def serializer_to_sink():
     assert len(lines) == 50 and lines[0].startswith("Struct{id=-5,amount=-1.00,when=") and "text=text ü 49" in lines[49], lines[:1] + lines[-1:]
 
 
-def other_types():
-    """The types that are not served are refused by name, by the client and by their serializers."""
-    types = json.load(urllib.request.urlopen(REGISTRY + "/schemas/types"))
-    assert types == ["AVRO"], types
-    refused(42201, "JSON", client().register_schema, "other", Schema('{"type":"object"}', "JSON"))
-    refused(42201, "PROTOBUF", client().register_schema, "other", Schema('syntax = "proto3";', "PROTOBUF"))
-    ctx = SerializationContext("other", MessageField.VALUE)
-    refused(42201, "JSON", JSONSerializer('{"type":"object","title":"o"}', client()), {}, ctx)
-    refused(42201, "PROTOBUF", ProtobufSerializer(Timestamp, client(), {"use.deprecated.format": False}), Timestamp(), ctx)
+PART = '{"type":"object","title":"Part","properties":{"id":{"type":"integer"},"name":{"type":["string","null"]}},"required":["id"],"additionalProperties":false}'
+WIDER = PART.replace('"id":{"type":"integer"}', '"id":{"type":"number"},"note":{"type":"string"}')
+NARROWER = PART.replace('"integer"', '"string"')
+
+
+def json_schemas():
+    c = client()
+    as_json = lambda text, **more: Schema(text, "JSON", **more)
+    first = c.register_schema("parts", as_json(PART))
+    assert client().register_schema("parts", as_json(" " + PART)) == first
+    got = client().get_schema(first)
+    assert (got.schema_type, got.schema_str) == ("JSON", PART), got
+    assert client().lookup_schema("parts", as_json(PART)).schema_id == first
+    assert c.test_compatibility("parts", as_json(WIDER)) and not c.test_compatibility("parts", as_json(NARROWER))
+    refused(409, "TYPE_CHANGED", c.register_schema, "parts", as_json(NARROWER))
+    refused(409, "different schema type", c.register_schema, "parts", schema(ONE))
+    refused(42201, "/type", c.register_schema, "parts", as_json('{"type":"text"}'))
+    refused(42201, "nobody.json", c.register_schema, "parts", as_json('{"$ref":"nobody.json"}'))
+    box = '{"type":"object","title":"Box","properties":{"parts":{"type":"array","items":{"$ref":"part.json"}}}}'
+    made = c.register_schema("boxes", as_json(box, references=[SchemaReference("part.json", "parts", 1)]))
+    assert c.get_referenced_by("parts", 1) == [made]
+    ser = JSONSerializer(as_json(box, references=[SchemaReference("part.json", "parts", 1)]), client())
+    ctx = SerializationContext("boxes-by-reference", MessageField.VALUE)
+    value = {"parts": [{"id": 1, "name": None}]}
+    assert JSONDeserializer(None, schema_registry_client=client())(ser(value, ctx), ctx) == value
+
+
+def parts(n):
+    for i in range(n):
+        yield {"id": i - 5, "name": None if i % 3 == 0 else f"part ü {i}"}
+
+
+def json_serializers():
+    for name, more in {"parts-data": {}, "parts-by-header": {"schema.id.serializer": header_schema_id_serializer}}.items():
+        ser = JSONSerializer(PART, client(), conf={"auto.register.schemas": True, **more})
+        p = Producer({"bootstrap.servers": KAFKA})
+        failed = []
+        for part in parts(50):
+            ctx = SerializationContext(name, MessageField.VALUE, headers=[])
+            p.produce(name, value=ser(part, ctx), headers=ctx.headers, on_delivery=lambda err, _: failed.append(err) if err else None)
+        assert p.flush(30) == 0 and not failed, failed
+        de = JSONDeserializer(None, schema_registry_client=client())
+        got = [de(m.value(), SerializationContext(name, MessageField.VALUE, headers=m.headers() or [])) for m in consume(name, 50)]
+        assert got == list(parts(50)), got[:2]
+
+
+def json_connector_to_reader():
+    """What a source connector wrote with JsonSchemaConverter, with the deserializer, which validates it by the registered schema."""
+    post("json-src", {"connector.class": "sluice.DatagenConnector", "kafka.topic": "json-bought", "quickstart": "orders", "iterations": "40", "max.interval": "1",
+                      "tasks.max": "1", "value.converter": "io.confluent.connect.json.JsonSchemaConverter"})
+    de = JSONDeserializer(None, schema_registry_client=client())
+    for i, m in enumerate(consume("json-bought", 40)):
+        got = de(m.value(), SerializationContext("json-bought", MessageField.VALUE))
+        assert got["orderid"] == i and got["address"]["city"].startswith("City_"), got
+    text = json.loads(client().get_latest_version("json-bought-value").schema.schema_str)
+    assert text["properties"]["orderid"]["connect.type"] == "int32" and text["properties"]["orderid"]["connect.index"] == 1, text
+
+
+def json_serializer_to_sink():
+    """A sink reads what the serializer wrote in `json_serializers`."""
+    import os
+    import tempfile
+    out = os.path.join(tempfile.mkdtemp(), "out.txt")
+    post("json-sink", {"connector.class": "FileStreamSink", "file": out, "topics": "parts-data", "tasks.max": "1",
+                       "value.converter": "io.confluent.connect.json.JsonSchemaConverter"})
+    lines, end = [], time.monotonic() + 60
+    while len(lines) < 50 and time.monotonic() < end:
+        time.sleep(0.1)
+        if os.path.exists(out):
+            lines = open(out, encoding="utf-8").read().splitlines()
+    assert len(lines) == 50 and lines[0] == "Struct{id=-5}" and "name=" in lines[49] and "part ü 49" in lines[49], lines[:1] + lines[-1:]
 
 
 def post(name, config):
@@ -239,7 +299,8 @@ def consume(topic, n):
     return got
 
 
-SCENARIOS = [schemas, references, lists, compatibility, configs, metadata, deletes, serializers, connector_to_readers, serializer_to_sink, other_types]
+SCENARIOS = [schemas, references, lists, compatibility, configs, metadata, deletes, serializers, connector_to_readers, serializer_to_sink, json_schemas, json_serializers, json_connector_to_reader,
+             json_serializer_to_sink]
 
 
 def main():
