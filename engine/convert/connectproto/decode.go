@@ -40,6 +40,15 @@ func (d *Decoder) Decode(b *connect.Batch, data []byte) (connect.Value, error) {
 	return v, nil
 }
 
+// consumeTag reads the number and the wire type of a field. n is below zero where there is none.
+func consumeTag(data []byte) (number protowire.Number, typ protowire.Type, n int) {
+	number, typ, n = protowire.ConsumeTag(data)
+	if number > protowire.MaxValidNumber {
+		n = -1
+	}
+	return number, typ, n
+}
+
 // slot is a compiled field that is read.
 type slot struct {
 	number  protoreflect.FieldNumber
@@ -175,7 +184,7 @@ func (r *reader) contents(s *slot, data []byte) (connect.Value, error) {
 func (r *reader) wrapper(item *slot, data []byte) (connect.Value, error) {
 	v := item.initial
 	for len(data) > 0 {
-		number, typ, n := protowire.ConsumeTag(data)
+		number, typ, n := consumeTag(data)
 		if n < 0 {
 			return v, errShort
 		}
@@ -241,7 +250,7 @@ func (c counts) reset(s *slot)      { c[s.count] = connect.Int64Value(0) }
 // scan reads the fields that stand once, keeps the bytes of messages, and counts the items of the others.
 func (r *reader) scan(m *message, cells []connect.Value, data []byte, counts counts) error {
 	for len(data) > 0 {
-		number, typ, n := protowire.ConsumeTag(data)
+		number, typ, n := consumeTag(data)
 		if n < 0 {
 			return errShort
 		}
@@ -402,7 +411,7 @@ func (r *reader) fill(m *message, cells []connect.Value, data []byte, counts cou
 		counts.reset(s) // from here on how many are read
 	}
 	for total > 0 {
-		number, typ, n := protowire.ConsumeTag(data)
+		number, typ, n := consumeTag(data)
 		data = data[n:] // scan has looked at all of it
 		size := protowire.ConsumeFieldValue(number, typ, data)
 		if s := m.slot(number); s != nil && (s.op == opList || s.op == opMap) && s.takes(typ) {

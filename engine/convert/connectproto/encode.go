@@ -216,6 +216,9 @@ func (p *part) union(dst []byte, cells []connect.Value) ([]byte, error) {
 	for i, v := range cells {
 		if !v.IsNull() && i < len(p.parts) {
 			f := p.parts[i]
+			if f == nil {
+				return dst, nil // left out
+			}
 			dst, err := f.field(dst, v)
 			if err != nil {
 				err = in(f.name, err)

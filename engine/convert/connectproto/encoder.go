@@ -33,12 +33,13 @@ func FromConnect(s *connect.Schema, o Options) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compileEncoder(s, p, message, o)
+	return compileEncoder(s, p, message, o, false)
 }
 
-// FromConnectTo compiles a schema whose values are to be written by a registered one: fields go by their names.
+// FromConnectTo compiles a schema whose values are to be written by a registered one: fields go by their names, and those that the
+// registered schema does not have are left out.
 //
-// Errors: a field that the registered schema does not have, or has with another type.
+// Errors: a field that it has with another type, and a message that has none of the fields.
 func FromConnectTo(s *connect.Schema, to *protobuf.Schema, o Options) (*Encoder, error) {
 	_, message, err := descriptorOf(s, o)
 	if err != nil {
@@ -47,7 +48,7 @@ func FromConnectTo(s *connect.Schema, to *protobuf.Schema, o Options) (*Encoder,
 	if _, ok := to.MessageIndexes(message); !ok {
 		message = to.MessageName(nil) // the only one that the data can be meant for
 	}
-	return compileEncoder(s, to, message, o)
+	return compileEncoder(s, to, message, o, true)
 }
 
 // Append appends a value to dst. What it has appended before an error is of no use.
@@ -68,12 +69,12 @@ func (e *Encoder) Append(dst []byte, v connect.Value) ([]byte, error) {
 	return dst, nil
 }
 
-func compileEncoder(s *connect.Schema, p *protobuf.Schema, message string, o Options) (*Encoder, error) {
+func compileEncoder(s *connect.Schema, p *protobuf.Schema, message string, o Options, partial bool) (*Encoder, error) {
 	md, index, err := messageOf(p, message)
 	if err != nil {
 		return nil, err
 	}
-	c := &encoderCompiler{o: o}
+	c := &encoderCompiler{o: o, partial: partial}
 	root := &part{op: opWrapper, typ: s.Type(), null: c.null(s)}
 	if s.Type() == connect.Struct {
 		root.op = opMessage
@@ -135,8 +136,9 @@ func appendIndex(dst []byte, index []int) []byte {
 
 // encoderCompiler makes parts.
 type encoderCompiler struct {
-	o     Options
-	parts int
+	o       Options
+	partial bool // leaves out fields that the message does not have
+	parts   int
 }
 
 // null is the value in the place of null: the default, unless nulls are kept.
@@ -166,16 +168,16 @@ func (c *encoderCompiler) message(p *part, s *connect.Schema, md protoreflect.Me
 			all = append(all, numbered{u, i, number})
 			continue
 		}
-		name := c.o.scrub(f.Name)
-		fd := md.Fields().ByName(protoreflect.Name(name))
-		if fd == nil {
-			return in(f.Name, fmt.Errorf("the message %s has no field %s", md.FullName(), name))
-		}
-		part, err := c.field(f.Schema, fd, f.Name, depth)
+		part, number, err := c.named(f, md, depth)
 		if err != nil {
 			return in(f.Name, err)
 		}
-		all = append(all, numbered{part, i, fd.Number()})
+		if part != nil {
+			all = append(all, numbered{part, i, number})
+		}
+	}
+	if len(all) == 0 && len(s.Fields()) > 0 {
+		return fmt.Errorf("the message %s has none of the fields of the struct", md.FullName())
 	}
 	// In the order of the numbers, as Java writes them.
 	slices.SortStableFunc(all, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
@@ -190,19 +192,30 @@ func (c *encoderCompiler) union(f connect.Field, md protoreflect.MessageDescript
 	u := &part{op: opUnion, typ: connect.Struct, name: f.Name, null: c.null(f.Schema)}
 	lowest := protoreflect.FieldNumber(protowire.MaxValidNumber)
 	for _, member := range f.Schema.Fields() {
-		name := c.o.scrub(member.Name)
-		fd := md.Fields().ByName(protoreflect.Name(name))
-		if fd == nil {
-			return nil, 0, in(member.Name, fmt.Errorf("the message %s has no field %s", md.FullName(), name))
-		}
-		p, err := c.field(member.Schema, fd, member.Name, depth)
+		p, number, err := c.named(member, md, depth)
 		if err != nil {
 			return nil, 0, in(member.Name, err)
 		}
-		lowest = min(lowest, fd.Number())
+		if p != nil {
+			lowest = min(lowest, number)
+		}
 		u.parts = append(u.parts, p)
 	}
 	return u, lowest, nil
+}
+
+// named compiles a field by its name; nil: it is left out.
+func (c *encoderCompiler) named(f connect.Field, md protoreflect.MessageDescriptor, depth int) (*part, protoreflect.FieldNumber, error) {
+	name := c.o.scrub(f.Name)
+	fd := md.Fields().ByName(protoreflect.Name(name))
+	switch {
+	case fd == nil && c.partial:
+		return nil, 0, nil
+	case fd == nil:
+		return nil, 0, fmt.Errorf("the message %s has no field %s", md.FullName(), name)
+	}
+	p, err := c.field(f.Schema, fd, f.Name, depth)
+	return p, fd.Number(), err
 }
 
 // field compiles a field with its tag.

@@ -35,10 +35,13 @@ func FuzzDecode(f *testing.F) {
 	}
 	b := connect.NewBatch(1, 1<<20)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		want := dynamicpb.NewMessage(md)
-		oracleErr := proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, want)
 		b.Reset()
 		v, err := d.Decode(b, data)
+		want := dynamicpb.NewMessage(md)
+		oracleErr, ok := unmarshal(data, want)
+		if !ok {
+			return
+		}
 		if (err == nil) != (oracleErr == nil) {
 			at := md.Fields().ByName("at")
 			if oracleErr == nil && want.Has(at) {
@@ -65,4 +68,10 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("got\n%v\nwant\n%v\nof %x", got, want, data)
 		}
 	})
+}
+
+// unmarshal reads data with dynamicpb, which panics on a map's key of another wire type: ok is false then.
+func unmarshal(data []byte, to proto.Message) (err error, ok bool) {
+	defer func() { _ = recover() }()
+	return proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, to), true
 }

@@ -161,7 +161,7 @@ var errLogical = errors.New("the message of a logical type is not what it should
 // numbersIn reads the fields of a message that are numbers: the first ones, by their numbers.
 func numbersIn(data []byte) (v [5]int64, err error) {
 	for len(data) > 0 {
-		number, typ, n := protowire.ConsumeTag(data)
+		number, typ, n := consumeTag(data)
 		if n < 0 {
 			return v, errShort
 		}
@@ -227,7 +227,7 @@ func readDecimal(b *connect.Batch, data []byte, scale int64) (connect.Value, err
 	}
 	var unscaled []byte
 	for len(data) > 0 {
-		number, typ, n := protowire.ConsumeTag(data)
+		number, typ, n := consumeTag(data)
 		data = data[n:]
 		if number == 1 && typ == protowire.BytesType {
 			unscaled, n = protowire.ConsumeBytes(data)
