@@ -69,4 +69,5 @@ var Settings = []Setting{
 	{"TimeZone", "UTC"},
 	{"extra_float_digits", "3"},
 	{"bytea_output", "hex"},
+	{"client_encoding", "UTF8"},
 }
