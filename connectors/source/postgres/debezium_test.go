@@ -106,7 +106,10 @@ func TestMasksAreDebeziums(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := "~"
-		if v := place.masked(connect.NewBatch(1, 1<<20), v); !v.IsNull() {
+		if place.mask != nil {
+			v = place.masked(connect.NewBatch(1, 1<<20), v)
+		}
+		if !v.IsNull() {
 			got = v.Text()
 		}
 		if got != want {
