@@ -63,11 +63,15 @@ func (c *config) Source() connect.Source { return &Source{cfg: c, confirmed: new
 // Open implements connect.Source.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.log = sc.Logger
-	s.cfg.logWarnings(s.log)
-	s.emitter = newEmitter(s.cfg, sc, time.Now)
+	if plugin := s.cfg.replication.plugin; plugin != outputPlugin {
+		s.log.Info("the output plugin is pgoutput, whatever plugin.name says", "plugin.name", plugin)
+	}
+	var err error
+	if s.emitter, err = newEmitter(s.cfg, sc, time.Now); err != nil {
+		return err
+	}
 	s.catalog = &relations{cfg: s.cfg, types: pgtype.NewCatalog()}
 	s.partition = sourcePartition(s.cfg.topics.prefix)
-	var err error
 	if s.stored, err = sc.Offset(ctx, s.partition); err != nil {
 		return fmt.Errorf("read the stored offset: %w", err)
 	}
@@ -232,9 +236,12 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 				return err
 			}
 		}
-		_, err := s.stream.fill(ctx, b)
+		more, err := s.stream.fill(ctx, b)
 		now := time.Now()
 		switch {
+		case more && b.Len() == 0: // what was done already has used the batch up
+			b.Reset()
+			continue
 		case errors.Is(err, errSnapshotDue):
 			if b.Len() > 0 {
 				return nil

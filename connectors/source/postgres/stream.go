@@ -278,7 +278,7 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		return fmt.Errorf("the server sends a change of relation %d, which it has not described", c.Relation)
 	}
 	fresh := s.event(b, walStart)
-	if t.table != nil {
+	if t.table != nil && (fresh || s.src.cfg.records.transactions) {
 		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
 			return err
 		}
@@ -334,14 +334,12 @@ func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh 
 // truncate handles a truncate of tables, which is one event.
 func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
 	fresh := s.event(b, walStart)
-	var tables []*table
 	for _, oid := range s.dec.Truncate.Relations {
 		if t := s.tables[oid]; t != nil && t.table != nil {
-			tables = append(tables, t.table)
+			if err := s.src.emitter.truncate(b, t.table, &s.tx.origin); err != nil {
+				return err
+			}
 		}
-	}
-	if err := s.src.emitter.truncate(b, tables, &s.tx.origin); err != nil {
-		return err
 	}
 	if fresh {
 		s.done(walStart, kindTruncate)
