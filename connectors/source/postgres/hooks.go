@@ -7,9 +7,6 @@ import (
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
 
-// snapshotter is what reads tables beside the stream.
-type snapshotter struct{}
-
 func (s *Source) startSnapshots(ctx context.Context, st *slotState, again bool) error { return nil }
 
 func (s *Source) snapshotActive() bool { return false }

@@ -29,9 +29,9 @@ const (
 )
 
 var (
-	noticeKeySchema = mustVersioned(connect.Attrs{Name: "io.debezium.connector.common.NotificationKey", Version: 1},
+	noticeKeySchema = mustStruct(connect.Attrs{Name: "io.debezium.connector.common.NotificationKey", Version: 1},
 		connect.Field{Name: "id", Schema: connect.StringSchema})
-	noticeSchema = mustVersioned(connect.Attrs{Name: "io.debezium.connector.common.Notification", Version: 1},
+	noticeSchema = mustStruct(connect.Attrs{Name: "io.debezium.connector.common.Notification", Version: 1},
 		connect.Field{Name: "id", Schema: connect.StringSchema},
 		connect.Field{Name: "type", Schema: connect.StringSchema},
 		connect.Field{Name: "aggregate_type", Schema: connect.StringSchema},

@@ -361,7 +361,9 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		}
 		return nil
 	}
-	if m.LSN < p.start() {
+	// Its LSN is where its record ends, which can be where a commit record starts
+	// that was not read yet; the server compares where it begins.
+	if m.LSN <= p.start() {
 		return nil
 	}
 	s.src.emitter.replay(false)
@@ -370,7 +372,7 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		return err
 	}
 	if !s.tx.open && (p.commit == 0 || m.LSN > p.commit) {
-		p.end, p.commit, p.events = max(p.end, m.LSN+1), 0, 0
+		p.end, p.commit, p.events = max(p.end, m.LSN), 0, 0
 	}
 	p.last.event(walStart, kindMessage, 0, 0)
 	s.src.dirty = true
