@@ -96,6 +96,7 @@ func (l *layer) allows(pkg string) bool {
 var clients = map[string][]string{
 	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
+	"github.com/jackc/pgx":                {"connectors/source/postgres", "bench", "test"},
 	"github.com/aws/aws-sdk-go-v2":        {"connectors/sink/s3", "connectors/internal", "internal/demo", "bench", "test"},
 }
 
