@@ -1,0 +1,94 @@
+package pgtype
+
+import "encoding/binary"
+
+// The binary form of numeric, all numbers of 16 bits: how many digits there are,
+// the weight of the first (as a power of 10,000), the sign, how many decimal
+// places to show, then the digits, each from 0 to 9,999.
+const (
+	numericNegative    = 0x4000
+	numericNaN         = 0xC000
+	numericInfinity    = 0xD000
+	numericMinInfinity = 0xF000
+)
+
+// numericText appends the text form.
+func numericText(dst, data []byte) ([]byte, bool) {
+	if len(data) < 8 {
+		return dst, false
+	}
+	n := int(binary.BigEndian.Uint16(data))
+	weight := int(int16(binary.BigEndian.Uint16(data[2:])))
+	sign := binary.BigEndian.Uint16(data[4:])
+	scale := int(binary.BigEndian.Uint16(data[6:]))
+	digits := data[8:]
+	if len(digits) != 2*n || scale > 16383 {
+		return dst, false
+	}
+	switch sign {
+	case numericNaN:
+		return append(dst, "NaN"...), true
+	case numericInfinity:
+		return append(dst, "Infinity"...), true
+	case numericMinInfinity:
+		return append(dst, "-Infinity"...), true
+	case numericNegative:
+		dst = append(dst, '-')
+	case 0:
+	default:
+		return dst, false
+	}
+	return appendNumeric(dst, digits, weight, scale)
+}
+
+// appendNumeric appends the digits before the point without leading zeros, then
+// as many decimal places as the scale says.
+func appendNumeric(dst, digits []byte, weight, scale int) ([]byte, bool) {
+	ok := true
+	digit := func(w int) uint16 { // the digit with weight w
+		i := 2 * (weight - w)
+		if i < 0 || i >= len(digits) {
+			return 0
+		}
+		d := binary.BigEndian.Uint16(digits[i:])
+		ok = ok && d < 10000
+		return d
+	}
+	start := len(dst)
+	for w := weight; w >= 0; w-- {
+		d := digit(w)
+		if len(dst) > start {
+			dst = append4(dst, d)
+		} else if d > 0 {
+			dst = appendUint(dst, d)
+		}
+	}
+	if len(dst) == start {
+		dst = append(dst, '0')
+	}
+	if scale > 0 {
+		dst = append(dst, '.')
+		end := len(dst) + scale
+		for w := -1; len(dst) < end; w-- {
+			dst = append4(dst, digit(w))
+		}
+		dst = dst[:end]
+	}
+	return dst, ok
+}
+
+func append4(dst []byte, d uint16) []byte {
+	return append(dst, byte('0'+d/1000%10), byte('0'+d/100%10), byte('0'+d/10%10), byte('0'+d%10))
+}
+
+func appendUint(dst []byte, d uint16) []byte {
+	switch {
+	case d >= 1000:
+		return append4(dst, d)
+	case d >= 100:
+		return append(dst, byte('0'+d/100), byte('0'+d/10%10), byte('0'+d%10))
+	case d >= 10:
+		return append(dst, byte('0'+d/10), byte('0'+d%10))
+	}
+	return append(dst, byte('0'+d))
+}
