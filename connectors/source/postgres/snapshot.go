@@ -239,9 +239,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 		}
 	}
 	if s.state.Kind == kindInitial && s.state.Rows == 0 {
-		server := *pos
 		*pos = positionAt(s.state.LSN)
-		pos.systemID, pos.timeline = server.systemID, server.timeline
 	}
 	resumed := s.held.text != s.state.At
 	plan, err := s.plan(ctx, resumed)
