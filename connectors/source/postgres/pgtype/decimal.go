@@ -64,7 +64,9 @@ func (c *compiler) numeric(mod int32) *kind {
 	return k
 }
 
-func (c *compiler) isPrecise() bool { return c.o.Decimal != DecimalDouble && c.o.Decimal != DecimalString }
+func (c *compiler) isPrecise() bool {
+	return c.o.Decimal != DecimalDouble && c.o.Decimal != DecimalString
+}
 
 // zeroText is zero with a scale.
 func zeroText(scale int) string {
