@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 )
 
 // Source reads records from another system. The package comment has the rules
@@ -196,6 +198,14 @@ type SinkConfig interface {
 	Sink() Sink
 }
 
+// Dynamic is a Config with options whose names are partly the user's, such as
+// column.mask.with.8.chars.
+type Dynamic interface {
+	// DefineFor declares such options for those of the settings' names that call for
+	// one. It is called once, after Define. The names are sorted.
+	DefineFor(d *Def, names []string)
+}
+
 // Splitter is a Config that divides the work among tasks.
 type Splitter interface {
 	// Split returns, for each of at most maxTasks tasks, the settings that differ
@@ -246,12 +256,20 @@ type SinkOffsetAlterer interface {
 	AlterOffsets(ctx context.Context, offsets []PartitionOffset) (bool, error)
 }
 
+// DefineAll declares all options of a config for settings that are to be parsed.
+func DefineAll(c Config, d *Def, settings map[string]string) {
+	c.Define(d)
+	if dynamic, ok := c.(Dynamic); ok {
+		dynamic.DefineFor(d, slices.Sorted(maps.Keys(settings)))
+	}
+}
+
 // Configure returns the plugin's config with its options set from settings, or
 // all errors in them joined.
 func (s *Spec) Configure(settings map[string]string) (Config, error) {
 	cfg := s.New()
 	var d Def
-	cfg.Define(&d)
+	DefineAll(cfg, &d, settings)
 	if err := Err(d.Parse(settings)); err != nil {
 		return nil, err
 	}
