@@ -124,7 +124,7 @@ func checkImports(s *source) []finding {
 // refuses says why a package of a layer may not import name, or nothing.
 func refuses(l *layer, pkg, name string) string {
 	if own, ok := strings.CutPrefix(name, module); ok {
-		if strings.HasSuffix(own, "test") && own != pkg {
+		if strings.HasSuffix(own, "test") && own != pkg && !underAny(pkg, []string{"bench", "test"}) {
 			return fmt.Sprintf("%s is for tests only", own)
 		}
 		if !l.allows(own) {

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"github.com/sluice-data/sluice/connect"
 )
 
@@ -52,6 +54,7 @@ func (c *config) Define(d *connect.Def) {
 func (c *config) DefineFor(d *connect.Def, names []string) {
 	c.masks.defineFor(d, names)
 	c.snapshot.defineFor(d, names)
+	c.records.skippedGiven = slices.Contains(names, optSkipped)
 }
 
 // ExactlyOnce implements connect.ExactlyOnce: a mark's offset names the
@@ -62,7 +65,6 @@ func (c *config) ExactlyOnce() bool { return true }
 func (c *config) Validate() []*connect.ConfigError {
 	c.replication.resolveFlushMode()
 	c.types.resolve()
-	c.records.resolve()
 	errs := c.filters.validate()
 	errs = append(errs, c.snapshot.validate()...)
 	errs = append(errs, c.signals.validate(c.topics.prefix)...)
