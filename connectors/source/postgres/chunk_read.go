@@ -135,6 +135,7 @@ func lockRelation(ctx context.Context, conn *pgconn.PgConn, r *relation) error {
 
 // changedError tells errors that come from a table's change from others.
 func changedError(err error) error {
+	const stateUndefinedColumn = "42703"
 	switch sqlState(err) {
 	case stateUndefinedTable, stateUndefinedColumn:
 		return errChanged

@@ -127,7 +127,7 @@ func (s *script) play(out *strings.Builder, body string) {
 //
 //	set name=value                   an option of the connector
 //	show full | schemas | rows       what of records is shown: all, with schemas, with schemas of key and row
-//	table schema.name(column type …) defines a table; after a type: ! not null, * of the primary key, + of a unique index, # of
+//	table schema.name(column type …) defines a table; after a type: ! not null, * of the primary key (*1 its first), + of a unique index, # of
 //	                                 the replica identity (the primary key where no column has it), = default
 //	relation schema.name(column type …) the same as a relation message: the catalog stays as it is
 //	select schema.name               the table as a snapshot reads it
@@ -324,9 +324,13 @@ func (s *script) parseTable(text string) (string, tableInfo) {
 			switch {
 			case w == "!":
 				c.NotNull = true
-			case w == "*":
+			case strings.HasPrefix(w, "*"):
 				c.NotNull = true
-				info.primaryKey = append(info.primaryKey, c.Name)
+				place := len(info.primaryKey)
+				if n, err := strconv.Atoi(w[1:]); err == nil {
+					place = min(n-1, place)
+				}
+				info.primaryKey = slices.Insert(info.primaryKey, place, c.Name)
 			case w == "+":
 				info.uniqueIndex = append(info.uniqueIndex, c.Name)
 			case w == "#":

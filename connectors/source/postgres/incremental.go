@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,15 +32,11 @@ type incremental struct {
 }
 
 // appendOffset appends the member of an offset, after a comma.
-func (i *incremental) appendOffset(dst []byte) ([]byte, error) {
+func (i *incremental) appendOffset(dst []byte) []byte {
 	if i.state == nil {
-		return dst, nil
+		return dst
 	}
-	text, err := json.Marshal(i.state)
-	if err != nil {
-		return nil, fmt.Errorf("write the offset of the incremental snapshot: %w", err)
-	}
-	return append(append(dst, `,"sluice_incremental":`...), text...), nil
+	return appendMember(dst, "sluice_incremental", i.state)
 }
 
 // add adds tables to be read.

@@ -35,17 +35,9 @@ var (
 		connect.Field{Name: "id", Schema: connect.StringSchema},
 		connect.Field{Name: "type", Schema: connect.StringSchema},
 		connect.Field{Name: "aggregate_type", Schema: connect.StringSchema},
-		connect.Field{Name: "additional_data", Schema: noticeDataSchema()},
+		connect.Field{Name: "additional_data", Schema: must(connect.NewMap(connect.StringSchema, connect.StringSchema, connect.Attrs{Optional: true}))},
 		connect.Field{Name: "timestamp", Schema: connect.Int64Schema})
 )
-
-func noticeDataSchema() *connect.Schema {
-	s, err := connect.NewMap(connect.StringSchema, connect.StringSchema, connect.Attrs{Optional: true})
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
 
 // noticeData are pairs of names and values.
 type noticeData []string

@@ -36,6 +36,7 @@ type rig struct {
 	marks  []connect.Mark  // of the last batch
 	store  bool            // make what was read durable
 	commit bool            // and tell the source
+	show   func(*connect.Record) string
 }
 
 // logBuffer is a log that a test reads while others write it.
@@ -65,7 +66,7 @@ func newRig(t testing.TB, statements string, settings ...string) *rig {
 func newRigOn(t testing.TB, server *pgtest.Server, statements string, settings ...string) *rig {
 	t.Helper()
 	db := server.Database(t)
-	r := &rig{t: t, db: db, batch: connect.NewBatch(64, 1<<20), store: true, commit: true}
+	r := &rig{t: t, db: db, batch: connect.NewBatch(64, 1<<20), store: true, commit: true, show: showRecord}
 	r.settings = map[string]string{"database.hostname": "127.0.0.1", "database.port": strconv.Itoa(server.Port), "database.user": pgtest.User,
 		"database.password": pgtest.Password, "database.dbname": db.Name, "topic.prefix": "pre", "slot.name": "slot_" + db.Name,
 		"snapshot.mode": "no_data", "status.update.interval.ms": "100", "extended.headers.enabled": "false"}
@@ -133,7 +134,7 @@ func (r *rig) read(ctx context.Context) ([]string, error) {
 	}
 	var events []string
 	for i := range r.batch.Records() {
-		events = append(events, showRecord(&r.batch.Records()[i]))
+		events = append(events, r.show(&r.batch.Records()[i]))
 	}
 	r.marks = r.batch.Marks()
 	if len(events) > 0 && (len(r.marks) == 0 || r.marks[len(r.marks)-1].Records != len(events)) {
@@ -175,6 +176,7 @@ func (r *rig) mustRead(ctx context.Context, have string) []string {
 		case !connect.IsRetriable(err):
 			r.t.Fatalf("read: %v\n%s", err, r.log.String())
 		}
+		fmt.Fprintf(&r.log, "read: %v\n", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
 )
 
 // snapshotEnv is what a snapshot gets from its source.
@@ -26,7 +27,9 @@ type snapshotEnv struct {
 	// tables are the captured tables as they are now.
 	tables  func(context.Context, querier) ([]*table, error)
 	emitter *emitter
-	notices *notifier
+	// refreshEnum reads an enum that has got new labels.
+	refreshEnum func(context.Context, *pgtype.StaleEnumError) error
+	notices     *notifier
 }
 
 // snapshotter takes snapshots, one at a time: reads tables as they were at one
@@ -42,8 +45,10 @@ type snapshotter struct {
 	waiting bool
 	// exporting: a slot is being made for state, by a goroutine that ends with a
 	// value.
-	exporting chan exportResult
-	completed bool // an earlier one was
+	exporting  chan exportResult
+	stopExport context.CancelFunc
+	retryAt    time.Time // after an error
+	completed  bool      // an earlier snapshot was
 
 	held     *heldSnapshot
 	reader   *pieceReader
@@ -79,26 +84,30 @@ func (s *snapshotter) load(stored json.RawMessage) error {
 		}
 	}
 	s.state = m.State
-	s.waiting = s.state.Kind != kindInitial
+	s.waiting = s.state.Kind != kindInitial && !s.state.begun()
 	return nil
 }
 
 // appendOffset appends the members of an offset, each after a comma.
-func (s *snapshotter) appendOffset(dst []byte) ([]byte, error) {
+func (s *snapshotter) appendOffset(dst []byte) []byte {
 	if s.state == nil {
 		if s.completed {
 			dst = append(dst, `,"last_snapshot_record":true,"snapshot_completed":true`...)
 		}
-		return dst, nil
+		return dst
 	}
 	if s.state.Kind == kindInitial {
 		dst = append(dst, `,"snapshot":"INITIAL","snapshot_completed":false`...)
 	}
-	text, err := json.Marshal(s.state)
-	if err != nil {
-		return nil, fmt.Errorf("write the offset of the snapshot: %w", err)
-	}
-	return append(append(dst, `,"sluice_snapshot":`...), text...), nil
+	return appendMember(dst, "sluice_snapshot", s.state)
+}
+
+// appendMember appends a member of an object, after a comma. v is a plain struct,
+// which always has JSON.
+func appendMember(dst []byte, name string, v any) []byte {
+	text, _ := json.Marshal(v)
+	dst = append(append(append(dst, `,"`...), name...), `":`...)
+	return append(dst, text...)
 }
 
 // request asks for a snapshot. One that waits for the stream begins when due says
@@ -118,28 +127,32 @@ func (s *snapshotter) request(kind, id string, tables []snapshotTable) error {
 // due tells whether rows of the snapshot come before the transaction that commits
 // at lsn. Then read is to be called before anything of it is handed over. While the
 // snapshot has no place in the stream yet it is getting one.
-func (s *snapshotter) due(ctx context.Context, lsn pgoutput.LSN) (bool, error) {
-	if s.state == nil || !s.waiting {
-		return s.state != nil, nil
+func (s *snapshotter) due(lsn pgoutput.LSN) bool {
+	if !s.waiting {
+		return true
 	}
-	if s.state.LSN == 0 {
-		if err := s.place(ctx); err != nil || s.state.LSN == 0 {
-			return false, err
+	if s.held == nil && !s.now().Before(s.retryAt) {
+		if err := s.place(); err != nil {
+			s.log.Warn("the snapshot waits for a place in the stream", "error", err)
+			s.retryAt = s.now().Add(retryDelay)
 		}
 	}
-	return lsn >= s.state.LSN, nil
+	return s.held != nil && lsn >= s.state.LSN
 }
 
 // place makes a temporary slot for its snapshot and its place in the stream,
 // without holding the stream up: it takes as long as the longest transaction.
-func (s *snapshotter) place(ctx context.Context) error {
+func (s *snapshotter) place() error {
 	if s.exporting == nil {
 		s.exporting = make(chan exportResult, 1)
-		go func() { s.exporting <- s.exportAndHold(context.WithoutCancel(ctx)) }()
+		ctx, cancel := context.WithCancel(context.Background())
+		s.stopExport = cancel
+		go func() { s.exporting <- s.exportAndHold(ctx) }()
 	}
 	select {
 	case r := <-s.exporting:
 		s.exporting = nil
+		s.stopExport()
 		return s.placed(r)
 	default:
 		return nil
@@ -224,9 +237,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 		}
 	}
 	if s.state.Kind == kindInitial && s.state.Rows == 0 {
-		server := *pos
 		*pos = positionAt(s.state.LSN)
-		pos.systemID, pos.timeline = server.systemID, server.timeline
 	}
 	resumed := s.held.text != s.state.At
 	plan, err := s.plan(ctx, resumed)
@@ -306,10 +317,14 @@ func (s *snapshotter) release() {
 func (s *snapshotter) close() {
 	s.release()
 	if s.exporting != nil {
+		s.stopExport()
 		r := <-s.exporting
 		r.held.close()
 	}
 }
+
+// begun tells whether anything was handed over.
+func (s *snapshotState) begun() bool { return s.Rows > 0 || s.Relation != 0 || len(s.Done) > 0 }
 
 // begin notes what the snapshot's rows belong to.
 func (s *snapshotState) begin(h *heldSnapshot, lsn pgoutput.LSN) {

@@ -186,7 +186,7 @@ func (p *planner) ordered(tables []*table) ([]*table, error) {
 				return nil, err
 			}
 		}
-		if rank < 0 && p.cfg.snapshot.collections != nil && p.state.Kind == kindInitial || !p.wanted(t) {
+		if rank < 0 && p.cfg.snapshot.collections != nil && len(p.state.Tables) == 0 || !p.wanted(t) {
 			continue
 		}
 		if rank < 0 { // signal tables, which are captured without being listed
@@ -209,7 +209,7 @@ func (p *planner) ordered(tables []*table) ([]*table, error) {
 
 // wanted tells whether a snapshot of certain tables has this one.
 func (p *planner) wanted(t *table) bool {
-	return p.state.Kind == kindInitial || slices.ContainsFunc(p.state.Tables, func(s snapshotTable) bool { return s.Name == t.name.String() })
+	return len(p.state.Tables) == 0 || slices.ContainsFunc(p.state.Tables, func(s snapshotTable) bool { return s.Name == t.name.String() })
 }
 
 // byRows sorts by the estimated number of rows, if the config wants it.

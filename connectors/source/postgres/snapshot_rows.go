@@ -153,14 +153,14 @@ func (s *snapshotter) handOver(b *connect.Batch, next *table) error {
 	o := origin{snapshot: s.marker(rel.table, next), lsn: s.state.LSN, txID: uint32(s.state.seen.xmax), micros: s.state.Micros}
 	cols := h.cols
 	if rel.paged {
-		if !h.chunk.again {
-			at := parseTID(cols[0].Data)
-			s.state.Relation, s.state.Page, s.state.Tuple = rel.oid, at.page, at.tuple
-		}
 		cols = cols[1:]
 	}
 	if err := s.emitter.read(b, rel.table, &o, cols); err != nil {
 		return err
+	}
+	if rel.paged && !h.chunk.again {
+		at := parseTID(h.cols[0].Data)
+		s.state.Relation, s.state.Page, s.state.Tuple = rel.oid, at.page, at.tuple
 	}
 	s.state.Rows++
 	s.progress.row(s, rel)

@@ -58,7 +58,12 @@ func (h *heldSnapshot) begin(ctx context.Context, exported string) error {
 // or one of its own. Whatever snapshot.isolation.mode says, anything weaker would
 // lose rows.
 func beginSnapshot(ctx context.Context, conn *pgconn.PgConn, exported string) error {
-	sql := snapshotSettings + "; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	// On its own: statements that are sent together are one transaction, which has
+	// a snapshot from the first on.
+	if _, err := conn.Exec(ctx, snapshotSettings).ReadAll(); err != nil {
+		return err
+	}
+	sql := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 	if exported != "" {
 		sql += "; SET TRANSACTION SNAPSHOT " + quoteLiteral(exported)
 	}

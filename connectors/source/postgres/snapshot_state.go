@@ -15,6 +15,7 @@ const (
 	kindInitial  = "initial"
 	kindBlocking = "blocking" // asked for by a signal
 	kindTables   = "tables"   // of tables that are captured only now
+	kindAlways   = "always"   // of all tables, at each start
 )
 
 // snapshotState is how far an unfinished snapshot is, as an offset keeps it:

@@ -38,7 +38,7 @@ type Source struct {
 	catalog   *relations
 	confirmed *confirmed
 	monitor   *monitor
-	snapshots *snapshotter
+	snapshots *snapshotting
 
 	pos    position
 	dirty  bool      // pos has moved since the last mark
@@ -119,6 +119,9 @@ func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotStat
 	if err != nil {
 		return err
 	}
+	if err := s.cfg.guard(len(tables), s.log); err != nil {
+		return err
+	}
 	if err := s.setIdentities(ctx, conn, tables); err != nil {
 		return err
 	}
@@ -159,6 +162,9 @@ func (s *Source) load(ctx context.Context, st *slotState) (again bool, err error
 // gap does what slot.lost.policy says about changes that are missing.
 func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool, err error) {
 	policy := s.cfg.replication.slotLost
+	if s.cfg.snapshotWhenLost() {
+		policy = slotLostSnapshot
+	}
 	if policy == slotLostFail {
 		return false, gapError(s.cfg, &s.pos, gap)
 	}
@@ -253,6 +259,9 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 		if err := s.await(ctx, now); err != nil {
 			return err
 		}
+		if err := s.stream.idle(ctx, b); err != nil && !errors.Is(err, errSnapshotDue) || b.Len() > 0 {
+			return err
+		}
 	}
 }
 
@@ -264,6 +273,9 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 	}
 	if !s.heartbeat.IsZero() {
 		until = min(until, s.heartbeat.Sub(now))
+	}
+	if poll := s.signalPoll(); poll > 0 {
+		until = min(until, poll)
 	}
 	timer := time.NewTimer(max(until, 0))
 	defer timer.Stop()

@@ -61,7 +61,7 @@ var errSnapshotDue = errors.New("a snapshot is due")
 // it waits for the server.
 func (s *stream) fill(ctx context.Context, b *connect.Batch) (more bool, err error) {
 	for !b.Full() {
-		walStart, data, err := s.next(b)
+		walStart, data, err := s.next(ctx, b)
 		if err != nil {
 			return false, err
 		}
@@ -76,7 +76,7 @@ func (s *stream) fill(ctx context.Context, b *connect.Batch) (more bool, err err
 }
 
 // next returns the next message that is to be handled, nil when none has come yet.
-func (s *stream) next(b *connect.Batch) (pgoutput.LSN, []byte, error) {
+func (s *stream) next(ctx context.Context, b *connect.Batch) (pgoutput.LSN, []byte, error) {
 	if h := s.held; h != nil {
 		s.held = nil
 		return h.walStart, h.data, nil
@@ -86,7 +86,9 @@ func (s *stream) next(b *connect.Batch) (pgoutput.LSN, []byte, error) {
 		if err != io.EOF {
 			return walStart, data, err
 		}
-		return 0, nil, s.endReplay(b)
+		if err := s.endReplay(ctx, b); err != nil {
+			return 0, nil, err
+		}
 	}
 	for {
 		f, err := s.wal.next()
@@ -97,7 +99,7 @@ func (s *stream) next(b *connect.Batch) (pgoutput.LSN, []byte, error) {
 		case 0:
 			return 0, nil, nil
 		case pgoutput.FrameKeepalive:
-			if err := s.keepalive(b, f.keep.ServerWALEnd); err != nil {
+			if err := s.keepalive(ctx, b, f.keep.ServerWALEnd); err != nil {
 				return 0, nil, err
 			}
 		default:
@@ -123,14 +125,24 @@ func (s *stream) keep(x pgoutput.XLogData) (kept bool, err error) {
 // keepalive moves the position to the server's place in the WAL when there is
 // nothing that the server has not sent completely: so an idle database does not
 // hold the WAL that others write. Transactions in progress commit behind it.
-func (s *stream) keepalive(b *connect.Batch, walEnd pgoutput.LSN) error {
+func (s *stream) keepalive(ctx context.Context, b *connect.Batch, walEnd pgoutput.LSN) error {
 	s.received(walEnd)
 	p := &s.src.pos
 	if s.tx.open || p.commit >= walEnd && p.commit != 0 || walEnd <= p.end {
 		return nil
 	}
 	p.end, p.commit, p.events = walEnd, 0, 0
-	return s.src.boundary(b, walEnd)
+	s.src.dirty = true
+	return s.src.boundary(ctx, b, walEnd)
+}
+
+// idle gives signals and incremental snapshots their turn while the server has
+// nothing to say.
+func (s *stream) idle(ctx context.Context, b *connect.Batch) error {
+	if s.tx.open {
+		return nil
+	}
+	return s.src.boundary(ctx, b, s.src.pos.end)
 }
 
 func (s *stream) received(lsn pgoutput.LSN) {
@@ -152,7 +164,7 @@ func (s *stream) handle(ctx context.Context, b *connect.Batch, walStart pgoutput
 		m := &s.dec.Begin
 		return s.begin(walStart, m.FinalLSN, m.CommitTime, m.Xid, data)
 	case pgoutput.KindCommit:
-		return s.commit(b, s.dec.Commit.EndLSN)
+		return s.commit(ctx, b, s.dec.Commit.EndLSN)
 	case pgoutput.KindOrigin:
 		s.tx.origin.origin, s.tx.origin.originLSN = s.dec.Origin.Name, s.dec.Origin.CommitLSN
 	case pgoutput.KindRelation:
@@ -209,11 +221,11 @@ func (s *stream) startReplay(data []byte) error {
 }
 
 // endReplay ends the transaction that was read back.
-func (s *stream) endReplay(b *connect.Batch) error {
+func (s *stream) endReplay(ctx context.Context, b *connect.Batch) error {
 	end := s.dec.Commit.EndLSN
 	s.spill.drop(s.replay.t)
 	s.replay, s.dec.InStream = nil, false
-	return s.commit(b, end)
+	return s.commit(ctx, b, end)
 }
 
 // begin starts a transaction. data is the message, which is handled once more when
@@ -320,7 +332,9 @@ func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kin
 func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
 	e, c, o := s.src.emitter, &s.dec.Change, &s.tx.origin
 	if fresh {
-		s.src.observe(t, kind, o, c)
+		if err := s.src.observe(t, kind, o.txID, c); err != nil {
+			return err
+		}
 	}
 	switch kind {
 	case pgoutput.KindInsert:
@@ -367,20 +381,21 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		return nil
 	}
 	s.src.emitter.replay(false)
-	o := origin{lsn: walStart, lastCommit: p.lastCommit, xmin: s.src.xmin()}
+	p.lastCommit = walStart // in Debezium's sequence a message of its own counts as a commit
+	o := origin{lsn: walStart, lastCommit: walStart, micros: p.last.micros, xmin: s.src.xmin()}
 	if err := s.src.emitter.message(b, &o, m); err != nil {
 		return err
 	}
 	if !s.tx.open && (p.commit == 0 || m.LSN > p.commit) {
 		p.end, p.commit, p.events = max(p.end, m.LSN), 0, 0
 	}
-	p.last.event(walStart, kindMessage, 0, 0)
+	p.last.event(walStart, kindMessage, 0, p.last.micros)
 	s.src.dirty = true
 	return nil
 }
 
 // commit ends the open transaction.
-func (s *stream) commit(b *connect.Batch, end pgoutput.LSN) error {
+func (s *stream) commit(ctx context.Context, b *connect.Batch, end pgoutput.LSN) error {
 	if !s.tx.open {
 		return fmt.Errorf("the server ends a transaction at %s that it has not begun", end)
 	}
@@ -399,7 +414,7 @@ func (s *stream) commit(b *connect.Batch, end pgoutput.LSN) error {
 		return nil
 	}
 	s.finish(end)
-	return s.src.boundary(b, end)
+	return s.src.boundary(ctx, b, end)
 }
 
 // finish moves the position behind a transaction.

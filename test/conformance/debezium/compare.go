@@ -55,8 +55,8 @@ func compareTopic(want, got *Topic) []Difference {
 	if len(want.Records) != len(got.Records) {
 		add(-1, "records", outline(want), outline(got))
 	}
-	for i := range min(len(want.Records), len(got.Records)) {
-		compareEntry(want.Records[i], got.Records[i], func(path, w, g string) { add(i, path, w, g) })
+	for _, pair := range align(want.Records, got.Records) {
+		compareEntry(want.Records[pair[0]], got.Records[pair[1]], func(path, w, g string) { add(pair[0], path, w, g) })
 	}
 	for i := range min(len(want.Schemas), len(got.Schemas)) {
 		compareJSON("schema", want.Schemas[i], got.Schemas[i], func(path, w, g string) { add(i, path, w, g) })
@@ -67,13 +67,54 @@ func compareTopic(want, got *Topic) []Difference {
 	return all
 }
 
+// align pairs the records of two runs: one by one, or when their number differs the
+// longest sequence of operations on keys that both have.
+func align(want, got []Entry) [][2]int {
+	var pairs [][2]int
+	if len(want) == len(got) {
+		for i := range want {
+			pairs = append(pairs, [2]int{i, i})
+		}
+		return pairs
+	}
+	w, g := operations(want), operations(got)
+	common := make([][]int, len(w)+1) // the length of that sequence in the rests from i and j
+	for i := range common {
+		common[i] = make([]int, len(g)+1)
+	}
+	for i := len(w) - 1; i >= 0; i-- {
+		for j := len(g) - 1; j >= 0; j-- {
+			common[i][j] = max(common[i+1][j], common[i][j+1])
+			if w[i] == g[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			}
+		}
+	}
+	for i, j := 0, 0; i < len(w) && j < len(g); {
+		switch {
+		case w[i] == g[j]:
+			pairs = append(pairs, [2]int{i, j})
+			i, j = i+1, j+1
+		case common[i+1][j] >= common[i][j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return pairs
+}
+
+func operations(records []Entry) []string {
+	words := make([]string, len(records))
+	for i, e := range records {
+		words[i] = operation(e)
+	}
+	return words
+}
+
 // outline says in short what is in a topic: the operation and key of each record.
 func outline(t *Topic) string {
-	var words []string
-	for _, e := range t.Records {
-		words = append(words, operation(e))
-	}
-	return fmt.Sprintf("%d: %s", len(words), strings.Join(words, " "))
+	return fmt.Sprintf("%d: %s", len(t.Records), strings.Join(operations(t.Records), " "))
 }
 
 func operation(e Entry) string {
