@@ -11,8 +11,8 @@ import (
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
 )
 
-// benchTable is a table of twelve columns of different types.
-func benchTable(b *testing.B, settings map[string]string) (*emitter, *table, row) {
+// emitterBench is an emitter and a table of twelve columns of different types.
+func emitterBench(b *testing.B, settings map[string]string) (*emitter, *table, row) {
 	cfg, err := Spec.Configure(settings)
 	if err != nil {
 		b.Fatal(err)
@@ -74,15 +74,15 @@ func emit(b *testing.B, event func(batch *connect.Batch) error) {
 func BenchmarkEmitter(b *testing.B) {
 	o := &origin{lsn: 123456789, lastCommit: 123456000, txID: 1234, micros: time.Now().UnixMicro()}
 	b.Run("insert", func(b *testing.B) {
-		e, t, r := benchTable(b, minimal())
+		e, t, r := emitterBench(b, minimal())
 		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
 	})
 	b.Run("update full", func(b *testing.B) {
-		e, t, r := benchTable(b, minimal())
+		e, t, r := emitterBench(b, minimal())
 		emit(b, func(batch *connect.Batch) error { return e.update(batch, t, o, pgoutput.OldFull, r, r) })
 	})
 	b.Run("delete", func(b *testing.B) {
-		e, t, r := benchTable(b, minimal())
+		e, t, r := emitterBench(b, minimal())
 		old := make(row, len(r))
 		for i := range old {
 			old[i] = pgoutput.Column{Kind: pgoutput.ColumnNull}
@@ -91,12 +91,12 @@ func BenchmarkEmitter(b *testing.B) {
 		emit(b, func(batch *connect.Batch) error { return e.delete(batch, t, o, pgoutput.OldKey, old) })
 	})
 	b.Run("transaction metadata", func(b *testing.B) {
-		e, t, r := benchTable(b, minimal(optTransaction, "true"))
+		e, t, r := emitterBench(b, minimal(optTransaction, "true"))
 		e.tx.start(1)
 		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
 	})
 	b.Run("hash of a column", func(b *testing.B) {
-		e, t, r := benchTable(b, minimal("column.mask.hash.v2.SHA-256.with.salt.x", ".*c2"))
+		e, t, r := emitterBench(b, minimal("column.mask.hash.v2.SHA-256.with.salt.x", ".*c2"))
 		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
 	})
 }

@@ -86,7 +86,9 @@ func (s *stream) next(ctx context.Context, b *connect.Batch) (pgoutput.LSN, []by
 		if err != io.EOF {
 			return walStart, data, err
 		}
-		return 0, nil, s.endReplay(ctx, b)
+		if err := s.endReplay(ctx, b); err != nil {
+			return 0, nil, err
+		}
 	}
 	for {
 		f, err := s.wal.next()
@@ -130,6 +132,7 @@ func (s *stream) keepalive(ctx context.Context, b *connect.Batch, walEnd pgoutpu
 		return nil
 	}
 	p.end, p.commit, p.events = walEnd, 0, 0
+	s.src.dirty = true
 	return s.src.boundary(ctx, b, walEnd)
 }
 
@@ -378,14 +381,15 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		return nil
 	}
 	s.src.emitter.replay(false)
-	o := origin{lsn: walStart, lastCommit: p.lastCommit, xmin: s.src.xmin()}
+	p.lastCommit = walStart // in Debezium's sequence a message of its own counts as a commit
+	o := origin{lsn: walStart, lastCommit: walStart, micros: p.last.micros, xmin: s.src.xmin()}
 	if err := s.src.emitter.message(b, &o, m); err != nil {
 		return err
 	}
 	if !s.tx.open && (p.commit == 0 || m.LSN > p.commit) {
 		p.end, p.commit, p.events = max(p.end, m.LSN), 0, 0
 	}
-	p.last.event(walStart, kindMessage, 0, 0)
+	p.last.event(walStart, kindMessage, 0, p.last.micros)
 	s.src.dirty = true
 	return nil
 }
