@@ -47,6 +47,9 @@ const (
 	kindLSN  = "lsn"
 	kindTx   = "tx"
 	kindTime = "time"
+	// The end of a commit is, or is not, where the next row begins: that depends on
+	// what else the server writes, so they are numbered apart.
+	kindCommit = "commit"
 )
 
 // Canonical returns the topics of a run in the order of their names.
@@ -205,9 +208,9 @@ func visitSource(s *node, of func(string) func(*node) *node) {
 		if err != nil {
 			return n
 		}
-		for i, item := range list.items {
-			if item.scalar != "null" {
-				list.items[i] = number(kindLSN)(item)
+		for i, kind := range []string{kindCommit, kindLSN} {
+			if len(list.items) == 2 && list.items[i].scalar != "null" {
+				list.items[i] = number(kind)(list.items[i])
 			}
 		}
 		return text(list.String())
