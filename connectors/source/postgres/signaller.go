@@ -192,7 +192,7 @@ func (s *signaller) matching(ctx context.Context, list patterns) ([]*table, erro
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.tables(ctx, conn)
+	all, err := s.tables(ctx, conn, false)
 	if err != nil {
 		return nil, err
 	}
