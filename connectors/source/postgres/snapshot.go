@@ -106,7 +106,7 @@ func appendMember(dst []byte, name string, v any) []byte {
 // so. It is refused while another is not finished.
 func (s *snapshotter) request(kind, id string, tables []snapshotTable) error {
 	if s.state != nil {
-		return errors.New("another snapshot is not finished yet")
+		return errBusy
 	}
 	if len(tables) > maxSnapshotTables {
 		return fmt.Errorf("a snapshot of %d tables is too large: ask for %d at most", len(tables), maxSnapshotTables)
