@@ -76,7 +76,7 @@ func (p *parser) member(f flags) (set, error) {
 	}
 	if strings.HasPrefix(p.text[p.pos:], `\`) && p.pos+1 < len(p.text) {
 		p.pos++
-		if s, ok, err := p.namedSet(); ok || err != nil {
+		if s, ok, err := p.namedSet(f); ok || err != nil {
 			return s, err
 		}
 		p.pos--

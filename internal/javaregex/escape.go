@@ -34,7 +34,7 @@ func (p *parser) escape(f flags) (bool, error) {
 		p.out.WriteString(`\` + string(c))
 		return true, nil
 	}
-	if s, ok, err := p.namedSet(); ok || err != nil {
+	if s, ok, err := p.namedSet(f); ok || err != nil {
 		if err == nil {
 			p.writeSet(s)
 		}
@@ -126,7 +126,7 @@ func (p *parser) reference(n int, f flags) {
 }
 
 // namedSet reads an escape that stands for a set, such as \d or \p{Lu}.
-func (p *parser) namedSet() (set, bool, error) {
+func (p *parser) namedSet(f flags) (set, bool, error) {
 	c := p.text[p.pos]
 	var s set
 	switch unicode.ToLower(rune(c)) {
@@ -141,7 +141,7 @@ func (p *parser) namedSet() (set, bool, error) {
 	case 'v':
 		s = verticals
 	case 'p':
-		return p.property()
+		return p.property(f)
 	default:
 		return nil, false, nil
 	}
@@ -152,7 +152,7 @@ func (p *parser) namedSet() (set, bool, error) {
 	return s, true, nil
 }
 
-func (p *parser) property() (set, bool, error) {
+func (p *parser) property(f flags) (set, bool, error) {
 	negated := p.text[p.pos] == 'P'
 	rest := p.text[p.pos+1:]
 	name, size := "", 0
@@ -168,6 +168,9 @@ func (p *parser) property() (set, bool, error) {
 	default:
 		name, size = rest[:1], 1
 	}
+	if f.fold {
+		name = foldProperty(name)
+	}
 	s, ok := propertySet(name)
 	if !ok {
 		return nil, false, fmt.Errorf("Unknown character property name {%s} near index %d", name, p.pos)
@@ -177,6 +180,18 @@ func (p *parser) property() (set, bool, error) {
 		s = s.negate()
 	}
 	return s, true, nil
+}
+
+// foldProperty returns the property that takes the place of one about the case of
+// letters, when case does not matter.
+func foldProperty(name string) string {
+	switch strings.TrimPrefix(name, "Is") {
+	case "Lower", "Upper":
+		return "Alpha"
+	case "Ll", "Lu", "Lt", "Lowercase", "Uppercase":
+		return "LC"
+	}
+	return name
 }
 
 // escapedRune reads an escape that stands for one character.

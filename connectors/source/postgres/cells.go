@@ -48,8 +48,11 @@ func (e *emitter) decode(b *connect.Batch, t *table, r, old row) (image, error) 
 		if c.key >= 0 {
 			img.key[c.key] = v
 		}
+		if c.mask != nil {
+			v = c.masked(b, v)
+		}
 		if c.field >= 0 {
-			img.value[c.field] = c.masked(b, v)
+			img.value[c.field] = v
 		}
 	}
 	return img, nil

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"github.com/sluice-data/sluice/connect"
 )
 
@@ -26,7 +28,8 @@ var Spec = connect.Spec{
 	Version: version,
 	Doc: "Reads the changes of a PostgreSQL database (14 or later) from its write-ahead log, after a snapshot of what is there already, " +
 		"into a topic for each table. It takes the configs of Debezium's PostgreSQL connector and writes its records.",
-	New: func() connect.Config { return new(config) },
+	New:     func() connect.Config { return new(config) },
+	Metrics: metricList(),
 }
 
 // version is what source.version says.
@@ -52,6 +55,7 @@ func (c *config) Define(d *connect.Def) {
 func (c *config) DefineFor(d *connect.Def, names []string) {
 	c.masks.defineFor(d, names)
 	c.snapshot.defineFor(d, names)
+	c.records.skippedGiven = slices.Contains(names, optSkipped)
 }
 
 // ExactlyOnce implements connect.ExactlyOnce: a mark's offset names the
@@ -62,7 +66,6 @@ func (c *config) ExactlyOnce() bool { return true }
 func (c *config) Validate() []*connect.ConfigError {
 	c.replication.resolveFlushMode()
 	c.types.resolve()
-	c.records.resolve()
 	errs := c.filters.validate()
 	errs = append(errs, c.snapshot.validate()...)
 	errs = append(errs, c.signals.validate(c.topics.prefix)...)

@@ -124,19 +124,19 @@ func lookupHost(ctx context.Context, host string) ([]string, error) {
 
 // SQLSTATEs that are told apart.
 const (
-	stateInvalidPassword   = "28P01"
-	stateInvalidAuth       = "28000"
-	stateUnknownDatabase   = "3D000"
-	statePrivilege         = "42501"
-	stateUndefinedObject   = "42704"
-	stateDuplicateObject   = "42710"
-	stateObjectInUse       = "55006"
-	stateNotInState        = "55000"
-	stateTooManySlots      = "53400"
-	stateTooManyConns      = "53300"
-	stateQueryCanceled     = "57014"
-	stateUndefinedTable    = "42P01"
-	stateInvalidDefinition = "42P17"
+	stateInvalidPassword = "28P01"
+	stateInvalidAuth     = "28000"
+	stateUnknownDatabase = "3D000"
+	statePrivilege       = "42501"
+	stateUndefinedObject = "42704"
+	stateDuplicateObject = "42710"
+	stateObjectInUse     = "55006"
+	stateNotInState      = "55000"
+	stateTooManySlots    = "53400"
+	stateTooManyConns    = "53300"
+	stateQueryCanceled   = "57014"
+	stateUndefinedTable  = "42P01"
+	stateUndefinedColumn = "42703"
 )
 
 // sqlState is the SQLSTATE of a server's error, "" for others.

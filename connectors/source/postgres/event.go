@@ -89,7 +89,9 @@ func (e *emitter) insert(b *connect.Batch, t *table, o *origin, r row) error {
 
 // update appends an updated row (op u). oldKind is one of pgoutput's: what old is.
 // When the key changed it appends a delete of the old key, its tombstone and a
-// create of the new one instead, each with a header that has the other key.
+// create of the new one instead, each with a header that has the other key. An old
+// row without the key, of a replica identity that is an index on other columns,
+// does not tell.
 func (e *emitter) update(b *connect.Batch, t *table, o *origin, oldKind byte, old, r row) error {
 	if oldKind == pgoutput.OldNone {
 		old = nil
@@ -111,7 +113,7 @@ func (e *emitter) update(b *connect.Batch, t *table, o *origin, oldKind byte, ol
 	before := connect.StructValue(was.value)
 	switch {
 	case e.config.records.skipUnchanged && before.Equal(after):
-	case !t.hasKey() || connect.StructValue(was.key).Equal(connect.StructValue(img.key)):
+	case !t.hasKey(), oldKind == pgoutput.OldKey && !t.keyKnown, connect.StructValue(was.key).Equal(connect.StructValue(img.key)):
 		e.changeUnless(e.config.records.skipped.update, b, t, o, opUpdate, img.key, before, after, nil, now)
 	default:
 		e.changeKey(b, t, o, was, img, now)
@@ -142,6 +144,10 @@ func (e *emitter) delete(b *connect.Batch, t *table, o *origin, oldKind byte, ol
 	was, err := e.decode(b, t, old, nil)
 	if err != nil {
 		return e.failed(t, err)
+	}
+	if oldKind == pgoutput.OldKey && !t.keyKnown {
+		e.warnings.warn("a delete does not have the columns of the key, which are empty: set "+optKeyColumns+
+			" to those of the replica identity, or REPLICA IDENTITY FULL", t.label, nil)
 	}
 	e.change(b, t, o, opDelete, was.key, connect.StructValue(was.value), connect.Value{}, nil, e.now().UnixNano())
 	return nil

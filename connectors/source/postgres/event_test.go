@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,16 +80,19 @@ type script struct {
 	settings map[string]string
 	tables   map[string]*table
 	infos    map[string]tableInfo
-	emitter  *emitter
-	batch    *connect.Batch
-	origin   origin
-	full     bool // show whole records
-	schemas  bool // show schemas
-	log      bytes.Buffer
+	// identities are the columns of replica identities that are not the primary key.
+	identities map[string][]string
+	emitter    *emitter
+	batch      *connect.Batch
+	origin     origin
+	full       bool // show whole records
+	schemas    bool // show the schemas of keys and values
+	after      bool // show the schemas of keys and rows
+	log        bytes.Buffer
 }
 
 func newScript(t *testing.T, title string) *script {
-	return &script{t: t, title: title, tables: map[string]*table{}, infos: map[string]tableInfo{}, batch: connect.NewBatch(1000, 1<<20),
+	return &script{t: t, title: title, tables: map[string]*table{}, infos: map[string]tableInfo{}, identities: map[string][]string{}, batch: connect.NewBatch(1000, 1<<20),
 		settings: map[string]string{"database.hostname": "localhost", "database.user": "u", "database.dbname": "shop", "topic.prefix": "pre",
 			"extended.headers.enabled": "false"}}
 }
@@ -122,8 +126,9 @@ func (s *script) play(out *strings.Builder, body string) {
 // run runs a command:
 //
 //	set name=value                   an option of the connector
-//	show full | schemas              what of records is shown
-//	table schema.name(column type …) defines a table; after a type: ! not null, * of the primary key, + of a unique index, = default
+//	show full | schemas | rows       what of records is shown: all, with schemas, with schemas of key and row
+//	table schema.name(column type …) defines a table; after a type: ! not null, * of the primary key (*1 its first), + of a unique index, # of
+//	                                 the replica identity (the primary key where no column has it), = default
 //	relation schema.name(column type …) the same as a relation message: the catalog stays as it is
 //	select schema.name               the table as a snapshot reads it
 //	begin xid, commit                in the transaction log
@@ -146,7 +151,7 @@ func (s *script) run(line string) error {
 		name, value, _ := strings.Cut(rest, "=")
 		s.settings[name] = value
 	case "show":
-		s.full, s.schemas = rest == "full", rest == "schemas"
+		s.full, s.schemas, s.after = rest == "full", rest == "schemas", rest == "rows"
 	case "table":
 		return s.define(rest)
 	case "relation":
@@ -274,9 +279,13 @@ func (s *script) relation(text string) error {
 
 func (s *script) rebuild(name string, info tableInfo) error {
 	r := &pgoutput.Relation{OID: 1, Namespace: info.name.schema, Name: info.name.name, Identity: pgoutput.IdentityDefault}
+	identity := s.identities[name]
+	if identity == nil {
+		identity = info.primaryKey
+	}
 	for _, c := range info.columns {
 		if !c.Generated {
-			r.Columns = append(r.Columns, pgoutput.RelationColumn{Name: c.Name, TypeOID: c.TypeOID, TypeMod: c.TypeMod})
+			r.Columns = append(r.Columns, pgoutput.RelationColumn{Key: slices.Contains(identity, c.Name), Name: c.Name, TypeOID: c.TypeOID, TypeMod: c.TypeMod})
 		}
 	}
 	t, err := newStreamTable(s.emitter.config, pgtype.NewCatalog(), s.infos[name], r)
@@ -292,6 +301,7 @@ func (s *script) parseTable(text string) (string, tableInfo) {
 		s.t.Fatalf("%s: %q is not a table", s.title, text)
 	}
 	schema, table, _ := strings.Cut(name, ".")
+	delete(s.identities, name)
 	info := tableInfo{oid: 1, name: tableName{schema, table}, kind: 'r', identity: pgoutput.IdentityDefault}
 	for column := range strings.SplitSeq(strings.TrimSuffix(columns, ")"), ", ") {
 		if column == "" {
@@ -314,11 +324,17 @@ func (s *script) parseTable(text string) (string, tableInfo) {
 			switch {
 			case w == "!":
 				c.NotNull = true
-			case w == "*":
+			case strings.HasPrefix(w, "*"):
 				c.NotNull = true
-				info.primaryKey = append(info.primaryKey, c.Name)
+				place := len(info.primaryKey)
+				if n, err := strconv.Atoi(w[1:]); err == nil {
+					place = min(n-1, place)
+				}
+				info.primaryKey = slices.Insert(info.primaryKey, place, c.Name)
 			case w == "+":
 				info.uniqueIndex = append(info.uniqueIndex, c.Name)
+			case w == "#":
+				s.identities[name] = append(s.identities[name], c.Name)
 			case w == "generated":
 				c.Generated = true
 			case strings.HasPrefix(w, "="):
@@ -347,6 +363,10 @@ func (s *script) show(out *strings.Builder, r *connect.Record) {
 	if s.schemas {
 		s.showSchema(out, "key", r.KeySchema)
 		s.showSchema(out, "value", r.ValueSchema)
+	}
+	if s.after && r.ValueSchema != nil {
+		s.showSchema(out, "key", r.KeySchema)
+		s.showSchema(out, "row", r.ValueSchema.Fields()[envelopeAfter].Schema)
 	}
 	if r.Value.IsNull() {
 		fmt.Fprintf(out, "   %s\n", "null")

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
@@ -138,6 +140,17 @@ func (c *config) captures(n tableName) (bool, error) {
 		return false, err
 	}
 	return c.filters.tables.passes(n.String())
+}
+
+// guard applies guardrail.collections.max to the number of captured tables.
+func (c *config) guard(tables int, log *slog.Logger) error {
+	if most := c.filters.maxTables; most > 0 && tables > most {
+		if c.filters.maxTablesFail {
+			return &connect.ConfigError{Option: optGuardrail, Reason: fmt.Sprintf("%d tables are captured, more than %d: narrow %s, or raise this option", tables, most, optTableInclude)}
+		}
+		log.Warn("more tables are captured than "+optGuardrail+" allows", "tables", tables, "limit", most)
+	}
+	return nil
 }
 
 // capturesColumn tells whether a column becomes a field of the record's value.

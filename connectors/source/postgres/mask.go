@@ -8,8 +8,10 @@ import (
 	_ "crypto/sha3"
 	_ "crypto/sha512"
 	"encoding/hex"
-	"io"
+	"hash"
 	"strconv"
+	"sync"
+	"unsafe"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
@@ -38,38 +40,48 @@ var hashes = map[string]crypto.Hash{
 type columnMask struct {
 	mask
 	// limit is how many characters the column can hold: a hash is cut to it.
-	limit int
+	limit     int
+	digesters sync.Pool // of *digester
+}
+
+// digester is what a hash needs, to be used again.
+type digester struct {
+	hash hash.Hash
+	sum  [64]byte // the longest
 }
 
 // unlimited is the length of a column without one.
 const unlimited = 1<<31 - 1
 
 // describe adds to a column what the masks say about it: parameters of its schema,
-// and the mask of its values.
+// and the mask of its values. A masked column is not described otherwise.
 func (o *maskOptions) describe(cat *pgtype.Catalog, n tableName, c *pgtype.Column, place *column) error {
 	rule, err := o.ruleFor(n.String() + "." + c.Name)
 	if err != nil {
 		return err
 	}
-	if c.PropagateType, err = o.propagateColumns.match(n.String() + "." + c.Name); err != nil {
+	if rule != nil {
+		d, err := cat.Describe(*c)
+		if err == nil {
+			rule.mask.describe(d, c, place)
+		}
 		return err
 	}
-	if rule == nil && (c.PropagateType || o.propagateTypes == nil) {
-		return nil
+	c.PropagateType, err = o.propagates(cat, n, c)
+	return err
+}
+
+// propagates tells whether the schema of a column says what it is in the database.
+func (o *maskOptions) propagates(cat *pgtype.Catalog, n tableName, c *pgtype.Column) (bool, error) {
+	ok, err := o.propagateColumns.match(n.String() + "." + c.Name)
+	if ok || err != nil || o.propagateTypes == nil {
+		return ok, err
 	}
 	d, err := cat.Describe(*c)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !c.PropagateType {
-		if c.PropagateType, err = o.propagateTypes.match(n.String() + "." + d.Name); err != nil {
-			return err
-		}
-	}
-	if rule != nil {
-		rule.mask.describe(d, c, place)
-	}
-	return nil
+	return o.propagateTypes.match(n.String() + "." + d.Name)
 }
 
 // ruleFor returns the first rule that matches a column, or nil.
@@ -123,12 +135,10 @@ func isText(d pgtype.Description) bool {
 	return d.Enum
 }
 
-// masked returns a value of the column as records have it.
+// masked returns a value of a column that has a mask as records have it.
 func (c *column) masked(b *connect.Batch, v connect.Value) connect.Value {
 	m := c.mask
 	switch {
-	case m == nil:
-		return v
 	case m.truncate:
 		return truncated(v, m.chars)
 	case m.replace:
@@ -169,14 +179,19 @@ func truncateText(text string, chars int) string {
 
 // digest returns the salted hash of a text in hexadecimal.
 func (m *columnMask) digest(b *connect.Batch, text string) connect.Value {
-	h := m.hash.New()
-	h.Write(m.salt)
-	if m.serialized {
-		writeJavaString(h, text)
-	} else {
-		_, _ = io.WriteString(h, text)
+	d, _ := m.digesters.Get().(*digester)
+	if d == nil {
+		d = &digester{hash: m.hash.New()}
 	}
-	sum := h.Sum(nil)
+	defer m.digesters.Put(d)
+	d.hash.Reset()
+	_, _ = d.hash.Write(m.salt) // a hash never fails
+	if m.serialized {
+		writeJavaString(d.hash, text)
+	} else {
+		_, _ = d.hash.Write(unsafe.Slice(unsafe.StringData(text), len(text)))
+	}
+	sum := d.hash.Sum(d.sum[:0])
 	out := b.Buffer(2 * len(sum))
 	hex.Encode(out, sum)
 	return connect.StringValue(ownText(out))

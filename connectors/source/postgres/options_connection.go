@@ -108,7 +108,7 @@ func (o *connectionOptions) tls() []connect.Option {
 			Importance: connect.Medium, Display: "SSL Client Key Password"},
 		{Name: "database.sslfactory", Var: &o.sslFactory, Check: o.checkSSLFactory,
 			Doc:        "A class of PostgreSQL's Java driver. Those that check certificates are accepted and change nothing; others are refused.",
-			Importance: connect.Low, Display: "SSL Socket Factory"},
+			Importance: connect.Medium, Display: "SSL Socket Factory"},
 		{Name: "database.connection.factory.class", Var: &o.connectionFactory,
 			Check: refuse(&o.connectionFactory, "a connection factory is Java code and cannot be loaded: "+
 				"set "+optUser+" and "+optPassword+" (a ${...} reference to a config provider keeps the password out of the config) and leave this option out"),

@@ -58,11 +58,11 @@ func (o *filterOptions) define(d *connect.Def) {
 			Importance: connect.Low, Display: "Ignore Built-in Tables"},
 		connect.Option{Name: optGuardrail, Var: &o.maxTables, Default: "0", Check: atLeast(&o.maxTables, 0),
 			Doc:        "How many tables may be captured; 0 is no limit.",
-			Importance: connect.Low, Display: "Table Limit"},
+			Importance: connect.Medium, Display: "Table Limit"},
 		connect.Option{Name: "guardrail.collections.limit.action", Var: &o.limitAction, Default: "warn", IgnoreCase: true,
 			OneOf: []string{"warn", "fail"}, Check: func() error { o.maxTablesFail = o.limitAction == "fail"; return nil },
 			Doc:        "What happens when there are more.",
-			Importance: connect.Low, Display: "Table Limit Action"},
+			Importance: connect.Medium, Display: "Table Limit Action"},
 	)...)
 }
 
@@ -72,8 +72,12 @@ func (f *filter) option(name, doc, display string, aliases ...string) connect.Op
 	if strings.Contains(name, ".exclude.") {
 		p, text = &f.exclude, &f.excludeText
 	}
+	importance := connect.Medium
+	if name == optSchemaInclude || name == optTableInclude {
+		importance = connect.High
+	}
 	return connect.Option{Name: name, Var: text, Check: p.check(text), Aliases: aliases,
-		Doc: doc, Importance: connect.High, Display: display}
+		Doc: doc, Importance: importance, Display: display}
 }
 
 // validate refuses filters with both sides.

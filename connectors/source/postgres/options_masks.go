@@ -35,10 +35,10 @@ func (o *maskOptions) define(d *connect.Def) {
 	d.Add(group(groupRecords,
 		connect.Option{Name: "column.propagate.source.type", Var: &o.propagateColumnsText, Check: o.propagateColumns.check(&o.propagateColumnsText),
 			Doc:        columns + ": columns whose schemas get parameters __debezium.source.column.* with their type, length, scale and name.",
-			Importance: connect.Low, Display: "Propagate Source Types by Column"},
+			Importance: connect.Medium, Display: "Propagate Source Types by Column"},
 		connect.Option{Name: "datatype.propagate.source.type", Var: &o.propagateTypesText, Check: o.propagateTypes.check(&o.propagateTypesText),
 			Doc:        "The same for regular expressions for schema.table.type.",
-			Importance: connect.Low, Display: "Propagate Source Types by Type"},
+			Importance: connect.Medium, Display: "Propagate Source Types by Type"},
 	)...)
 }
 

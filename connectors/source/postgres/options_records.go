@@ -53,10 +53,10 @@ func (o *recordOptions) define(d *connect.Def) {
 		connect.Option{Name: "tombstones.on.delete", Var: &o.tombstones, Default: "true",
 			Doc:        "Whether a delete is followed by a record with its key and no value, so that log compaction can forget the key.",
 			Importance: connect.Medium, Display: "Tombstones on Delete"},
-		connect.Option{Name: optSkipped, Var: &o.skippedText, NoDefault: true, Check: o.parseSkipped,
-			Doc: "Operations that make no records: c (create), u (update), d (delete), t (truncate), or none. Default t. " +
+		connect.Option{Name: optSkipped, Var: &o.skippedText, Default: "t", Check: o.parseSkipped,
+			Doc: "Operations that make no records: c (create), u (update), d (delete), t (truncate), or none. " +
 				"Where it is given, a publication that the connector makes does not have them sent.",
-			Importance: connect.Medium, Display: "Skipped Operations"},
+			Importance: connect.Low, Display: "Skipped Operations"},
 		connect.Option{Name: "skip.messages.without.change", Var: &o.skipUnchanged, Default: "false",
 			Doc:        "Whether updates that change no captured column are left out. It takes REPLICA IDENTITY FULL to know.",
 			Importance: connect.Medium, Display: "Skip Unchanged"},
@@ -84,12 +84,12 @@ func (o *recordOptions) define(d *connect.Def) {
 			Check:   func() error { o.processing = failureMode(o.processed); return nil },
 			Doc: "What happens to a change that cannot be made into a record: fail stops the task, warn and skip leave it out, " +
 				"with a warning or without. It is lost then.",
-			Importance: connect.Low, Display: "Processing Failures"},
-		connect.Option{Name: "transaction.metadata.factory", Var: &o.factory,
+			Importance: connect.Medium, Display: "Processing Failures"},
+		connect.Option{Name: "transaction.metadata.factory", Var: &o.factory, Class: true,
 			Default: "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory", Check: onlyClass(&o.factory, "DefaultTransactionMetadataFactory"),
 			Doc:        "Only the default is supported: others are Java code.",
 			Importance: connect.Low, Display: "Transaction Metadata Factory"},
-		connect.Option{Name: "sourceinfo.struct.maker", Var: &o.structMaker,
+		connect.Option{Name: "sourceinfo.struct.maker", Var: &o.structMaker, Class: true,
 			Default: "io.debezium.connector.postgresql.PostgresSourceInfoStructMaker", Check: onlyClass(&o.structMaker, "PostgresSourceInfoStructMaker"),
 			Doc:        "Only the default is supported: others are Java code.",
 			Importance: connect.Low, Display: "Source Info Maker"},
@@ -107,7 +107,7 @@ func onlyClass(value *string, name string) func() error {
 }
 
 func (o *recordOptions) parseSkipped() error {
-	o.skipped, o.skippedGiven = operations{}, true
+	o.skipped = operations{}
 	for _, op := range o.skippedText {
 		switch strings.ToLower(op) {
 		case "c":
@@ -127,13 +127,6 @@ func (o *recordOptions) parseSkipped() error {
 		}
 	}
 	return nil
-}
-
-// resolve applies the default of skipped.operations.
-func (o *recordOptions) resolve() {
-	if o.skippedText == nil {
-		o.skipped, o.skippedGiven = operations{truncate: true}, false
-	}
 }
 
 func (o *recordOptions) parseKeyColumns() error {

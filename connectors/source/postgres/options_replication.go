@@ -146,11 +146,11 @@ func (o *replicationOptions) publicationOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Publication Auto-Create Mode"},
 		{Name: "publish.via.partition.root", Var: &o.viaPartitionRoot, Default: "false",
 			Doc:        "Whether a publication that the connector makes sends changes of partitions as changes of the partitioned table.",
-			Importance: connect.Low, Display: "Publish via Partition Root"},
+			Importance: connect.Medium, Display: "Publish via Partition Root"},
 		{Name: optReplicaIdentity, Var: &o.identityText, NoDefault: true, Check: o.parseIdentity,
 			Doc: "Replica identities to set: a list of table:identity, where table is a regular expression for schema.table and identity is DEFAULT, " +
 				"FULL, NOTHING or INDEX and an index name. Tables that are not captured are left alone.",
-			Width: connect.WidthLong, Importance: connect.Low, Display: "Replica Identities"},
+			Width: connect.WidthLong, Importance: connect.Medium, Display: "Replica Identities"},
 	}
 }
 
@@ -161,15 +161,15 @@ func (o *replicationOptions) streamOptions() []connect.Option {
 			Importance: connect.Low, Display: "Stream Parameters"},
 		{Name: "status.update.interval.ms", Var: &o.statusUpdateInterval, Default: "10000", Check: atLeast(&o.statusUpdateInterval, 100*time.Millisecond),
 			Doc:        "Milliseconds between reports of the confirmed position to the server.",
-			Importance: connect.Low, Display: "Status Update Interval (ms)"},
+			Importance: connect.Medium, Display: "Status Update Interval (ms)"},
 		{Name: "xmin.fetch.interval.ms", Var: &o.xminInterval, Default: "0", Check: atLeast(&o.xminInterval, 0),
 			Doc:        "Milliseconds between reads of the slot's xmin for source.xmin; 0 leaves it empty.",
-			Importance: connect.Low, Display: "Xmin Fetch Interval (ms)"},
+			Importance: connect.Medium, Display: "Xmin Fetch Interval (ms)"},
 		{Name: optFlushMode, Var: &o.flushMode, NoDefault: true, IgnoreCase: true,
 			OneOf: []string{flushConnector, flushManual, flushConnectorAndDriver},
 			Doc: "Who tells the server what it may forget: connector, as soon as it is durable in the log; manual, somebody else (the slot then keeps " +
 				"all WAL until they do); connector_and_driver is the same as connector here, which also confirms idle time. Default connector.",
-			Importance: connect.Medium, Display: "LSN Flush Mode"},
+			Importance: connect.Low, Display: "LSN Flush Mode"},
 		{Name: optFlushLSN, Var: &o.flushLSN, Default: "true",
 			Doc:        "Older form of lsn.flush.mode: true is connector, false is manual.",
 			Importance: connect.Low, Display: "Flush LSN"},

@@ -72,7 +72,7 @@ func (o *signalOptions) signalOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Signal File"},
 		{Name: "signal.poll.interval.ms", Var: &o.pollInterval, Default: "5000", Check: atLeast(&o.pollInterval, time.Millisecond),
 			Doc:        "Milliseconds between looks for signals in a file.",
-			Importance: connect.Low, Display: "Signal Poll Interval (ms)"},
+			Importance: connect.Medium, Display: "Signal Poll Interval (ms)"},
 		{Name: "signal.emit.failure.max.retries", Var: &o.emitRetries, Default: "0", Check: atLeast(&o.emitRetries, 0),
 			Doc:        "How often to try again when a watermark cannot be written.",
 			Importance: connect.Low, Display: "Watermark Retries"},
@@ -104,7 +104,7 @@ func (o *signalOptions) notificationOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Notification Channels"},
 		{Name: optNotificationTopic, Var: &o.notificationsTo,
 			Doc:        "Topic of notices, needed with the channel sink.",
-			Importance: connect.Medium, Display: "Notification Topic"},
+			Importance: connect.High, Display: "Notification Topic"},
 	}
 }
 

@@ -92,7 +92,7 @@ func (o *snapshotOptions) modeOptions() []connect.Option {
 			Doc: "When to read the tables as they are: initial once, before the first change; always at each start; initial_only once, and then stop; " +
 				"no_data (formerly never, schema_only) not at all; when_needed without an offset or when the WAL after it is gone; " +
 				"configuration_based as snapshot.mode.configuration.based.* say. custom needs Java code and is refused.",
-			Importance: connect.High, Display: "Snapshot Mode"},
+			Importance: connect.Medium, Display: "Snapshot Mode"},
 		{Name: optSnapshotIsolation, Var: &o.isolation, Default: isolationSerializable, IgnoreCase: true,
 			OneOf: []string{isolationSerializable, isolationRepeatableRead, isolationReadCommitted, isolationReadUncommitted},
 			Doc: "Isolation of the snapshot's transactions. With a slot that was just made it is always repeatable_read, " +
@@ -104,7 +104,7 @@ func (o *snapshotOptions) modeOptions() []connect.Option {
 			Importance: connect.Low, Display: "Snapshot Locking"},
 		{Name: "snapshot.lock.timeout.ms", Var: &o.lockTimeout, Default: "10000", Check: atLeast(&o.lockTimeout, 0),
 			Doc:        "Milliseconds to wait for these locks.",
-			Importance: connect.Low, Display: "Lock Timeout (ms)"},
+			Importance: connect.Medium, Display: "Lock Timeout (ms)"},
 		{Name: "snapshot.delay.ms", Var: &o.delay, Default: "0", Check: atLeast(&o.delay, 0),
 			Doc:        "Milliseconds to wait before a snapshot.",
 			Importance: connect.Low, Display: "Snapshot Delay (ms)"},
@@ -120,11 +120,11 @@ func (o *snapshotOptions) tableOptions() []connect.Option {
 		{Name: optSelectOverrides, Var: &o.overridesText,
 			Doc: "Tables, as schema.table, that are read with a statement of their own: that of the option " + optSelectOverrides + ".schema.table. " +
 				"Rows that it leaves out are missing from the snapshot only.",
-			Width: connect.WidthLong, Importance: connect.Low, Display: "Select Statements"},
+			Width: connect.WidthLong, Importance: connect.Medium, Display: "Select Statements"},
 		{Name: "snapshot.tables.order.by.row.count", Var: &o.orderByRows, Default: "disabled", IgnoreCase: true,
 			OneOf:      []string{"disabled", "ascending", "descending"},
 			Doc:        "Whether tables are read by the server's estimate of their rows.",
-			Importance: connect.Low, Display: "Order by Row Count"},
+			Importance: connect.Medium, Display: "Order by Row Count"},
 		{Name: "snapshot.new.tables", Var: &o.newTables, Default: "false",
 			Doc:        "Whether tables that are captured since a change of the config are read at the next start, while the stream goes on for the others.",
 			Importance: connect.Low, Display: "Snapshot New Tables"},
@@ -138,16 +138,16 @@ func (o *snapshotOptions) speedOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Snapshot Connections"},
 		{Name: "snapshot.max.threads.multiplier", Var: &o.multiplier, Default: "1", Check: atLeast(&o.multiplier, 1),
 			Doc:        "Debezium's chunks of a table for each connection; with a table's name behind it, for that table. Tables are divided by snapshot.chunk.rows here.",
-			Importance: connect.Low, Display: "Chunks per Connection"},
+			Importance: connect.Medium, Display: "Chunks per Connection"},
 		{Name: "snapshot.chunk.rows", Var: &o.chunkRows, Default: "100000", Check: atLeast(&o.chunkRows, 1000),
 			Doc:        "About how many rows are read at once. After a crash the snapshot goes on with the chunks that are missing.",
 			Importance: connect.Low, Display: "Rows per Chunk"},
-		{Name: "snapshot.fetch.size", Var: &o.fetchSize, Default: "10240",
+		{Name: "snapshot.fetch.size", Var: &o.fetchSize, NoDefault: true,
 			Doc:        "No effect: rows are streamed by COPY.",
-			Importance: connect.Low, Display: "Snapshot Fetch Size"},
+			Importance: connect.Medium, Display: "Snapshot Fetch Size"},
 		{Name: "query.fetch.size", Var: &o.queryFetch, Default: "0",
 			Doc:        "No effect, as snapshot.fetch.size.",
-			Importance: connect.Low, Display: "Query Fetch Size"},
+			Importance: connect.Medium, Display: "Query Fetch Size"},
 		{Name: "legacy.snapshot.max.threads", Var: &o.legacyThreads, Default: "false", Aliases: []string{"internal.legacy.snapshot.max.threads"},
 			Doc:        "No effect: tables are read in chunks.",
 			Importance: connect.Low, Display: "Legacy Snapshot Threads"},
@@ -159,15 +159,15 @@ func (o *snapshotOptions) basedOnOptions() []connect.Option {
 	b := &o.basedOn
 	return []connect.Option{
 		{Name: prefix + "snapshot.data", Var: &b.data, Default: "false",
-			Doc: "With configuration_based: whether the rows are read.", Importance: connect.Low},
+			Doc: "With configuration_based: whether the rows are read.", Importance: connect.Medium},
 		{Name: prefix + "snapshot.schema", Var: &b.schema, Default: "false",
-			Doc: "With configuration_based: whether the structure of the tables is read. It always is.", Importance: connect.Low},
+			Doc: "With configuration_based: whether the structure of the tables is read. It always is.", Importance: connect.Medium},
 		{Name: prefix + "start.stream", Var: &b.stream, Default: "false",
-			Doc: "With configuration_based: whether changes follow the snapshot.", Importance: connect.Low},
+			Doc: "With configuration_based: whether changes follow the snapshot.", Importance: connect.Medium},
 		{Name: prefix + "snapshot.on.schema.error", Var: &b.onSchemaError, Default: "false",
-			Doc: "With configuration_based: accepted without effect, as there is no schema history that could be lost.", Importance: connect.Low},
+			Doc: "With configuration_based: accepted without effect, as there is no schema history that could be lost.", Importance: connect.Medium},
 		{Name: prefix + "snapshot.on.data.error", Var: &b.onDataError, Default: "false",
-			Doc: "With configuration_based: whether the rows are read when the WAL after the offset is gone.", Importance: connect.Low},
+			Doc: "With configuration_based: whether the rows are read when the WAL after the offset is gone.", Importance: connect.Medium},
 	}
 }
 
@@ -177,11 +177,11 @@ func (o *snapshotOptions) refusedOptions() []connect.Option {
 		{Name: optSnapshotQuery, Var: &o.queryMode, Default: "select_all", IgnoreCase: true, OneOf: []string{"select_all", "custom"}, Check: o.checkQuery,
 			Doc: "How rows are selected. custom needs Java code and is refused.", Importance: connect.Low},
 		{Name: "snapshot.mode.custom.name", Var: &o.modeCustom, Check: refuse(&o.modeCustom, java),
-			Doc: "Not supported: Java code.", Importance: connect.Low},
+			Doc: "Not supported: Java code.", Importance: connect.Medium},
 		{Name: "snapshot.locking.mode.custom.name", Var: &o.lockCust, Check: refuse(&o.lockCust, java),
-			Doc: "Not supported: Java code.", Importance: connect.Low},
+			Doc: "Not supported: Java code.", Importance: connect.Medium},
 		{Name: "snapshot.query.mode.custom.name", Var: &o.queryCustom, Check: refuse(&o.queryCustom, java),
-			Doc: "Not supported: Java code.", Importance: connect.Low},
+			Doc: "Not supported: Java code.", Importance: connect.Medium},
 	}
 }
 

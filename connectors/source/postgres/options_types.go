@@ -50,7 +50,7 @@ func (o *typeOptions) define(d *connect.Def) {
 		connect.Option{Name: "include.unknown.datatypes", Var: &o.unknown, Default: "false",
 			Doc: "Whether columns of types that have no form of their own become fields with the text that the server makes of them, " +
 				"as binary.handling.mode says. Otherwise they are left out.",
-			Importance: connect.Low, Display: "Include Unknown Types"},
+			Importance: connect.Medium, Display: "Include Unknown Types"},
 		connect.Option{Name: optPlaceholder, Var: &o.placeholder, Default: pgtype.DefaultPlaceholder, Aliases: []string{"toasted.value.placeholder"},
 			Check: o.parsePlaceholder,
 			Doc: "What stands for a large value that an update did not touch and that the server does not send (TOAST). " +
@@ -64,11 +64,11 @@ func (o *typeOptions) define(d *connect.Def) {
 			Importance: connect.Medium, Display: "Converting Failures"},
 		connect.Option{Name: "include.schema.comments", Var: &o.comments, Default: "false",
 			Doc:        "Whether schemas carry the comments of columns.",
-			Importance: connect.Low, Display: "Include Comments"},
+			Importance: connect.Medium, Display: "Include Comments"},
 		connect.Option{Name: "schema.refresh.mode", Var: &o.refresh, Default: "columns_diff", IgnoreCase: true,
 			OneOf:      []string{"columns_diff", "columns_diff_exclude_unchanged_toast"},
 			Doc:        "No effect: pgoutput says by itself when a table has changed.",
-			Importance: connect.Low, Display: "Schema Refresh Mode"},
+			Importance: connect.Medium, Display: "Schema Refresh Mode"},
 	)...)
 	d.Add(group(groupTypes, o.refusedOptions()...)...)
 }

@@ -37,6 +37,7 @@ func (s *Source) connect(ctx context.Context) error {
 	f.start()
 	s.stream = &stream{src: s, wal: wal, feedback: f, tables: make(map[uint32]*streamTable),
 		spill: newSpill(s.cfg.replication.spillDirectory, s.cfg.replication.spillMaxBytes)}
+	s.numbers.streams.Add(1)
 	s.log.Info("streaming", logSlot, s.cfg.replication.slot, logPublication, s.cfg.replication.publication, logLSN, s.pos.start().String())
 	return nil
 }
@@ -52,6 +53,9 @@ func (s *Source) compare(ctx context.Context) error {
 		strategy = mismatchTrustGreater // what was read is not read twice
 	}
 	s.server = st.server
+	if s.fromSlot && st.slot.exists && !st.slot.lost() {
+		s.pos = positionAt(st.slot.confirmed)
+	}
 	var gap string
 	if s.pos, gap = resolve(strategy, s.pos, &st.slot, &st.server); gap == "" {
 		s.pos.on(&st.server)

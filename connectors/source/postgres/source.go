@@ -38,12 +38,16 @@ type Source struct {
 	catalog   *relations
 	confirmed *confirmed
 	monitor   *monitor
+	numbers   numbers
 	snapshots *snapshotting
 
-	pos    position
-	dirty  bool      // pos has moved since the last mark
-	marked time.Time // the last mark
-	offset []byte    // memory of marks
+	pos   position
+	dirty bool // pos has moved since the last mark
+	hurry bool // a mark is wanted soon
+	// fromSlot: pos is the slot's own, and nothing was read since.
+	fromSlot bool
+	marked   time.Time // the last mark
+	offset   []byte    // memory of marks
 
 	server serverInfo
 	stream *stream // nil: not connected
@@ -83,6 +87,7 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 		s.heartbeat = s.marked.Add(s.cfg.replication.heartbeatInterval)
 	}
 	s.monitor = startMonitor(s, sc)
+	s.measure(sc)
 	return nil
 }
 
@@ -117,6 +122,9 @@ func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotStat
 	}
 	tables, err := capturedTables(ctx, conn, s.cfg)
 	if err != nil {
+		return err
+	}
+	if err := s.cfg.guard(len(tables), s.log); err != nil {
 		return err
 	}
 	if err := s.setIdentities(ctx, conn, tables); err != nil {
@@ -165,6 +173,7 @@ func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool
 	if policy == slotLostFail {
 		return false, gapError(s.cfg, &s.pos, gap)
 	}
+	s.numbers.gaps.Add(1)
 	s.log.Warn("changes are missing in the stream", logSlot, s.cfg.replication.slot, "after", s.pos.start().String(), "reason", gap, "policy", policy)
 	if st.slot.exists && (st.slot.lost() || policy == slotLostSnapshot) {
 		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) }); err != nil {
@@ -191,7 +200,7 @@ func (s *Source) startFrom(ctx context.Context, st *slotState, again bool) error
 		}
 		s.pos = positionAt(made.lsn)
 	} else if s.pos.start() == 0 {
-		s.pos = positionAt(st.slot.confirmed)
+		s.pos, s.fromSlot = positionAt(st.slot.confirmed), true
 	}
 	s.pos.on(&s.server)
 	if s.stored != nil {
@@ -280,6 +289,9 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 }
 
 func (s *Source) markInterval() time.Duration {
+	if s.hurry {
+		return 0
+	}
 	return min(idleMark, s.cfg.replication.statusUpdateInterval)
 }
 
@@ -290,7 +302,7 @@ func (s *Source) markDue(now time.Time) bool { return now.Sub(s.marked) >= s.mar
 func (s *Source) mark(b *connect.Batch) {
 	s.offset = s.pos.appendJSON(s.offset[:0], s.snapshotOffset())
 	b.Mark(connect.Mark{Partition: s.partition, Offset: s.offset, Token: uint64(s.pos.end)})
-	s.dirty, s.marked = false, time.Now()
+	s.dirty, s.hurry, s.fromSlot, s.marked = false, false, false, time.Now()
 }
 
 // Commit implements connect.Committer.

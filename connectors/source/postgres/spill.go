@@ -37,7 +37,8 @@ type spill struct {
 	maxBytes int64
 
 	used    int64 // bytes of all files and buffers
-	written int64 // bytes that went to files, ever
+	kept    int64 // messages ever
+	written int64 // bytes that went to files ever
 	txns    map[uint32]*spilled
 	current *spilled // the block that is being received belongs to it
 }
@@ -93,6 +94,7 @@ func (s *spill) add(walStart pgoutput.LSN, data []byte) error {
 		return errSpillFull
 	}
 	s.used += size
+	s.kept++
 	t.tail = binary.BigEndian.AppendUint32(t.tail, uint32(len(data)))
 	t.tail = binary.BigEndian.AppendUint64(t.tail, uint64(walStart))
 	t.tail = append(t.tail, data...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
@@ -86,7 +87,9 @@ func (s *stream) next(ctx context.Context, b *connect.Batch) (pgoutput.LSN, []by
 		if err != io.EOF {
 			return walStart, data, err
 		}
-		return 0, nil, s.endReplay(ctx, b)
+		if err := s.endReplay(ctx, b); err != nil {
+			return 0, nil, err
+		}
 	}
 	for {
 		f, err := s.wal.next()
@@ -97,7 +100,7 @@ func (s *stream) next(ctx context.Context, b *connect.Batch) (pgoutput.LSN, []by
 		case 0:
 			return 0, nil, nil
 		case pgoutput.FrameKeepalive:
-			if err := s.keepalive(ctx, b, f.keep.ServerWALEnd); err != nil {
+			if err := s.keepalive(ctx, b, f.keep); err != nil {
 				return 0, nil, err
 			}
 		default:
@@ -123,13 +126,20 @@ func (s *stream) keep(x pgoutput.XLogData) (kept bool, err error) {
 // keepalive moves the position to the server's place in the WAL when there is
 // nothing that the server has not sent completely: so an idle database does not
 // hold the WAL that others write. Transactions in progress commit behind it.
-func (s *stream) keepalive(ctx context.Context, b *connect.Batch, walEnd pgoutput.LSN) error {
+//
+// A server that wants an answer may be about to stop, which it does not before all
+// that it has sent is confirmed: the position is marked soon then.
+func (s *stream) keepalive(ctx context.Context, b *connect.Batch, k pgoutput.Keepalive) error {
+	walEnd, p := k.ServerWALEnd, &s.src.pos
 	s.received(walEnd)
-	p := &s.src.pos
+	s.src.hurry = s.src.hurry || k.ReplyRequested
 	if s.tx.open || p.commit >= walEnd && p.commit != 0 || walEnd <= p.end {
 		return nil
 	}
 	p.end, p.commit, p.events = walEnd, 0, 0
+	s.src.numbers.end.Store(uint64(walEnd))
+	s.src.numbers.caughtUp.Store(time.Now().UnixMicro())
+	s.src.dirty = true
 	return s.src.boundary(ctx, b, walEnd)
 }
 
@@ -184,6 +194,7 @@ func (s *stream) handleBlock(kind pgoutput.Kind, data []byte) error {
 		return s.spill.begin(s.dec.StreamStart.Xid, s.dec.StreamStart.First)
 	case pgoutput.KindStreamStop:
 		s.spill.end()
+		s.src.numbers.spillBytes.Store(s.spill.used)
 		return nil
 	case pgoutput.KindStreamAbort:
 		return s.spill.abort(s.dec.StreamAbort.Xid, s.dec.StreamAbort.SubXid)
@@ -372,18 +383,21 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		}
 		return nil
 	}
-	if m.LSN < p.start() {
+	// Its LSN is where its record ends, which can be where a commit record starts
+	// that was not read yet; the server compares where it begins.
+	if m.LSN <= p.start() {
 		return nil
 	}
 	s.src.emitter.replay(false)
-	o := origin{lsn: walStart, lastCommit: p.lastCommit, xmin: s.src.xmin()}
+	p.lastCommit = walStart // in Debezium's sequence a message of its own counts as a commit
+	o := origin{lsn: walStart, lastCommit: walStart, micros: p.last.micros, xmin: s.src.xmin()}
 	if err := s.src.emitter.message(b, &o, m); err != nil {
 		return err
 	}
 	if !s.tx.open && (p.commit == 0 || m.LSN > p.commit) {
-		p.end, p.commit, p.events = max(p.end, m.LSN+1), 0, 0
+		p.end, p.commit, p.events = max(p.end, m.LSN), 0, 0
 	}
-	p.last.event(walStart, kindMessage, 0, 0)
+	p.last.event(walStart, kindMessage, 0, p.last.micros)
 	s.src.dirty = true
 	return nil
 }
@@ -416,6 +430,9 @@ func (s *stream) finish(end pgoutput.LSN) {
 	p := &s.src.pos
 	p.end, p.commit, p.events, p.lastCommit, p.resume = max(p.end, end), 0, 0, end, lsnResume{}
 	s.src.dirty = true
+	s.src.numbers.end.Store(uint64(p.end))
+	s.src.numbers.commitTime.Store(s.tx.origin.micros)
+	s.src.numbers.spillBytes.Store(s.spill.used)
 	s.received(end)
 }
 

@@ -24,6 +24,9 @@ type table struct {
 	columns []column // one for each place in a row
 	fields  int      // of the value
 	keys    int      // fields of the key that come from columns; 0: there is no key
+	// keyKnown: an old row that has only the columns of the replica identity has all of
+	// the key.
+	keyKnown bool
 	// keySuffix is the value of a last field of the key that tells tables of one
 	// topic apart; null: there is none.
 	keySuffix connect.Value
@@ -67,7 +70,17 @@ func newTable(c *config, cat *pgtype.Catalog, info tableInfo) (*table, error) {
 // newStreamTable returns the table whose rows are the tuples that follow a relation
 // message. info is what the catalog says now.
 func newStreamTable(c *config, cat *pgtype.Catalog, info tableInfo, r *pgoutput.Relation) (*table, error) {
-	return buildTable(c, cat, info.withRelation(r))
+	t, err := buildTable(c, cat, info.withRelation(r))
+	if err != nil {
+		return nil, err
+	}
+	t.keyKnown = true
+	for i := range t.columns {
+		if t.columns[i].key >= 0 && !r.Columns[i].Key {
+			t.keyKnown = false
+		}
+	}
+	return t, nil
 }
 
 // selected returns the columns that a row of a table of newTable has.

@@ -111,7 +111,7 @@ func (b *tableBuilder) key(origin string) error {
 }
 
 // keyPlaces returns the places of the key's columns: those of message.key.columns in
-// its order, or those of the primary key or unique index in the table's.
+// its order, or those of the primary key or unique index in the index's.
 func (b *tableBuilder) keyPlaces() ([]int, error) {
 	var places []int
 	for _, rule := range b.config.records.keyColumns {
@@ -128,11 +128,8 @@ func (b *tableBuilder) keyPlaces() ([]int, error) {
 	if len(places) > 0 {
 		return places, nil
 	}
-	key := b.info.key()
-	for i, c := range b.info.columns {
-		if slices.Contains(key, c.Name) {
-			places = append(places, i)
-		}
+	for _, name := range b.info.key() {
+		places = append(places, slices.IndexFunc(b.info.columns, func(c pgtype.Column) bool { return c.Name == name }))
 	}
 	return places, nil
 }

@@ -41,6 +41,7 @@ func spawn(log *os.File, name string, args ...string) (*process, error) {
 	go func() {
 		defer close(p.done)
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread() // ending with it locked would end the thread, and with it children that others have started on it
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {

@@ -48,16 +48,24 @@ func (c *compiler) numeric(mod int32) *kind {
 	if k.typ == connect.Struct {
 		k.defaults = false // a struct cannot be a default (KAFKA-12694)
 	}
-	k.text = func(b *connect.Batch, data []byte) (connect.Value, error) { return form(b, data) }
+	k.text = decode(form)
 	k.binary = func(b *connect.Batch, data []byte) (connect.Value, error) {
-		var scratch [96]byte
-		text, ok := numericText(scratch[:0], data)
+		if fixed && c.isPrecise() {
+			if n, ok := smallNumeric(data, scale); ok {
+				return connect.BytesValue(appendInt(b, n)), nil
+			}
+		}
+		text, ok := numericText(b.Buffer(numericWidth(data))[:0], data)
 		if !ok {
 			return connect.Value{}, badBinary("numeric")
 		}
 		return form(b, text)
 	}
 	return k
+}
+
+func (c *compiler) isPrecise() bool {
+	return c.o.Decimal != DecimalDouble && c.o.Decimal != DecimalString
 }
 
 // zeroText is zero with a scale.
@@ -96,7 +104,9 @@ func decimalDouble(_ *connect.Batch, text []byte) (connect.Value, error) {
 	return connect.Value{}, badText("numeric")
 }
 
-func decimalString(int) decimalForm {
+// decimalString has at least scale decimal places: cells have them, the defaults
+// of columns need not.
+func decimalString(scale int) decimalForm {
 	return func(b *connect.Batch, text []byte) (connect.Value, error) {
 		switch view(text) {
 		case "NaN":
@@ -106,10 +116,21 @@ func decimalString(int) decimalForm {
 		case "-Infinity":
 			return connect.StringValue("NEGATIVE_INFINITY"), nil
 		}
-		if _, _, _, ok := splitDecimal(text); !ok {
+		_, _, frac, ok := splitDecimal(text)
+		if !ok {
 			return connect.Value{}, badText("numeric")
 		}
-		return connect.StringValue(b.Text(text)), nil
+		if len(frac) >= scale {
+			return connect.StringValue(b.Text(text)), nil
+		}
+		dst := append(b.Buffer(len(text) + 1 + scale)[:0], text...)
+		if len(frac) == 0 {
+			dst = append(bytes.TrimSuffix(dst, []byte{'.'}), '.')
+		}
+		for range scale - len(frac) {
+			dst = append(dst, '0')
+		}
+		return connect.StringValue(view(dst)), nil
 	}
 }
 

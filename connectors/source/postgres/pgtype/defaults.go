@@ -20,7 +20,7 @@ func (k *kind) defaultOf(col *Column) *connect.Value {
 		return nil
 	}
 	v, err := k.text(connect.NewBatch(1, 1), []byte(text)) // a batch of its own that is never reset
-	if _, stale := err.(*StaleEnumError); err != nil || stale {
+	if err != nil {
 		return nil
 	}
 	return &v
@@ -28,12 +28,13 @@ func (k *kind) defaultOf(col *Column) *connect.Value {
 
 var call = regexp.MustCompile(`^\(?[A-Za-z0-9_.]+\(.*\)`)
 
-// timeWords are functions that are called without parentheses.
-var timeWords = map[string]bool{"current_timestamp": true, "current_time": true, "current_date": true, "localtime": true, "localtimestamp": true}
+// words are functions that are called without parentheses.
+var words = map[string]bool{"current_timestamp": true, "current_time": true, "current_date": true, "localtime": true, "localtimestamp": true,
+	"current_user": true, "session_user": true, "user": true, "current_role": true, "current_catalog": true, "current_schema": true}
 
 // defaultText returns the text form of a default expression.
 func (k *kind) defaultText(expr string) (string, bool) {
-	if call.MatchString(expr) || timeWords[strings.ToLower(expr)] {
+	if call.MatchString(expr) || words[strings.ToLower(expr)] {
 		return k.generated, true
 	}
 	rest := strings.TrimLeft(expr, "(")

@@ -22,6 +22,6 @@
 //
 // All that is read is hostile (I5): each decoder refuses what is malformed with a
 // *ValueError and reads nothing beyond the cell. Arrays have at most maxDims
-// dimensions, and memory grows with the length of the cell, never with a number
-// that stands in it.
+// dimensions, and memory grows with the length of the cell, not with a number that
+// stands in it; a numeric has at most PostgreSQL's 147,455 digits.
 package pgtype

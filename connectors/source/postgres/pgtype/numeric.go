@@ -12,6 +12,48 @@ const (
 	numericMinInfinity = 0xF000
 )
 
+// smallNumeric returns the unscaled value of a number of up to four digits, if it
+// fits into an int64. Nearly all numbers are of that kind.
+func smallNumeric(data []byte, scale int) (int64, bool) {
+	if len(data) < 8 || len(data) > 16 || len(data) != 8+2*int(binary.BigEndian.Uint16(data)) || data[4]&^(numericNegative>>8) != 0 || data[5] != 0 {
+		return 0, false
+	}
+	digits := (len(data) - 8) / 2
+	n := int64(0)
+	for i := 8; i < len(data); i += 2 {
+		d := binary.BigEndian.Uint16(data[i:])
+		if d > 9999 {
+			return 0, false
+		}
+		n = n*10000 + int64(d)
+	}
+	// The last digit counts 10^exponent of the units that are wanted.
+	exponent := 4*(int(int16(binary.BigEndian.Uint16(data[2:])))-digits+1) + scale
+	switch {
+	case exponent >= 0 && 4*digits+exponent <= 18:
+		n *= int64(pow10[exponent])
+	case exponent < 0 && exponent > -4 && n%int64(pow10[-exponent]) == 0:
+		n /= int64(pow10[-exponent])
+	default:
+		return 0, n == 0
+	}
+	if data[4] != 0 {
+		n = -n
+	}
+	return n, true
+}
+
+// numericWidth bounds the length of the text form. It follows from numbers in the
+// cell, but is never above the length of PostgreSQL's longest numeric (I5).
+func numericWidth(data []byte) int {
+	if len(data) < 8 {
+		return 0
+	}
+	weight := int(int16(binary.BigEndian.Uint16(data[2:])))
+	scale := min(int(binary.BigEndian.Uint16(data[6:])), maxDigits)
+	return 4*max(weight+1, 1) + scale + 8
+}
+
 // numericText appends the text form.
 func numericText(dst, data []byte) ([]byte, bool) {
 	if len(data) < 8 {

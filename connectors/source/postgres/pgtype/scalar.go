@@ -145,12 +145,18 @@ func floatKind(t connect.Type, name string) *kind {
 		}}
 }
 
-// float reads a big-endian floating point number of 4 or 8 bytes.
+// float reads a big-endian floating point number of 4 or 8 bytes. There is one NaN.
 func float(data []byte) float64 {
+	f := 0.0
 	if len(data) == 4 {
-		return float64(math.Float32frombits(binary.BigEndian.Uint32(data)))
+		f = float64(math.Float32frombits(binary.BigEndian.Uint32(data)))
+	} else {
+		f = math.Float64frombits(binary.BigEndian.Uint64(data))
 	}
-	return math.Float64frombits(binary.BigEndian.Uint64(data))
+	if f != f {
+		return math.NaN()
+	}
+	return f
 }
 
 // parseFloat reads what PostgreSQL writes for a floating point number.
