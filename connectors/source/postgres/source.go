@@ -38,6 +38,7 @@ type Source struct {
 	catalog   *relations
 	confirmed *confirmed
 	monitor   *monitor
+	numbers   numbers
 	snapshots *snapshotting
 
 	pos   position
@@ -86,6 +87,7 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 		s.heartbeat = s.marked.Add(s.cfg.replication.heartbeatInterval)
 	}
 	s.monitor = startMonitor(s, sc)
+	s.measure(sc)
 	return nil
 }
 
@@ -155,6 +157,9 @@ func (s *Source) load(ctx context.Context, st *slotState) (again bool, err error
 		s.pos, s.stored = position{}, nil
 		return false, nil
 	}
+	if !s.cfg.snapshot.streams() {
+		return false, nil
+	}
 	var gap string
 	if s.pos, gap = resolve(s.cfg.replication.mismatch, p, &st.slot, &st.server); gap != "" {
 		return s.gap(ctx, st, gap)
@@ -171,6 +176,7 @@ func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool
 	if policy == slotLostFail {
 		return false, gapError(s.cfg, &s.pos, gap)
 	}
+	s.numbers.gaps.Add(1)
 	s.log.Warn("changes are missing in the stream", logSlot, s.cfg.replication.slot, "after", s.pos.start().String(), "reason", gap, "policy", policy)
 	if st.slot.exists && (st.slot.lost() || policy == slotLostSnapshot) {
 		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) }); err != nil {
