@@ -125,7 +125,7 @@ func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotStat
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.guard(len(tables), s.log); err != nil {
+	if err := errors.Join(s.cfg.guard(len(tables), s.log), s.cfg.warnUnmatched(tables, s.log)); err != nil {
 		return err
 	}
 	if err := s.setIdentities(ctx, conn, tables); err != nil {
