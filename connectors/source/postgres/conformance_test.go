@@ -30,4 +30,3 @@ func newFixture(t testing.TB) connecttest.SourceFixture {
 		},
 	}
 }
-

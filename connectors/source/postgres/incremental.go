@@ -29,6 +29,10 @@ type incremental struct {
 	stream  *table // the stream's version of the table in work
 	scratch *connect.Batch
 	retryAt time.Time // after an error
+
+	// inWindow is for tests: it is called when a chunk has its snapshot, and not
+	// yet its place in the stream.
+	inWindow func()
 }
 
 // appendOffset appends the member of an offset, after a comma.

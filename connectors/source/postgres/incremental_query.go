@@ -34,10 +34,12 @@ func readKeyColumns(ctx context.Context, q querier, oid uint32, names []string) 
 	return keys, nil
 }
 
+// list are the key's columns with their table's name, without which ORDER BY would
+// mean those of the answer.
 func (q *chunkQuery) list(suffix string) string {
 	names := make([]string, len(q.keys))
 	for i, k := range q.keys {
-		names[i] = quoteIdent(k.name) + suffix
+		names[i] = q.from() + "." + quoteIdent(k.name) + suffix
 	}
 	return strings.Join(names, ", ")
 }

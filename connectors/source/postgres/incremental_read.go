@@ -170,22 +170,25 @@ func (i *incremental) readRows(ctx context.Context, conn *pgx.Conn) (*window, er
 
 func (i *incremental) readIn(ctx context.Context, conn *pgx.Conn, w *window) error {
 	var seen, until string
-	err := conn.QueryRow(ctx, `SELECT pg_current_snapshot()::text,
-		(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END)::text`).Scan(&seen, &until)
+	err := conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen)
 	if err != nil {
 		return err
 	}
 	if w.seen, err = parseVisibility(seen); err != nil {
 		return err
 	}
+	if i.inWindow != nil {
+		i.inWindow()
+	}
+	const end = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END)::text"
+	if err := conn.QueryRow(ctx, end).Scan(&until); err != nil {
+		return err
+	}
 	if w.until, err = pgoutput.ParseLSN(until); err != nil {
 		return err
 	}
 	w.until = beforeHeader(w.until)
-	if err := i.copyRows(ctx, conn, w); err != nil {
-		return err
-	}
-	return nil
+	return i.copyRows(ctx, conn, w)
 }
 
 // beforeHeader is the end of the last record when lsn is where the next will begin:

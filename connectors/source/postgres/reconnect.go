@@ -52,6 +52,9 @@ func (s *Source) compare(ctx context.Context) error {
 		strategy = mismatchTrustGreater // what was read is not read twice
 	}
 	s.server = st.server
+	if s.fromSlot && st.slot.exists && !st.slot.lost() {
+		s.pos = positionAt(st.slot.confirmed)
+	}
 	var gap string
 	if s.pos, gap = resolve(strategy, s.pos, &st.slot, &st.server); gap == "" {
 		s.pos.on(&st.server)

@@ -232,3 +232,15 @@ func showCells(v connect.Value) string {
 
 // newBatchOf is a batch that is full at n records.
 func newBatchOf(n int) *connect.Batch { return connect.NewBatch(n, 1<<20) }
+
+// waitFor waits until the condition holds.
+func waitFor(t testing.TB, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not happen in %s", patience)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}

@@ -40,10 +40,13 @@ type Source struct {
 	monitor   *monitor
 	snapshots *snapshotting
 
-	pos    position
-	dirty  bool      // pos has moved since the last mark
-	marked time.Time // the last mark
-	offset []byte    // memory of marks
+	pos   position
+	dirty bool // pos has moved since the last mark
+	hurry bool // a mark is wanted soon
+	// fromSlot: pos is the slot's own, and nothing was read since.
+	fromSlot bool
+	marked   time.Time // the last mark
+	offset   []byte    // memory of marks
 
 	server serverInfo
 	stream *stream // nil: not connected
@@ -119,7 +122,7 @@ func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotStat
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.guard(len(tables), s.log); err != nil {
+	if err := errors.Join(s.cfg.guard(len(tables), s.log), s.cfg.warnUnmatched(tables, s.log)); err != nil {
 		return err
 	}
 	if err := s.setIdentities(ctx, conn, tables); err != nil {
@@ -194,7 +197,7 @@ func (s *Source) startFrom(ctx context.Context, st *slotState, again bool) error
 		}
 		s.pos = positionAt(made.lsn)
 	} else if s.pos.start() == 0 {
-		s.pos = positionAt(st.slot.confirmed)
+		s.pos, s.fromSlot = positionAt(st.slot.confirmed), true
 	}
 	s.pos.on(&s.server)
 	if s.stored != nil {
@@ -283,6 +286,9 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 }
 
 func (s *Source) markInterval() time.Duration {
+	if s.hurry {
+		return 0
+	}
 	return min(idleMark, s.cfg.replication.statusUpdateInterval)
 }
 
@@ -293,7 +299,7 @@ func (s *Source) markDue(now time.Time) bool { return now.Sub(s.marked) >= s.mar
 func (s *Source) mark(b *connect.Batch) {
 	s.offset = s.pos.appendJSON(s.offset[:0], s.snapshotOffset())
 	b.Mark(connect.Mark{Partition: s.partition, Offset: s.offset, Token: uint64(s.pos.end)})
-	s.dirty, s.marked = false, time.Now()
+	s.dirty, s.hurry, s.fromSlot, s.marked = false, false, false, time.Now()
 }
 
 // Commit implements connect.Committer.

@@ -99,7 +99,7 @@ func (s *stream) next(ctx context.Context, b *connect.Batch) (pgoutput.LSN, []by
 		case 0:
 			return 0, nil, nil
 		case pgoutput.FrameKeepalive:
-			if err := s.keepalive(ctx, b, f.keep.ServerWALEnd); err != nil {
+			if err := s.keepalive(ctx, b, f.keep); err != nil {
 				return 0, nil, err
 			}
 		default:
@@ -125,9 +125,13 @@ func (s *stream) keep(x pgoutput.XLogData) (kept bool, err error) {
 // keepalive moves the position to the server's place in the WAL when there is
 // nothing that the server has not sent completely: so an idle database does not
 // hold the WAL that others write. Transactions in progress commit behind it.
-func (s *stream) keepalive(ctx context.Context, b *connect.Batch, walEnd pgoutput.LSN) error {
+//
+// A server that wants an answer may be about to stop, which it does not before all
+// that it has sent is confirmed: the position is marked soon then.
+func (s *stream) keepalive(ctx context.Context, b *connect.Batch, k pgoutput.Keepalive) error {
+	walEnd, p := k.ServerWALEnd, &s.src.pos
 	s.received(walEnd)
-	p := &s.src.pos
+	s.src.hurry = s.src.hurry || k.ReplyRequested
 	if s.tx.open || p.commit >= walEnd && p.commit != 0 || walEnd <= p.end {
 		return nil
 	}
