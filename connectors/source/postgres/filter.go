@@ -153,6 +153,28 @@ func (c *config) guard(tables int, log *slog.Logger) error {
 	return nil
 }
 
+// warnUnmatched logs what in table.include.list matches no table, which is often a
+// name without its schema. A table may be made later, so it is no error.
+func (c *config) warnUnmatched(tables []tableInfo, log *slog.Logger) error {
+	if len(tables) == 0 {
+		log.Warn("no table is captured: see " + optSchemaInclude + ", " + optTableInclude + " and their counterparts")
+		return nil
+	}
+	for _, p := range c.filters.tables.include {
+		matched := false
+		for i := 0; i < len(tables) && !matched; i++ {
+			var err error
+			if matched, err = p.matches(tables[i].name.String()); err != nil {
+				return err
+			}
+		}
+		if !matched {
+			log.Warn("an element of "+optTableInclude+" matches no table: it is a regular expression for schema.table", "element", p.text)
+		}
+	}
+	return nil
+}
+
 // capturesColumn tells whether a column becomes a field of the record's value.
 func (c *config) capturesColumn(n tableName, column string) (bool, error) {
 	return c.filters.columns.passes(n.String() + "." + column)

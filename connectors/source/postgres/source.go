@@ -51,6 +51,7 @@ type Source struct {
 
 	server serverInfo
 	stream *stream // nil: not connected
+	timer  *time.Timer
 	// whole: large transactions are not asked for before they commit, because they
 	// did not fit into the spill files.
 	whole bool
@@ -124,7 +125,7 @@ func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotStat
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.guard(len(tables), s.log); err != nil {
+	if err := errors.Join(s.cfg.guard(len(tables), s.log), s.cfg.warnUnmatched(tables, s.log)); err != nil {
 		return err
 	}
 	if err := s.setIdentities(ctx, conn, tables); err != nil {
@@ -286,9 +287,12 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 	if poll := s.signalPoll(); poll > 0 {
 		until = min(until, poll)
 	}
-	timer := time.NewTimer(max(until, 0))
-	defer timer.Stop()
-	return s.stream.wal.feed.wait(ctx, timer.C)
+	if s.timer == nil {
+		s.timer = time.NewTimer(until)
+	} else {
+		s.timer.Reset(until)
+	}
+	return s.stream.wal.feed.wait(ctx, s.timer.C)
 }
 
 func (s *Source) markInterval() time.Duration {

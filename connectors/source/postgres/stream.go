@@ -323,6 +323,9 @@ func changeKind(kind pgoutput.Kind) string {
 // does not know was added later: the table is described anew then.
 func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kind pgoutput.Kind, fresh bool) error {
 	err := s.emitOnce(b, t.table, kind, fresh)
+	if err == nil {
+		return nil
+	}
 	var stale *pgtype.StaleEnumError
 	if !errors.As(err, &stale) {
 		return err
