@@ -90,7 +90,7 @@ func resolve(class, option string, allowed []string) (string, error) {
 // Classes returns the classes that New takes, for a config's list of allowed
 // values.
 func Classes() []string {
-	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, AvroClass, JSONSchemaClass, BooleanClass, ShortClass,
+	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, AvroClass, JSONSchemaClass, ProtobufClass, BooleanClass, ShortClass,
 		IntegerClass, LongClass, FloatClass, DoubleClass}
 }
 
@@ -103,7 +103,7 @@ func HeaderClasses() []string {
 
 // NeedsRegistry tells whether the converter of a class, in full, asks a schema registry.
 func NeedsRegistry(class string) bool {
-	return class == AvroClass || class == JSONSchemaClass
+	return class == AvroClass || class == JSONSchemaClass || class == ProtobufClass
 }
 
 // config holds a converter's options.
@@ -122,6 +122,8 @@ func newConfig(class string, isKey bool) config {
 		return &jsonConfig{}
 	case AvroClass:
 		return &avroConfig{isKey: isKey}
+	case ProtobufClass:
+		return &protobufConfig{isKey: isKey}
 	case JSONSchemaClass:
 		return &jsonSchemaConfig{isKey: isKey}
 	case AutoClass:

@@ -23,8 +23,9 @@ var layers = []layer{
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
+	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
 	{path: "engine/convert/connectjsonschema", imports: []string{"connect", "connect/connectjson", "schemaregistry/jsonschema"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "engine/convert/connectjsonschema", "schemaregistry/avro", "schemaregistry/jsonschema"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "engine/convert/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	{path: "engine/cluster"},
