@@ -110,8 +110,15 @@ func (r *Registry) open(ctx context.Context) error {
 	}
 }
 
-// Changes counts the changes so far: as long as it stays the same, so do all answers.
-func (r *Registry) Changes() int64 { return r.store.changes.Load() }
+// Ready tells whether the schemas have been read, so that what is asked for needs no waiting.
+func (r *Registry) Ready() bool {
+	select {
+	case <-r.ready:
+		return true
+	default:
+		return false
+	}
+}
 
 func (r *Registry) await(ctx context.Context) error {
 	select {

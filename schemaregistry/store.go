@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,9 +24,6 @@ type store struct {
 	// writer is nil until this registry owns the topic, and again after a write that failed. It belongs to whoever has the registry's
 	// write token.
 	writer *kgo.Client
-
-	// changes counts the records that were applied.
-	changes atomic.Int64
 
 	mu      sync.Mutex     // guards the fields below
 	next    int64          // the offset after the last record that was applied
@@ -134,7 +130,6 @@ func (s *store) apply(r *kgo.Record) {
 			s.cfg.Logger.Warn("a record of the schema registry is left alone", slog.String("topic", r.Topic), slog.Int64("offset", r.Offset), slog.Any("error", err))
 		}
 	}
-	s.changes.Add(1) // behind the change: who has seen the count has not seen less
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = r.Offset + 1

@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/convert/connectavro"
+	"github.com/sluice-data/sluice/connect/connectavro"
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 

@@ -66,6 +66,9 @@ func TestAccess(t *testing.T) {
 		{"ctx", "GET /contexts/.c/subjects/s/versions/latest", "200 bytes"},
 		{"ctx", `PUT /mode/:.c: {"mode":"READONLY"}`, "200 READONLY"},
 		{"ctx", "GET /subjects/secret/versions/1", "403 denied"},
+		{"ctx", "GET /contexts", `200 [".",".c"]`},
+		{"root", "GET /contexts", `200 [".",".c"]`},
+		{"team", "GET /contexts", `200 ["."]`},
 		{"ctx", "DELETE /contexts/.d", "403 denied"},
 		{"root", "DELETE /contexts/.d", "204 "},
 	} {

@@ -37,7 +37,6 @@ type Options struct {
 type api struct {
 	registry *schemaregistry.Registry
 	o        Options
-	answers  answers
 }
 
 // handler answers a request with a value, nil for no body. An error is answered as one.
@@ -66,7 +65,7 @@ func New(reg *schemaregistry.Registry, o Options) http.Handler {
 	if o.Metrics != nil {
 		register(o.Metrics, reg, endpoints)
 	}
-	return limit(inContext(mux))
+	return a.limit(inContext(mux))
 }
 
 func (a *api) routes() map[string]map[string]handler {
@@ -101,16 +100,19 @@ func (a *api) routes() map[string]map[string]handler {
 	}
 }
 
+// notCached is the value of a header, which is only read.
+var notCached = []string{"no-cache, no-store, must-revalidate"}
+
 // answer writes what a handler returns.
 func (a *api) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		header.Set("Cache-Control", "no-cache, no-store, must-revalidate")
+		header["Cache-Control"] = notCached
 		id := r.Header.Get("X-Request-ID")
 		if id == "" {
 			id = strconv.FormatUint(rand.Uint64(), 36) // tells requests apart, and is no secret
 		}
-		header.Set("X-Request-ID", id)
+		header["X-Request-Id"] = []string{id}
 		value, err := h(r)
 		switch {
 		case err != nil:
@@ -149,12 +151,15 @@ func status(code int) handler {
 	}
 }
 
-// limit bounds requests in size and time (I5), and takes the slash off that some clients put at the end of a path.
-func limit(next http.Handler) http.Handler {
+// limit bounds requests in size and time (I5), and takes the slash off that some clients put at the end of a path. A timer costs a
+// read more than finding its answer: there is none where nothing has to be waited for.
+func (a *api) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
+		if r.Method != http.MethodGet || !a.registry.Ready() {
+			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		if len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") {
 			u := *r.URL
 			u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")

@@ -27,13 +27,21 @@ const usualAnswer = 2 << 10
 
 // writeJSON answers with a value that always has a JSON form. A client that is gone is nobody's error.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, value any) {
-	w.Header().Set("Content-Type", accepted(r))
+	w.Header()["Content-Type"] = accepted(r)
 	w.WriteHeader(status)
-	if plain, ok := value.(text); ok {
-		_, _ = io.WriteString(w, string(plain))
-		return
+	switch v := value.(type) {
+	case text:
+		_, _ = io.WriteString(w, string(v))
+	case appender:
+		buf := buffers.Get().(*[]byte)
+		*buf = v.appendJSON((*buf)[:0])
+		_, _ = w.Write(*buf)
+		if cap(*buf) <= maxKeptBuffer {
+			buffers.Put(buf)
+		}
+	default:
+		_, _ = w.Write(encode(value))
 	}
-	_, _ = w.Write(encode(value))
 }
 
 // encode returns the JSON of a value that always has one, without the escapes of HTML.
@@ -47,15 +55,17 @@ func encode(value any) []byte {
 	return buf.Bytes()[:buf.Len()-1] // without the line feed
 }
 
-// accepted is the media type that a client asks for.
-func accepted(r *http.Request) string {
-	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
-		kind, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if slices.Contains(mediaTypes, kind) {
-			return kind
+// accepted is the media type that a client asks for, as the value of a header.
+func accepted(r *http.Request) []string {
+	if wanted := r.Header.Get("Accept"); wanted != "" {
+		for part := range strings.SplitSeq(wanted, ",") {
+			kind, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+			if i := slices.Index(mediaTypes, kind); i >= 0 {
+				return mediaTypes[i : i+1 : i+1]
+			}
 		}
 	}
-	return mediaTypes[0]
+	return mediaTypes[:1:1]
 }
 
 // decode reads the JSON body of a request. Fields that it does not know are ignored: newer clients send them.
@@ -108,7 +118,7 @@ func deleted(r *http.Request) schemaregistry.Deleted {
 }
 
 // page is the part of a list that a query asks for. A limit beyond the highest, when there is one, counts as that.
-func page[T any](r *http.Request, list []T, highest int) []T {
+func page[S ~[]T, T any](r *http.Request, list S, highest int) S {
 	offset, _ := strconv.Atoi(param(r, "offset"))
 	count, err := strconv.Atoi(param(r, "limit"))
 	if err != nil || count < 0 {
@@ -120,7 +130,7 @@ func page[T any](r *http.Request, list []T, highest int) []T {
 	list = list[min(max(offset, 0), len(list)):]
 	list = list[:min(count, len(list))]
 	if list == nil {
-		list = []T{}
+		list = S{}
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ const maxSchemas = 1000
 
 func (a *api) schemas(r *http.Request) (any, error) {
 	versions, err := a.registry.Schemas(r.Context(), prefix(r), deleted(r), flag(r, "latestOnly"))
-	list := []schemaJSON{}
+	list := schemaList{}
 	for _, v := range page(r, readable(r.Context(), versions), maxSchemas) {
 		list = append(list, a.schema(v))
 	}
@@ -61,25 +62,6 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 }
 
 func (a *api) byID(r *http.Request) (any, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || r.URL.RawQuery != "" || contextOf(r) != schemaregistry.DefaultContext || httpauth.UserOf(r.Context()) != nil {
-		return a.describeID(r) // the answer is not the same for everybody
-	}
-	changes := a.registry.Changes()
-	if body, ok := a.answers.body(changes, id); ok {
-		return body, nil
-	}
-	described, err := a.describeID(r)
-	if err != nil {
-		return nil, err
-	}
-	body := text(encode(described))
-	a.answers.keep(changes, id, body)
-	return body, nil
-}
-
-// describeID is the answer for an id.
-func (a *api) describeID(r *http.Request) (any, error) {
 	v, versions, err := a.withID(r)
 	if err == nil {
 		v, err = a.formatted(r, v)
@@ -120,7 +102,7 @@ func (a *api) subjectsByID(r *http.Request) (any, error) {
 
 func (a *api) versionsByID(r *http.Request) (any, error) {
 	_, versions, err := a.withID(r)
-	list := []schemaJSON{}
+	list := schemaList{}
 	for _, v := range versions {
 		if !v.Deleted || flag(r, "deleted") {
 			list = append(list, schemaJSON{Subject: v.Name.String(), Version: v.Number})
@@ -177,9 +159,32 @@ func (a *api) idsByGUID(r *http.Request) (any, error) {
 
 func (a *api) contexts(r *http.Request) (any, error) {
 	names, err := a.registry.Contexts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	seen, err := a.readableContexts(r.Context())
 	start := param(r, "contextPrefix")
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) || !seen(name) })
 	return page(r, names, 0), err
+}
+
+// allContexts is the subjectPrefix of every subject.
+const allContexts = ":*:"
+
+// readableContexts tells which contexts the user may know of: the default one, those that a role names, and those with a subject that the
+// user may read.
+func (a *api) readableContexts(ctx context.Context) (func(name string) bool, error) {
+	if httpauth.UserOf(ctx) == nil {
+		return func(string) bool { return true }, nil
+	}
+	subjects, err := a.registry.Subjects(ctx, allContexts, schemaregistry.WithDeleted)
+	seen := map[string]bool{schemaregistry.DefaultContext: true}
+	for _, subject := range subjects {
+		if n := schemaregistry.ParseName(subject); may(ctx, read, n) {
+			seen[n.Context] = true
+		}
+	}
+	return func(name string) bool { return seen[name] || may(ctx, read, schemaregistry.Name{Context: name}) }, err
 }
 
 func (a *api) deleteContext(r *http.Request) (any, error) {
@@ -194,7 +199,9 @@ func (a *api) deleteContext(r *http.Request) (any, error) {
 }
 
 func (a *api) clusterID(r *http.Request) (any, error) {
-	id, err := a.registry.ClusterID(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	defer cancel()
+	id, err := a.registry.ClusterID(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/convert/connectavro"
+	"github.com/sluice-data/sluice/connect/connectavro"
 )
 
 // fastavroLine is a record and what fastavro made of it.

@@ -9,7 +9,7 @@ import (
 	twmb "github.com/twmb/avro"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/convert/connectavro"
+	"github.com/sluice-data/sluice/connect/connectavro"
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
