@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 // schemaTimeout bounds a command that asks a registry.
@@ -42,6 +45,7 @@ const schemaHelp = `Works with the schemas of a registry. diff and check also co
   sluice schema import FILE
         take exported versions over with their ids (mode IMPORT)
 
+Files are Avro schemas, those that end in .proto Protobuf; --type AVRO|JSON|PROTOBUF says otherwise.
 check and diff end with exit code 1 when something is not compatible. Flags of all: --url, --user NAME:PASSWORD.
 `
 
@@ -73,7 +77,7 @@ type schemaCall struct {
 	client *sr.Client
 
 	id                                 int
-	level                              string
+	level, typ                         string
 	normalize, deleted, dryRun, forced bool
 	references                         []sr.SchemaReference
 }
@@ -124,6 +128,9 @@ func (c *schemaCall) define(fs *flag.FlagSet) {
 	case "import":
 		fs.BoolVar(&c.forced, "force", false, "into subjects that have schemas too")
 	}
+	if c.name == "register" || c.name == "check" || c.name == "diff" {
+		fs.StringVar(&c.typ, "type", "", "`TYPE` of the schemas in files: AVRO, JSON or PROTOBUF")
+	}
 	if c.name == "register" || c.name == "check" {
 		fs.BoolVar(&c.normalize, "normalize", false, "as a normalized schema")
 		fs.Func("reference", "`NAME=SUBJECT:VERSION` that the schema refers to; can be given several times", c.addReference)
@@ -163,7 +170,33 @@ func (c *schemaCall) fromFile(path string) (sr.Schema, error) {
 	if err != nil {
 		return sr.Schema{}, fmt.Errorf("read schema: %w", err)
 	}
-	return sr.Schema{Schema: string(text), References: c.references}, nil
+	s := sr.Schema{Schema: string(text), References: c.references}
+	p, err := c.provider(path)
+	if err == nil {
+		err = s.Type.UnmarshalText([]byte(p.Type()))
+	}
+	return s, err
+}
+
+// provider is that of the type of the schema in a file.
+func (c *schemaCall) provider(path string) (schemaregistry.Provider, error) {
+	typ := strings.ToUpper(c.typ)
+	if typ == "" && strings.HasSuffix(path, ".proto") {
+		typ = schemaregistry.Protobuf
+	}
+	return providerOf(typ)
+}
+
+// providerOf is that of a type, "" for Avro.
+func providerOf(typ string) (schemaregistry.Provider, error) {
+	var types []string
+	for _, p := range schemaregistry.Providers() {
+		if p.Type() == cmp.Or(typ, schemaregistry.Avro) {
+			return p, nil
+		}
+		types = append(types, p.Type())
+	}
+	return nil, usageError{fmt.Errorf("there is no type of schemas %s; there are %s", typ, strings.Join(types, ", "))}
 }
 
 // versionJSON is a version of a subject in lists, exports and imports.
@@ -227,18 +260,18 @@ func schemaGet(c *schemaCall) error {
 	if err := c.want(1, 2); err != nil {
 		return err
 	}
-	s, err := c.version(append(c.args, "latest")[1])
+	v, err := c.version(append(c.args, "latest")[1])
 	if err != nil {
 		return err
 	}
-	return c.print(s)
+	return c.print(v.Schema)
 }
 
 // version fetches a version of the subject that is the first argument.
-func (c *schemaCall) version(number string) (string, error) {
+func (c *schemaCall) version(number string) (versionJSON, error) {
 	var v versionJSON
 	err := c.client.Do(c.ctx, "GET", "/subjects/"+url.PathEscape(c.args[0])+"/versions/"+url.PathEscape(number), nil, &v)
-	return v.Schema, err
+	return v, err
 }
 
 // print prints a schema, indented when it is JSON.

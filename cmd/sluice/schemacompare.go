@@ -28,9 +28,13 @@ func schemaCheck(c *schemaCall) error {
 	if err != nil {
 		return usageError{err}
 	}
+	provider, err := c.provider(c.args[0])
+	if err != nil {
+		return err
+	}
 	var parsed []schemaregistry.Schema
 	for i, path := range c.args {
-		s, err := parseSchemaFile(path, i == 0)
+		s, err := parseSchemaFile(provider, path, i == 0)
 		if err != nil {
 			return err
 		}
@@ -41,7 +45,7 @@ func schemaCheck(c *schemaCall) error {
 		earlier = earlier[len(earlier)-1:]
 	}
 	for i := len(earlier) - 1; i >= 0; i-- {
-		found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, level, parsed[0], earlier[i])
+		found, err := schemaregistry.Differences(provider, level, parsed[0], earlier[i])
 		if err != nil {
 			return err
 		}
@@ -79,12 +83,12 @@ func (c *schemaCall) checkSubject() error {
 	return errIncompatible
 }
 
-func parseSchemaFile(path string, isNew bool) (schemaregistry.Schema, error) {
+func parseSchemaFile(p schemaregistry.Provider, path string, isNew bool) (schemaregistry.Schema, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
-	s, err := schemaregistry.AvroProvider{}.Parse(string(text), nil, isNew)
+	s, err := p.Parse(string(text), nil, isNew)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -107,11 +111,11 @@ func schemaDiff(c *schemaCall) error {
 	if err := c.want(2, 3); err != nil {
 		return err
 	}
-	older, newer, err := c.pair()
+	older, newer, provider, err := c.pair()
 	if err != nil {
 		return err
 	}
-	found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, schemaregistry.Full, newer, older)
+	found, err := schemaregistry.Differences(provider, schemaregistry.Full, newer, older)
 	switch {
 	case err != nil:
 		return err
@@ -126,29 +130,42 @@ func schemaDiff(c *schemaCall) error {
 	return nil
 }
 
-// pair returns two schemas, of files or of a subject.
-func (c *schemaCall) pair() (older, newer schemaregistry.Schema, err error) {
+// pair returns two schemas of one type, of files or of a subject.
+func (c *schemaCall) pair() (older, newer schemaregistry.Schema, p schemaregistry.Provider, err error) {
 	if len(c.args) == 2 {
-		if older, err = parseSchemaFile(c.args[0], false); err == nil {
-			newer, err = parseSchemaFile(c.args[1], false)
+		if p, err = c.provider(c.args[1]); err != nil {
+			return nil, nil, nil, err
 		}
-		return older, newer, err
+		if older, err = parseSchemaFile(p, c.args[0], false); err == nil {
+			newer, err = parseSchemaFile(p, c.args[1], false)
+		}
+		return older, newer, p, err
 	}
-	if older, err = c.resolved(c.args[1]); err == nil {
-		newer, err = c.resolved(c.args[2])
+	older, p, err = c.resolved(c.args[1])
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	return older, newer, err
+	newer, other, err := c.resolved(c.args[2])
+	if err == nil && other.Type() != p.Type() {
+		err = fmt.Errorf("version %s is %s and version %s %s", c.args[1], p.Type(), c.args[2], other.Type())
+	}
+	return older, newer, p, err
 }
 
-// resolved fetches a version of the subject that is the first argument, with its references in it.
-func (c *schemaCall) resolved(number string) (schemaregistry.Schema, error) {
+// resolved fetches a version of the subject that is the first argument, with its references in it as far as its type can have them.
+func (c *schemaCall) resolved(number string) (schemaregistry.Schema, schemaregistry.Provider, error) {
 	called := *c
 	called.ctx = c.params(sr.Format("resolved"))
-	text, err := called.version(number)
+	v, err := called.version(number)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return schemaregistry.AvroProvider{}.Parse(text, nil, false)
+	p, err := providerOf(v.Type)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := p.Parse(v.Schema, nil, false)
+	return s, p, err
 }
 
 // schemaSetLevel sets a level, or tells which versions would not have passed it.
@@ -208,13 +225,19 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 	of := *c
 	of.args = []string{subject}
 	var earlier []schemaregistry.Schema
+	var types []string
 	for i, number := range numbers {
-		next, err := of.resolved(strconv.Itoa(number))
+		next, p, err := of.resolved(strconv.Itoa(number))
 		if err != nil {
 			return bad, err
 		}
 		for j := len(earlier) - 1; j >= 0 && (j == len(earlier)-1 || level.Transitive()); j-- {
-			found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, level, next, earlier[j])
+			if types[j] != p.Type() && level != schemaregistry.None {
+				fmt.Fprintf(c.stdout, "%s version %d is %s and version %d %s\n", subject, numbers[i], p.Type(), numbers[j], types[j])
+				bad++
+				break
+			}
+			found, err := schemaregistry.Differences(p, level, next, earlier[j])
 			if err != nil {
 				return bad, err
 			}
@@ -225,7 +248,7 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 				break
 			}
 		}
-		earlier = append(earlier, next)
+		earlier, types = append(earlier, next), append(types, p.Type())
 	}
 	return bad, nil
 }
