@@ -101,7 +101,7 @@ var hostileSchemas = map[string]func(leaf string) string{
 func TestHostile(t *testing.T) {
 	for name, text := range hostileSchemas {
 		t.Run(name, func(t *testing.T) {
-			within(t, time.Minute, func() {
+			within(t, 2*time.Minute, func() {
 				a, err := Parse(text("string"), Options{Registered: true})
 				if err != nil {
 					t.Fatal(err)

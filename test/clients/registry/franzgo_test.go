@@ -30,7 +30,7 @@ func franzSchemas(t *testing.T, c *sr.Client) {
 	ctx := t.Context()
 	types, err := c.SupportedTypes(ctx)
 	must(t, err)
-	wantList(t, "types", types, sr.TypeAvro)
+	wantList(t, "types", types, sr.TypeAvro, sr.TypeProtobuf, sr.TypeJSON)
 	one, err := c.CreateSchema(ctx, "orders", sr.Schema{Schema: orderOne})
 	must(t, err)
 	if one.ID != 1 || one.Version != 1 || one.GUID == "" || one.Subject != "orders" {
