@@ -186,3 +186,10 @@ func TestPauseAndStop(t *testing.T) {
 		}
 	}
 }
+
+// pumpOnce reads for a moment, in which nothing need come.
+func (r *rig) pumpOnce() {
+	r.t.Helper()
+	until := time.Now().Add(300 * time.Millisecond)
+	r.pumpFor("a moment", func() bool { return time.Now().After(until) })
+}

@@ -158,6 +158,9 @@ func (s *Source) load(ctx context.Context, st *slotState) (again bool, err error
 		s.pos, s.stored = position{}, nil
 		return false, nil
 	}
+	if !s.cfg.snapshot.streams() {
+		return false, nil
+	}
 	var gap string
 	if s.pos, gap = resolve(s.cfg.replication.mismatch, p, &st.slot, &st.server); gap != "" {
 		return s.gap(ctx, st, gap)
