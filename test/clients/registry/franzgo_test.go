@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ func franzSchemas(t *testing.T, c *sr.Client) {
 	ctx := t.Context()
 	types, err := c.SupportedTypes(ctx)
 	must(t, err)
-	wantList(t, "types", types, sr.TypeAvro)
+	wantList(t, "types", types, sr.TypeAvro, sr.TypeProtobuf, sr.TypeJSON)
 	one, err := c.CreateSchema(ctx, "orders", sr.Schema{Schema: orderOne})
 	must(t, err)
 	if one.ID != 1 || one.Version != 1 || one.GUID == "" || one.Subject != "orders" {
@@ -223,8 +222,16 @@ func franzContexts(t *testing.T, addr string) {
 
 func franzOtherTypes(t *testing.T, c *sr.Client) {
 	for typ, text := range map[sr.SchemaType]string{sr.TypeProtobuf: `syntax = "proto3"; message Order {}`, sr.TypeJSON: `{"type":"object"}`} {
-		_, err := c.RegisterSchema(context.WithoutCancel(t.Context()), "other", sr.Schema{Schema: text, Type: typ}, -1, -1)
-		wantAnswer(t, err, sr.ErrInvalidSchema, typ.String())
+		subject := "other-" + typ.String()
+		made, err := c.CreateSchema(t.Context(), subject, sr.Schema{Schema: text, Type: typ})
+		must(t, err)
+		want(t, "type", made.Type, typ)
+		_, err = c.RegisterSchema(t.Context(), subject, sr.Schema{Schema: `nothing`, Type: typ}, -1, -1)
+		wantAnswer(t, err, sr.ErrInvalidSchema, "")
+		for _, how := range []sr.DeleteHow{sr.SoftDelete, sr.HardDelete} {
+			_, err = c.DeleteSubject(t.Context(), subject, how)
+			must(t, err)
+		}
 	}
 }
 
