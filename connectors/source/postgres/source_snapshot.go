@@ -211,11 +211,11 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 
 // observe shows a change to a running incremental snapshot and to the signals,
 // before it becomes a record.
-func (s *Source) observe(t *table, kind pgoutput.Kind, xid uint32, c *pgoutput.Change) error {
+func (s *Source) observe(ctx context.Context, t *table, kind pgoutput.Kind, xid uint32, c *pgoutput.Change) error {
 	if s.snapshots == nil {
 		return nil
 	}
-	return s.snapshots.signals.change(t, xid, kind, c.Old, c.New)
+	return s.snapshots.signals.change(ctx, t, xid, kind, c.Old, c.New)
 }
 
 func (s *Source) observeTruncate(t *table, xid uint32) {

@@ -329,7 +329,7 @@ func changeKind(kind pgoutput.Kind) string {
 // emit gives a change to the emitter. A value of an enum that the table's version
 // does not know was added later: the table is described anew then.
 func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kind pgoutput.Kind, fresh bool) error {
-	err := s.emitOnce(b, t.table, kind, fresh)
+	err := s.emitOnce(ctx, b, t.table, kind, fresh)
 	if err == nil {
 		return nil
 	}
@@ -344,13 +344,13 @@ func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kin
 	if err := s.describe(ctx, t); err != nil {
 		return err
 	}
-	return s.emitOnce(b, t.table, kind, fresh)
+	return s.emitOnce(ctx, b, t.table, kind, fresh)
 }
 
-func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
+func (s *stream) emitOnce(ctx context.Context, b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
 	e, c, o := s.src.emitter, &s.dec.Change, &s.tx.origin
 	if fresh {
-		if err := s.src.observe(t, kind, o.txID, c); err != nil {
+		if err := s.src.observe(ctx, t, kind, o.txID, c); err != nil {
 			return err
 		}
 	}
