@@ -29,6 +29,19 @@ type SourceContext struct {
 	// Offset returns the offset stored for a source partition, nil when there is
 	// none. It may be called in Open and in Read.
 	Offset func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error)
+	// Measure, where it is not nil, takes the function that reads the numbers of
+	// Spec.Metrics, which replaces an earlier one. Each scrape calls it, from any
+	// goroutine, until Close returned: it fills values, one for each metric in order,
+	// and may not block. What it leaves at NaN is not known.
+	Measure func(read func(values []float64))
+}
+
+// Metric is a number that tasks of a plugin show beside those that the engine
+// counts. GET /metrics has it with the labels connector and task.
+type Metric struct {
+	Name    string // after sluice_, such as postgres_retained_wal_bytes
+	Help    string // one sentence
+	Counter bool   // it only grows while the task runs; else a gauge
 }
 
 // Committer is a Source whose upstream waits to hear what it may forget: a
@@ -158,6 +171,9 @@ type Spec struct {
 	Doc     string // one paragraph
 	// New returns an empty config, which is a SourceConfig or a SinkConfig.
 	New func() Config
+	// Metrics are shown of each task; a source gives their values with
+	// SourceContext.Measure.
+	Metrics []Metric
 }
 
 // Config is the typed config of one connector and makes its tasks' sources or

@@ -1,102 +1,101 @@
 package postgres
 
 import (
-	"log/slog"
-	"strconv"
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
-	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
 )
 
-// emitterBench is an emitter and a table of twelve columns of different types.
-func emitterBench(b *testing.B, settings map[string]string) (*emitter, *table, row) {
-	cfg, err := Spec.Configure(settings)
-	if err != nil {
-		b.Fatal(err)
-	}
-	columns := []struct {
-		typ  string
-		cell string
-	}{
-		{"int8", "1234567"}, {"int4", "42"}, {"text", "a customer's name"}, {"varchar", "someone@example.com"}, {"bool", "t"}, {"float8", "3.25"},
-		{"numeric", "1234.56"}, {"timestamptz", "2026-01-02 03:04:05.678901+00"}, {"timestamp", "2026-01-02 03:04:05.678901"}, {"date", "2026-01-02"},
-		{"uuid", "0b6d1f3c-7c0e-4a53-9f0b-2f0d9d3f5a11"}, {"json", `{"a":1,"b":[1,2,3],"c":"text"}`},
-	}
-	info := tableInfo{oid: 1, name: tableName{"public", "bench"}, primaryKey: []string{"c0"}}
-	rel := &pgoutput.Relation{OID: 1, Namespace: "public", Name: "bench", Identity: pgoutput.IdentityDefault}
-	var r row
-	for i, c := range columns {
-		name, mod := "c"+strconv.Itoa(i), int32(-1)
-		if c.typ == "numeric" {
-			mod = 10<<16 | 2 + 4
-		}
-		info.columns = append(info.columns, pgtype.Column{Name: name, TypeOID: typeOIDs[c.typ], TypeMod: mod, NotNull: i == 0})
-		rel.Columns = append(rel.Columns, pgoutput.RelationColumn{Name: name, TypeOID: typeOIDs[c.typ], TypeMod: mod})
-		r = append(r, pgoutput.Column{Kind: pgoutput.ColumnText, Data: []byte(c.cell)})
-	}
-	t, err := newStreamTable(cfg.(*config), pgtype.NewCatalog(), info, rel)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := newEmitter(cfg.(*config), connect.SourceContext{Logger: slog.New(slog.DiscardHandler)}, time.Now)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return e, t, r
-}
+// mixedTable has the twelve columns of a usual table.
+const mixedTable = `CREATE TABLE mixed (id bigint PRIMARY KEY, small int2 NOT NULL, n int, price numeric(12,2), ok bool, name varchar(64), note text,
+	created timestamp, changed timestamptz, ratio float8, ref uuid, doc jsonb)`
 
-// emit runs one event until b is done, resetting the batch as the engine does.
-func emit(b *testing.B, event func(batch *connect.Batch) error) {
-	batch := connect.NewBatch(5000, 4<<20)
-	for range 3 { // until the batch has the memory that it needs
-		for !batch.Full() {
-			_ = event(batch)
-		}
-		batch.Reset()
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		if err := event(batch); err != nil {
+const mixedRows = `INSERT INTO mixed SELECT i, i %% 1000, i * 7, i * 1.25, i %% 2 = 0, 'customer-' || i, repeat('lorem ipsum ', 6),
+	'2026-01-01'::timestamp + i * interval '1 second', '2026-01-01'::timestamptz + i * interval '1 second', i / 3.0,
+	'a81bc81b-dead-4e5d-abff-90865d1e13b1', '{"a": 1, "b": [true, null]}' FROM generate_series(%d, %d) i`
+
+// backlog makes rows in transactions of 100 that wait in a slot.
+func backlog(b *testing.B, rows int) *rig {
+	r := newRig(b, mixedTable+`; CREATE PUBLICATION dbz_publication FOR ALL TABLES`)
+	r.db.Exec(b, `SELECT pg_create_logical_replication_slot('`+r.settings["slot.name"]+`', 'pgoutput')`)
+	conn := r.db.Connect(b)
+	for i := 0; i < rows; i += 100 {
+		if _, err := conn.Exec(b.Context(), fmt.Sprintf(mixedRows, i+1, i+100)); err != nil {
 			b.Fatal(err)
 		}
-		if batch.Full() {
-			batch.Reset()
-		}
 	}
+	return r
 }
 
-// BenchmarkEmitter is one event of twelve columns in text: a row of the stream to a
-// record in a batch.
-func BenchmarkEmitter(b *testing.B) {
-	o := &origin{lsn: 123456789, lastCommit: 123456000, txID: 1234, micros: time.Now().UnixMicro()}
-	b.Run("insert", func(b *testing.B) {
-		e, t, r := emitterBench(b, minimal())
-		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
-	})
-	b.Run("update full", func(b *testing.B) {
-		e, t, r := emitterBench(b, minimal())
-		emit(b, func(batch *connect.Batch) error { return e.update(batch, t, o, pgoutput.OldFull, r, r) })
-	})
-	b.Run("delete", func(b *testing.B) {
-		e, t, r := emitterBench(b, minimal())
-		old := make(row, len(r))
-		for i := range old {
-			old[i] = pgoutput.Column{Kind: pgoutput.ColumnNull}
+const streamedRows = 200_000
+
+// BenchmarkStream reads a backlog: once as bare frames, which nobody looks into,
+// once as records. The bare reader is the limit that the server sets.
+func BenchmarkStream(b *testing.B) {
+	r := backlog(b, streamedRows)
+	b.Run("frames", func(b *testing.B) {
+		for b.Loop() {
+			readFrames(b, r)
 		}
-		old[0] = r[0]
-		emit(b, func(batch *connect.Batch) error { return e.delete(batch, t, o, pgoutput.OldKey, old) })
+		b.ReportMetric(streamedRows/(b.Elapsed().Seconds()/float64(b.N)), "rows/s")
 	})
-	b.Run("transaction metadata", func(b *testing.B) {
-		e, t, r := emitterBench(b, minimal(optTransaction, "true"))
-		e.tx.start(1)
-		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
+	b.Run("records", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			readRecords(b, r)
+		}
+		b.ReportMetric(streamedRows/(b.Elapsed().Seconds()/float64(b.N)), "rows/s")
 	})
-	b.Run("hash of a column", func(b *testing.B) {
-		e, t, r := emitterBench(b, minimal("column.mask.hash.v2.SHA-256.with.salt.x", ".*c2"))
-		emit(b, func(batch *connect.Batch) error { return e.insert(batch, t, o, r) })
-	})
+}
+
+// readFrames counts the inserts and reads nothing else.
+func readFrames(b *testing.B, r *rig) {
+	cfg := r.config()
+	pc, err := cfg.connectReplication(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, err := startStream(b.Context(), pc, streamStart{slot: cfg.replication.slot, publication: cfg.replication.publication})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n := 0; n < streamedRows; {
+		f, err := w.next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		switch {
+		case f.kind == 0:
+			if err := w.feed.wait(b.Context(), nil); err != nil {
+				b.Fatal(err)
+			}
+		case f.kind == pgoutput.FrameXLogData && f.data.Data[0] == byte(pgoutput.KindInsert):
+			n++
+		}
+	}
+	w.close()
+}
+
+// readRecords reads the records and commits nothing, so that the next round gets
+// them again.
+func readRecords(b *testing.B, r *rig) {
+	s := r.config().Source().(*Source)
+	sc := r.sourceContext()
+	if err := s.Open(b.Context(), sc); err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	batch := connect.NewBatch(2048, 4<<20)
+	for n := 0; n < streamedRows; n += batch.Len() {
+		batch.Reset()
+		if err := s.Read(ctx, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

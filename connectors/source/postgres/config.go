@@ -28,7 +28,8 @@ var Spec = connect.Spec{
 	Version: version,
 	Doc: "Reads the changes of a PostgreSQL database (14 or later) from its write-ahead log, after a snapshot of what is there already, " +
 		"into a topic for each table. It takes the configs of Debezium's PostgreSQL connector and writes its records.",
-	New: func() connect.Config { return new(config) },
+	New:     func() connect.Config { return new(config) },
+	Metrics: metricList(),
 }
 
 // version is what source.version says.

@@ -20,7 +20,7 @@ func (i *incremental) prepare(ctx context.Context, b *connect.Batch) error {
 	if err != nil {
 		return err
 	}
-	tables, err := i.tables(ctx, conn)
+	tables, err := i.tables(ctx, conn, false)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (r *rig) signal(kind, data string) {
 // incrementalDone reads until the incremental snapshot that was asked for is over.
 func (r *rig) incrementalDone() {
 	r.t.Helper()
-	r.readFor("the end of the incremental snapshot", func() bool { return strings.Contains(r.log.String(), "incremental snapshot completed") })
+	r.pumpFor("the end of the incremental snapshot", func() bool { return strings.Contains(r.log.String(), "incremental snapshot completed") })
 }
 
 // eventsOf are the durable events of a table.

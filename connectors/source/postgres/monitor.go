@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
 
 const (
@@ -38,12 +39,12 @@ type monitor struct {
 
 // slotNumbers is a state of the slot.
 type slotNumbers struct {
-	active                            bool
-	walStatus                         string
-	retained, safe, behind            int64 // bytes; safe -1: no limit
-	spillTxns, spillBytes             int64 // that the server wrote to its disk to decode
-	streamTxns, streamBytes           int64 // that it sent before they were committed
-	spillCount, streamCount, allBytes int64
+	active                  bool
+	walStatus               string
+	walEnd, confirmed       pgoutput.LSN
+	retained, safe          int64 // bytes; safe -1: no limit
+	spillTxns, spillBytes   int64 // that the server wrote to its disk to decode
+	streamTxns, streamBytes int64 // that it sent before they were committed
 }
 
 func startMonitor(s *Source, sc connect.SourceContext) *monitor {
@@ -129,19 +130,24 @@ func (m *monitor) connect(ctx context.Context) (err error) {
 
 func (m *monitor) readSlot(ctx context.Context) error {
 	var n slotNumbers
+	var walEnd, confirmed string
 	err := m.conn.QueryRow(ctx, `WITH wal AS (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn)
 		SELECT r.active, coalesce(r.wal_status, ''), coalesce(r.safe_wal_size, -1), coalesce(pg_wal_lsn_diff(lsn, r.restart_lsn), 0)::bigint,
-			greatest(coalesce(pg_wal_lsn_diff(lsn, r.confirmed_flush_lsn), 0), 0)::bigint,
-			coalesce(s.spill_txns, 0), coalesce(s.spill_count, 0), coalesce(s.spill_bytes, 0),
-			coalesce(s.stream_txns, 0), coalesce(s.stream_count, 0), coalesce(s.stream_bytes, 0), coalesce(s.total_bytes, 0)
+			coalesce(lsn, '0/0')::text, coalesce(r.confirmed_flush_lsn, '0/0')::text,
+			coalesce(s.spill_txns, 0), coalesce(s.spill_bytes, 0), coalesce(s.stream_txns, 0), coalesce(s.stream_bytes, 0)
 		FROM wal, pg_replication_slots r LEFT JOIN pg_stat_replication_slots s USING (slot_name) WHERE r.slot_name = `+quoteLiteral(m.cfg.replication.slot)).
-		Scan(&n.active, &n.walStatus, &n.safe, &n.retained, &n.behind, &n.spillTxns, &n.spillCount, &n.spillBytes,
-			&n.streamTxns, &n.streamCount, &n.streamBytes, &n.allBytes)
+		Scan(&n.active, &n.walStatus, &n.safe, &n.retained, &walEnd, &confirmed, &n.spillTxns, &n.spillBytes, &n.streamTxns, &n.streamBytes)
 	if err == pgx.ErrNoRows {
 		m.state.Store(nil)
 		return nil // not made yet
 	}
 	if err != nil {
+		return err
+	}
+	if n.walEnd, err = pgoutput.ParseLSN(walEnd); err != nil {
+		return err
+	}
+	if n.confirmed, err = pgoutput.ParseLSN(confirmed); err != nil {
 		return err
 	}
 	m.state.Store(&n)

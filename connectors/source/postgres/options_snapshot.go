@@ -95,8 +95,8 @@ func (o *snapshotOptions) modeOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Snapshot Mode"},
 		{Name: optSnapshotIsolation, Var: &o.isolation, Default: isolationSerializable, IgnoreCase: true,
 			OneOf: []string{isolationSerializable, isolationRepeatableRead, isolationReadCommitted, isolationReadUncommitted},
-			Doc: "Isolation of the snapshot's transactions. With a slot that was just made it is always repeatable_read, " +
-				"on the snapshot that belongs to the slot.",
+			Doc: "Accepted without effect: the transactions are always repeatable_read, on the snapshot that belongs to a place in the stream. " +
+				"Anything weaker would lose rows.",
 			Importance: connect.Low, Display: "Snapshot Isolation"},
 		{Name: optSnapshotLocking, Var: &o.locking, Default: lockingNone, IgnoreCase: true, Check: o.checkLocking,
 			OneOf:      []string{lockingNone, lockingShared, "custom"},
@@ -114,8 +114,8 @@ func (o *snapshotOptions) modeOptions() []connect.Option {
 func (o *snapshotOptions) tableOptions() []connect.Option {
 	return []connect.Option{
 		{Name: optSnapshotTables, Var: &o.tablesText, Check: o.collections.check(&o.tablesText),
-			Doc: "Regular expressions for schema.table: the captured tables that the snapshot reads, in this order. " +
-				"All by default, in the order of table.include.list, then by name.",
+			Doc: "Regular expressions for schema.table: the captured tables that the snapshot reads. All by default. " +
+				"Their order is that of table.include.list, then by name.",
 			Importance: connect.Medium, Display: "Snapshot Tables"},
 		{Name: optSelectOverrides, Var: &o.overridesText,
 			Doc: "Tables, as schema.table, that are read with a statement of their own: that of the option " + optSelectOverrides + ".schema.table. " +
@@ -140,7 +140,7 @@ func (o *snapshotOptions) speedOptions() []connect.Option {
 			Doc:        "Debezium's chunks of a table for each connection; with a table's name behind it, for that table. Tables are divided by snapshot.chunk.rows here.",
 			Importance: connect.Medium, Display: "Chunks per Connection"},
 		{Name: "snapshot.chunk.rows", Var: &o.chunkRows, Default: "100000", Check: atLeast(&o.chunkRows, 1000),
-			Doc:        "About how many rows are read at once. After a crash the snapshot goes on with the chunks that are missing.",
+			Doc:        "About how many rows one statement reads, within 64 to 1024 pages. After a crash the snapshot goes on behind the last row, whatever this is.",
 			Importance: connect.Low, Display: "Rows per Chunk"},
 		{Name: "snapshot.fetch.size", Var: &o.fetchSize, NoDefault: true,
 			Doc:        "No effect: rows are streamed by COPY.",

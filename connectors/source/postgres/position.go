@@ -101,20 +101,22 @@ func (p *position) lastEnd() pgoutput.LSN {
 // appendJSON appends the offset: Debezium's keys, then ours. extra are further
 // members of the object.
 func (p *position) appendJSON(dst []byte, extra []byte) []byte {
+	last := p.last
+	if p.commit == 0 { // Debezium's form of a finished transaction
+		last.lsn, last.same, last.kind = p.lastEnd(), 0, kindCommit
+	}
 	dst = append(dst, `{"lsn":`...)
-	last := p.last.lsn
-	if last == 0 {
-		last = p.end
-	}
-	dst = strconv.AppendInt(dst, int64(last), 10)
-	dst = appendNumber(dst, "lsn_proc", int64(last))
+	dst = strconv.AppendInt(dst, int64(last.lsn), 10)
+	dst = appendNumber(dst, "lsn_proc", int64(last.lsn))
 	dst = appendNumber(dst, "lsn_commit", int64(p.lastEnd()))
-	if p.last.lsn != 0 {
-		dst = appendNumber(dst, "lsn_events_processed", p.last.same)
-		dst = appendNumber(dst, "txId", int64(p.last.xid))
-		dst = appendNumber(dst, "ts_usec", p.last.micros)
-		dst = append(append(append(dst, `,"messageType":"`...), p.last.kind...), '"')
+	if last.xid != 0 {
+		dst = appendNumber(dst, "txId", int64(last.xid))
+		dst = appendNumber(dst, "ts_usec", last.micros)
 	}
+	if last.same != 0 {
+		dst = appendNumber(dst, "lsn_events_processed", last.same)
+	}
+	dst = append(append(append(dst, `,"messageType":"`...), last.kind...), '"')
 	dst = appendNumber(dst, "sluice_end_lsn", int64(p.end))
 	if p.commit != 0 {
 		dst = appendNumber(dst, "sluice_commit_lsn", int64(p.commit))
@@ -186,9 +188,11 @@ func messageKind(name string) string {
 }
 
 // debezium makes a position of an offset that Debezium has written. lsn_commit is
-// the end of the last transaction that it finished; lsn, when it is behind that,
-// the last change that it read of the next one. Old versions have no lsn_commit
-// and had lsn_proc confirmed: then what the slot has confirmed is the end.
+// the end of the last transaction that it finished. With a change in messageType
+// lsn is the last change that it read of the next one, be it the last of all; it
+// can be below lsn_commit, because transactions interleave. Old versions have no
+// lsn_commit and had lsn_proc confirmed: then what the slot has confirmed is the
+// end.
 func (s *storedPosition) debezium() position {
 	p := position{end: lsnOf(s.LSNCommit), lastCommit: lsnOf(s.LSNCommit), last: s.lastEvent()}
 	if p.end == 0 && s.LSNProc == nil {
@@ -198,8 +202,8 @@ func (s *storedPosition) debezium() position {
 		!valueOf(s.Completed) && !valueOf(s.SnapshotEnd)
 	switch valueOf(s.MessageType) {
 	case kindInsert, kindUpdate, kindDelete, kindTruncate:
-		if lsn := lsnOf(s.LSN); p.end != 0 && lsn > p.end {
-			p.resume = lsnResume{lsn: lsn, count: max(1, valueOf(s.LSNEvents))}
+		if s.LSNCommit != nil {
+			p.resume = lsnResume{lsn: lsnOf(s.LSN), count: max(1, valueOf(s.LSNEvents))}
 		}
 	}
 	return p

@@ -37,6 +37,7 @@ func (s *Source) connect(ctx context.Context) error {
 	f.start()
 	s.stream = &stream{src: s, wal: wal, feedback: f, tables: make(map[uint32]*streamTable),
 		spill: newSpill(s.cfg.replication.spillDirectory, s.cfg.replication.spillMaxBytes)}
+	s.numbers.streams.Add(1)
 	s.log.Info("streaming", logSlot, s.cfg.replication.slot, logPublication, s.cfg.replication.publication, logLSN, s.pos.start().String())
 	return nil
 }

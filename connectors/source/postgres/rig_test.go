@@ -96,8 +96,12 @@ func (r *rig) tryOpen() error {
 	r.source = r.config().Source().(*Source)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return r.source.Open(ctx, connect.SourceContext{Connector: "shop", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
-		Offset: func(context.Context, json.RawMessage) (json.RawMessage, error) { return r.stored, nil }})
+	return r.source.Open(ctx, r.sourceContext())
+}
+
+func (r *rig) sourceContext() connect.SourceContext {
+	return connect.SourceContext{Connector: "shop", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Offset: func(context.Context, json.RawMessage) (json.RawMessage, error) { return r.stored, nil }}
 }
 
 func (r *rig) open() {

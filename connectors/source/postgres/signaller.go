@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
@@ -18,6 +20,7 @@ type signaller struct {
 	incremental *incremental
 
 	waiting []signal    // in the order in which they came
+	retryAt time.Time   // after an error that passes
 	found   chan signal // of the file
 
 	known struct { // the table of the last change
@@ -103,7 +106,7 @@ func (s *signaller) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput
 			more = false
 		}
 	}
-	for len(s.waiting) > 0 {
+	for len(s.waiting) > 0 && !s.now().Before(s.retryAt) {
 		if again := s.handle(ctx, b, &s.waiting[0]); again {
 			break
 		}
@@ -112,20 +115,36 @@ func (s *signaller) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput
 	return s.incremental.boundary(ctx, b, lsn)
 }
 
-// handle does what a signal says. again: it has to wait for something else to end.
+// handle does what a signal says. again: it has to wait, for another snapshot to
+// end or for the database to answer.
 func (s *signaller) handle(ctx context.Context, b *connect.Batch, sig *signal) (again bool) {
 	err := s.do(ctx, b, sig)
-	if err == errBusy {
+	var later *laterError
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, errBusy):
+		return true
+	case errors.As(err, &later):
+		s.incremental.disconnect()
+		if ctx.Err() == nil {
+			s.log.Warn("a signal is tried again", "id", sig.ID, "type", sig.Type, "error", err)
+			s.retryAt = s.now().Add(retryDelay)
+		}
 		return true
 	}
-	if err != nil {
-		s.log.Warn("a signal is left out", "id", sig.ID, "type", sig.Type, "reason", err)
-	}
+	s.log.Warn("a signal is left out", "id", sig.ID, "type", sig.Type, "reason", err)
 	return false
 }
 
 // errBusy puts a signal off.
-var errBusy = fmt.Errorf("another snapshot is not finished yet")
+var errBusy = errors.New("another snapshot is not finished yet")
+
+// laterError is an error that is not the signal's fault.
+type laterError struct{ err error }
+
+func (e *laterError) Error() string { return e.err.Error() }
+func (e *laterError) Unwrap() error { return e.err }
 
 func (s *signaller) do(ctx context.Context, b *connect.Batch, sig *signal) error {
 	data, err := sig.parse()
@@ -190,11 +209,11 @@ func (s *signaller) execute(ctx context.Context, b *connect.Batch, sig *signal, 
 func (s *signaller) matching(ctx context.Context, list patterns) ([]*table, error) {
 	conn, err := s.incremental.connection(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &laterError{err}
 	}
-	all, err := s.tables(ctx, conn)
+	all, err := s.tables(ctx, conn, false)
 	if err != nil {
-		return nil, err
+		return nil, &laterError{err}
 	}
 	var found []*table
 	taken := make(map[uint32]bool)

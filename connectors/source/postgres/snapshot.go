@@ -25,7 +25,9 @@ type snapshotEnv struct {
 	// already, with the snapshot of its start.
 	export func(context.Context) (*exported, error)
 	// tables are the captured tables as they are now.
-	tables  func(context.Context, querier) ([]*table, error)
+	// Those of a snapshot that is not incremental have generated columns too, as
+	// Debezium's.
+	tables  func(ctx context.Context, q querier, generated bool) ([]*table, error)
 	emitter *emitter
 	// refreshEnum reads an enum that has got new labels.
 	refreshEnum func(context.Context, *pgtype.StaleEnumError) error
@@ -41,25 +43,15 @@ type snapshotEnv struct {
 type snapshotter struct {
 	snapshotEnv
 	state *snapshotState // nil: nothing to do
-	// waiting: the stream has not got to state.LSN yet.
-	waiting bool
-	// exporting: a slot is being made for state, by a goroutine that ends with a
-	// value.
-	exporting  chan exportResult
-	stopExport context.CancelFunc
-	retryAt    time.Time // after an error
-	completed  bool      // an earlier snapshot was
+	// waiting: the stream has not got to the place of the snapshot yet, or there is
+	// no such place while held is nil.
+	waiting   bool
+	completed bool // an earlier snapshot was
 
 	held     *heldSnapshot
 	reader   *pieceReader
 	cursor   rowCursor
 	progress snapshotProgress
-}
-
-type exportResult struct {
-	held *heldSnapshot
-	lsn  pgoutput.LSN
-	err  error
 }
 
 // snapshotMembers are the members of an offset that are about snapshots: Debezium's
@@ -114,7 +106,7 @@ func appendMember(dst []byte, name string, v any) []byte {
 // so. It is refused while another is not finished.
 func (s *snapshotter) request(kind, id string, tables []snapshotTable) error {
 	if s.state != nil {
-		return errors.New("another snapshot is not finished yet")
+		return errBusy
 	}
 	if len(tables) > maxSnapshotTables {
 		return fmt.Errorf("a snapshot of %d tables is too large: ask for %d at most", len(tables), maxSnapshotTables)
@@ -124,68 +116,44 @@ func (s *snapshotter) request(kind, id string, tables []snapshotTable) error {
 	return nil
 }
 
-// due tells whether rows of the snapshot come before the transaction that commits
-// at lsn. Then read is to be called before anything of it is handed over. While the
-// snapshot has no place in the stream yet it is getting one.
+// due tells whether read has to be called before anything of the transaction that
+// commits at lsn is handed over: because rows of the snapshot come first, or because
+// the snapshot has no place in the stream yet and must not get one behind it.
 func (s *snapshotter) due(lsn pgoutput.LSN) bool {
-	if !s.waiting {
-		return true
+	if s.waiting && s.held != nil && lsn >= s.state.LSN {
+		s.waiting = false
 	}
-	if s.held == nil && !s.now().Before(s.retryAt) {
-		if err := s.place(); err != nil {
-			s.log.Warn("the snapshot waits for a place in the stream", "error", err)
-			s.retryAt = s.now().Add(retryDelay)
-		}
-	}
-	return s.held != nil && lsn >= s.state.LSN
-}
-
-// place makes a temporary slot for its snapshot and its place in the stream,
-// without holding the stream up: it takes as long as the longest transaction.
-func (s *snapshotter) place() error {
-	if s.exporting == nil {
-		s.exporting = make(chan exportResult, 1)
-		ctx, cancel := context.WithCancel(context.Background())
-		s.stopExport = cancel
-		go func() { s.exporting <- s.exportAndHold(ctx) }()
-	}
-	select {
-	case r := <-s.exporting:
-		s.exporting = nil
-		s.stopExport()
-		return s.placed(r)
-	default:
-		return nil
-	}
-}
-
-func (s *snapshotter) placed(r exportResult) error {
-	if r.err != nil {
-		return r.err
-	}
-	s.held = r.held
-	s.state.begin(r.held, r.lsn)
-	return nil
-}
-
-func (s *snapshotter) exportAndHold(ctx context.Context) (r exportResult) {
-	var e *exported
-	if e, r.err = s.export(ctx); r.err != nil {
-		return r
-	}
-	defer e.close()
-	r.lsn = e.lsn
-	r.held, r.err = holdSnapshot(ctx, s.connect, e.name)
-	return r
+	return s.active()
 }
 
 // active tells whether Read has to call read.
-func (s *snapshotter) active() bool { return s.state != nil && !s.waiting }
+func (s *snapshotter) active() bool { return s.state != nil && (!s.waiting || s.held == nil) }
+
+// place makes the slot, or a temporary one, and takes over its snapshot and its
+// place in the stream. It takes as long as the longest transaction that writes.
+func (s *snapshotter) place(ctx context.Context) error {
+	e, err := s.export(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	if s.held, err = holdSnapshot(ctx, s.connect, e.name); err != nil {
+		return err
+	}
+	s.state.begin(s.held, e.lsn)
+	return nil
+}
 
 // read appends rows until the batch is full or nothing is there at the moment. When
 // it has appended the last, active is false.
 func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position) error {
-	s.waiting = false
+	if s.waiting { // the stream goes on to where the snapshot is
+		if err := s.place(ctx); err != nil {
+			return s.interrupted(err)
+		}
+		s.log.Info("a snapshot waits for its place in the stream", "kind", s.state.Kind, logLSN, s.state.LSN.String())
+		return nil
+	}
 	if s.reader == nil {
 		if err := s.open(ctx, b, pos); err != nil {
 			return s.interrupted(err)
@@ -221,12 +189,11 @@ func (s *snapshotter) interrupted(err error) error {
 
 // open begins or resumes.
 func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position) error {
-	fresh := s.state.At == ""
-	if fresh && s.held == nil {
+	if s.state.At == "" {
 		if err := sleep(ctx, s.cfg.snapshot.delay); err != nil {
 			return err
 		}
-		if err := s.placed(s.exportAndHold(ctx)); err != nil {
+		if err := s.place(ctx); err != nil {
 			return err
 		}
 	}
@@ -251,7 +218,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 	}
 	s.progress.start(s.now(), plan, s.state)
 	s.log.Info("snapshot begins", "kind", s.state.Kind, logLSN, s.state.LSN.String(), "tables left", len(plan.relations), "resumed", resumed)
-	if fresh {
+	if !s.state.begun() {
 		s.notices.started(b, s.state)
 	}
 	s.cursor = rowCursor{}
@@ -264,7 +231,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 const maxConnections = 64
 
 func (s *snapshotter) plan(ctx context.Context, resumed bool) (*snapshotPlan, error) {
-	tables, err := s.tables(ctx, s.held.conn)
+	tables, err := s.tables(ctx, s.held.conn, true)
 	if err != nil {
 		return nil, err
 	}
@@ -314,14 +281,7 @@ func (s *snapshotter) release() {
 }
 
 // close is for the end of the source.
-func (s *snapshotter) close() {
-	s.release()
-	if s.exporting != nil {
-		s.stopExport()
-		r := <-s.exporting
-		r.held.close()
-	}
-}
+func (s *snapshotter) close() { s.release() }
 
 // begun tells whether anything was handed over.
 func (s *snapshotState) begun() bool { return s.Rows > 0 || s.Relation != 0 || len(s.Done) > 0 }

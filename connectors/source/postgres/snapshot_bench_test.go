@@ -14,7 +14,7 @@ import (
 // benchRows is how many rows of twelve columns the benchmark's table has.
 const benchRows = 500_000
 
-const benchTable = `
+const snapshotBenchTable = `
 CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, product text, quantity smallint, price numeric(12,2), paid boolean,
 	created timestamptz, shipped timestamp, due date, note varchar(100), weight double precision, token uuid);
 INSERT INTO orders SELECT i, i %% 1000, 'product number ' || i %% 5000, i %% 100, (i %% 100000)::numeric / 100, i %% 2 = 0,
@@ -28,7 +28,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	for _, threads := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("connections=%d", threads), func(b *testing.B) {
 			r := newRig(b, "", "snapshot.mode", "initial_only", "snapshot.max.threads", strconv.Itoa(threads))
-			for _, sql := range splitStatements(fmt.Sprintf(benchTable, benchRows)) {
+			for _, sql := range splitStatements(fmt.Sprintf(snapshotBenchTable, benchRows)) {
 				r.db.Exec(b, sql)
 			}
 			b.ReportAllocs()

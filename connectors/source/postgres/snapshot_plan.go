@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -166,50 +167,46 @@ func (p *planner) override(t *table) string {
 	return p.cfg.snapshot.overrides[t.name.String()]
 }
 
-// ordered are the tables of the snapshot, in the order of the patterns that they
-// match and then by name.
+// ordered are the tables of the snapshot, in the order of the patterns of
+// table.include.list that they match and then by name, as Debezium has them.
 func (p *planner) ordered(tables []*table) ([]*table, error) {
-	order := p.cfg.snapshot.collections
-	if order == nil {
-		order = p.cfg.filters.tables.include
-	}
-	type ranked struct {
-		rank int
-		t    *table
-	}
-	var list []ranked
+	order := p.cfg.filters.tables.include
+	rank := make(map[*table]int, len(tables))
+	var list []*table
 	for _, t := range tables {
-		rank := 0
-		if order != nil {
-			var err error
-			if rank, err = order.index(t.name.String()); err != nil {
-				return nil, err
-			}
+		wanted, err := p.wanted(t)
+		if err != nil {
+			return nil, err
 		}
-		if rank < 0 && p.cfg.snapshot.collections != nil && len(p.state.Tables) == 0 || !p.wanted(t) {
+		if !wanted {
 			continue
 		}
-		if rank < 0 { // signal tables, which are captured without being listed
-			rank = len(order)
+		n, err := order.index(t.name.String())
+		if err != nil {
+			return nil, err
 		}
-		list = append(list, ranked{rank, t})
+		if n < 0 { // signal tables are captured without being listed
+			n = len(order)
+		}
+		rank[t], list = n, append(list, t)
 	}
-	slices.SortStableFunc(list, func(a, b ranked) int {
-		if a.rank != b.rank {
-			return a.rank - b.rank
-		}
-		return strings.Compare(a.t.name.String(), b.t.name.String())
+	slices.SortStableFunc(list, func(a, b *table) int {
+		return cmp.Or(rank[a]-rank[b], strings.Compare(a.name.String(), b.name.String()))
 	})
-	sorted := make([]*table, len(list))
-	for i := range list {
-		sorted[i] = list[i].t
-	}
-	return sorted, nil
+	return list, nil
 }
 
-// wanted tells whether a snapshot of certain tables has this one.
-func (p *planner) wanted(t *table) bool {
-	return len(p.state.Tables) == 0 || slices.ContainsFunc(p.state.Tables, func(s snapshotTable) bool { return s.Name == t.name.String() })
+// wanted tells whether the snapshot has a table: all that the config says, or those
+// that a signal asks for.
+func (p *planner) wanted(t *table) (bool, error) {
+	name := t.name.String()
+	if len(p.state.Tables) > 0 {
+		return slices.ContainsFunc(p.state.Tables, func(s snapshotTable) bool { return s.Name == name }), nil
+	}
+	if only := p.cfg.snapshot.collections; only != nil {
+		return only.match(name)
+	}
+	return true, nil
 }
 
 // byRows sorts by the estimated number of rows, if the config wants it.
@@ -224,15 +221,6 @@ func (p *planner) byRows(tables []*table, facts map[uint32][]*relationFacts) []*
 		}
 		return n * sign
 	}
-	slices.SortStableFunc(tables, func(a, b *table) int {
-		x, y := rows(a), rows(b)
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(tables, func(a, b *table) int { return cmp.Compare(rows(a), rows(b)) })
 	return tables
 }

@@ -102,11 +102,12 @@ func (w *writer) end(t *testing.T) {
 type materialized struct {
 	rows  map[string]map[string][]string
 	count map[string]map[string]int
-	reads map[string]int // by table and row: how often it came as a row of the snapshot
+	// before is called with each record of a table with a key, before it changes it.
+	before func(table, op, key string, row []string)
 }
 
 func newMaterialized() *materialized {
-	return &materialized{rows: map[string]map[string][]string{}, count: map[string]map[string]int{}, reads: map[string]int{}}
+	return &materialized{rows: map[string]map[string][]string{}, count: map[string]map[string]int{}}
 }
 
 func (m *materialized) apply(rec *connect.Record) {
@@ -131,6 +132,13 @@ func (m *materialized) apply(rec *connect.Record) {
 		m.rows[table] = rows
 	}
 	key := showCells(rec.Key)
+	if m.before != nil && op == "r" {
+		var row []string
+		for _, c := range after.Cells() {
+			row = append(row, c.String())
+		}
+		m.before(table, op, key, row)
+	}
 	if op == "d" {
 		delete(rows, key)
 		return
@@ -141,9 +149,6 @@ func (m *materialized) apply(rec *connect.Record) {
 		if strings.Contains(row[i], "__debezium_unavailable_value") && rows[key] != nil {
 			row[i] = rows[key][i] // as it was
 		}
-	}
-	if op == "r" {
-		m.reads[table+strings.Join(row, " ")]++
 	}
 	rows[key] = row
 }

@@ -150,7 +150,7 @@ func (s *snapshotter) handOver(b *connect.Batch, next *table) error {
 		return nil
 	}
 	rel := h.chunk.rel
-	o := origin{snapshot: s.marker(rel.table, next), lsn: s.state.LSN, txID: uint32(s.state.seen.xmax), micros: s.state.Micros}
+	o := origin{snapshot: s.marker(rel.table, next), lsn: s.state.LSN, txID: uint32(s.state.seen.xmax) - 1, micros: s.state.Micros}
 	cols := h.cols
 	if rel.paged {
 		cols = cols[1:]

@@ -38,6 +38,7 @@ type Source struct {
 	catalog   *relations
 	confirmed *confirmed
 	monitor   *monitor
+	numbers   numbers
 	snapshots *snapshotting
 
 	pos   position
@@ -50,6 +51,7 @@ type Source struct {
 
 	server serverInfo
 	stream *stream // nil: not connected
+	timer  *time.Timer
 	// whole: large transactions are not asked for before they commit, because they
 	// did not fit into the spill files.
 	whole bool
@@ -86,6 +88,7 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 		s.heartbeat = s.marked.Add(s.cfg.replication.heartbeatInterval)
 	}
 	s.monitor = startMonitor(s, sc)
+	s.measure(sc)
 	return nil
 }
 
@@ -155,6 +158,9 @@ func (s *Source) load(ctx context.Context, st *slotState) (again bool, err error
 		s.pos, s.stored = position{}, nil
 		return false, nil
 	}
+	if !s.cfg.snapshot.streams() {
+		return false, nil
+	}
 	var gap string
 	if s.pos, gap = resolve(s.cfg.replication.mismatch, p, &st.slot, &st.server); gap != "" {
 		return s.gap(ctx, st, gap)
@@ -171,6 +177,7 @@ func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool
 	if policy == slotLostFail {
 		return false, gapError(s.cfg, &s.pos, gap)
 	}
+	s.numbers.gaps.Add(1)
 	s.log.Warn("changes are missing in the stream", logSlot, s.cfg.replication.slot, "after", s.pos.start().String(), "reason", gap, "policy", policy)
 	if st.slot.exists && (st.slot.lost() || policy == slotLostSnapshot) {
 		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) }); err != nil {
@@ -280,9 +287,12 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 	if poll := s.signalPoll(); poll > 0 {
 		until = min(until, poll)
 	}
-	timer := time.NewTimer(max(until, 0))
-	defer timer.Stop()
-	return s.stream.wal.feed.wait(ctx, timer.C)
+	if s.timer == nil {
+		s.timer = time.NewTimer(until)
+	} else {
+		s.timer.Reset(until)
+	}
+	return s.stream.wal.feed.wait(ctx, s.timer.C)
 }
 
 func (s *Source) markInterval() time.Duration {

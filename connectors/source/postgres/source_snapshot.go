@@ -113,8 +113,7 @@ func (s *Source) snapshotEnv() snapshotEnv {
 }
 
 // exportSnapshot makes the slot, or a temporary one where that is there already
-// or is not wanted, with the snapshot of its start. It may be called from a goroutine
-// of its own.
+// or is not wanted, with the snapshot of its start.
 func exportSnapshot(ctx context.Context, slots *slotMaker, temporary bool) (*exported, error) {
 	name := slots.cfg.replication.slot
 	if !temporary {
@@ -136,14 +135,17 @@ func exportSnapshot(ctx context.Context, slots *slotMaker, temporary bool) (*exp
 }
 
 // snapshotTables are the captured tables as the catalog has them now.
-func (s *Source) snapshotTables(ctx context.Context, q querier) ([]*table, error) {
+func (s *Source) snapshotTables(ctx context.Context, q querier, generated bool) ([]*table, error) {
 	infos, err := capturedTables(ctx, q, s.cfg)
 	if err != nil {
 		return nil, err
 	}
 	tables := make([]*table, len(infos))
 	for i, info := range infos {
-		tables[i], err = s.catalog.build(ctx, func() (*table, error) { return newTable(s.cfg, s.catalog.types, info.withoutGenerated()) })
+		if !generated {
+			info = info.withoutGenerated()
+		}
+		tables[i], err = s.catalog.build(ctx, func() (*table, error) { return newTable(s.cfg, s.catalog.types, info) })
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +182,7 @@ func (s *Source) readSnapshot(ctx context.Context, b *connect.Batch) error {
 // snapshotDue tells whether a snapshot comes before the transaction that commits
 // at lsn.
 func (s *Source) snapshotDue(lsn pgoutput.LSN) bool {
-	return s.snapshots != nil && s.snapshots.state != nil && s.snapshots.due(lsn)
+	return s.snapshots != nil && s.snapshots.due(lsn)
 }
 
 // boundary is called between transactions: lsn is where the last one ends, or what
@@ -201,8 +203,7 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 	if b.Len() > before {
 		s.dirty = true
 	}
-	if sn.state != nil && sn.due(lsn) {
-		sn.waiting = false
+	if sn.due(lsn) {
 		return errSnapshotDue
 	}
 	return nil

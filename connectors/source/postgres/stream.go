@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
@@ -136,6 +137,8 @@ func (s *stream) keepalive(ctx context.Context, b *connect.Batch, k pgoutput.Kee
 		return nil
 	}
 	p.end, p.commit, p.events = walEnd, 0, 0
+	s.src.numbers.end.Store(uint64(walEnd))
+	s.src.numbers.caughtUp.Store(time.Now().UnixMicro())
 	s.src.dirty = true
 	return s.src.boundary(ctx, b, walEnd)
 }
@@ -191,6 +194,7 @@ func (s *stream) handleBlock(kind pgoutput.Kind, data []byte) error {
 		return s.spill.begin(s.dec.StreamStart.Xid, s.dec.StreamStart.First)
 	case pgoutput.KindStreamStop:
 		s.spill.end()
+		s.src.numbers.spillBytes.Store(s.spill.used)
 		return nil
 	case pgoutput.KindStreamAbort:
 		return s.spill.abort(s.dec.StreamAbort.Xid, s.dec.StreamAbort.SubXid)
@@ -319,6 +323,9 @@ func changeKind(kind pgoutput.Kind) string {
 // does not know was added later: the table is described anew then.
 func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kind pgoutput.Kind, fresh bool) error {
 	err := s.emitOnce(b, t.table, kind, fresh)
+	if err == nil {
+		return nil
+	}
 	var stale *pgtype.StaleEnumError
 	if !errors.As(err, &stale) {
 		return err
@@ -426,6 +433,9 @@ func (s *stream) finish(end pgoutput.LSN) {
 	p := &s.src.pos
 	p.end, p.commit, p.events, p.lastCommit, p.resume = max(p.end, end), 0, 0, end, lsnResume{}
 	s.src.dirty = true
+	s.src.numbers.end.Store(uint64(p.end))
+	s.src.numbers.commitTime.Store(s.tx.origin.micros)
+	s.src.numbers.spillBytes.Store(s.spill.used)
 	s.received(end)
 }
 

@@ -47,18 +47,21 @@ const (
 	kindLSN  = "lsn"
 	kindTx   = "tx"
 	kindTime = "time"
+	// The end of a commit is, or is not, where the next row begins: that depends on
+	// what else the server writes, so they are numbered apart.
+	kindCommit = "commit"
 )
 
 // Canonical returns the topics of a run in the order of their names.
 func Canonical(records []Record) ([]Topic, error) {
 	parsed := make([]parsedRecord, len(records))
-	c := &canonicalizer{ranks: map[string]map[int64]int{kindLSN: {}, kindTx: {}, kindTime: {}}}
+	c := &canonicalizer{ranks: make(map[string]map[int64]int)}
 	for i := range records {
 		var err error
 		if parsed[i], err = parseRecord(&records[i]); err != nil {
 			return nil, fmt.Errorf("record %d: %w", i, err)
 		}
-		parsed[i].visit(func(kind string, v int64) string { c.ranks[kind][v] = 0; return "" })
+		parsed[i].visit(c.collect)
 	}
 	c.rank()
 	topics := make(map[string]*Topic)
@@ -80,6 +83,15 @@ func sorted(topics map[string]*Topic) []Topic {
 		all = append(all, *topics[name])
 	}
 	return all
+}
+
+// collect notes a value that is there.
+func (c *canonicalizer) collect(kind string, v int64) string {
+	if c.ranks[kind] == nil {
+		c.ranks[kind] = make(map[int64]int)
+	}
+	c.ranks[kind][v] = 0
+	return ""
 }
 
 func (c *canonicalizer) rank() {
@@ -166,6 +178,7 @@ func (p *parsedRecord) visit(name func(kind string, v int64) string) {
 	v.get("source").ifObject(func(s *node) { visitSource(s, number) })
 	if v.get("status") != nil {
 		v.set("id", id)
+		v.get("data_collections").each(func(n *node) { n.set("data_collection", withoutIdentity) })
 		v.set("ts_ms", now)
 	}
 	if v.get("source") != nil {
@@ -175,7 +188,15 @@ func (p *parsedRecord) visit(name func(kind string, v int64) string) {
 	}
 }
 
-func visitSource(s *node, number func(string) func(*node) *node) {
+// ofSnapshot is before the kinds of values of a snapshot, which are numbered by
+// themselves: which position and transaction stand for one is up to the connector.
+const ofSnapshot = "snapshot's "
+
+func visitSource(s *node, of func(string) func(*node) *node) {
+	number := of
+	if mark := s.get("snapshot").str(); mark != "false" && mark != "" { // null stands for false without its default
+		number = func(kind string) func(*node) *node { return of(ofSnapshot + kind) }
+	}
 	s.set("version", func(*node) *node { return text("version") })
 	us := s.get("ts_us").str()
 	consistent(s, us)
@@ -187,9 +208,9 @@ func visitSource(s *node, number func(string) func(*node) *node) {
 		if err != nil {
 			return n
 		}
-		for i, item := range list.items {
-			if item.scalar != "null" {
-				list.items[i] = number(kindLSN)(item)
+		for i, kind := range []string{kindCommit, kindLSN} {
+			if len(list.items) == 2 && list.items[i].scalar != "null" {
+				list.items[i] = number(kind)(list.items[i])
 			}
 		}
 		return text(list.String())
@@ -226,6 +247,19 @@ func now(n *node) *node {
 		return n
 	}
 	return text("now")
+}
+
+// identity is what Java writes behind the class of an object that has no text.
+var identity = regexp.MustCompile(`@[0-9a-f]+$`)
+
+func withoutIdentity(n *node) *node { return text(identity.ReplaceAllString(n.str(), "")) }
+
+func (n *node) each(f func(*node)) {
+	if n != nil {
+		for _, item := range n.items {
+			f(item)
+		}
+	}
 }
 
 func (n *node) ifObject(f func(*node)) {

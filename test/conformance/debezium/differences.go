@@ -6,7 +6,7 @@ import "slices"
 var Decisions = slices.Concat(
 	oldRowWithoutKey("changes*", "public.identity_index"), oldRowWithoutKey("no_data", "public.identity_index"),
 	oldRowWithoutKey("changes_keys", "public.orders"),
-	maskedAndDescribed, comments, transactionCounts,
+	maskedAndDescribed, comments, transactionCounts, tables, types,
 )
 
 // oldRowWithoutKey are updates and deletes under REPLICA IDENTITY USING INDEX on other

@@ -19,15 +19,17 @@ type logReader struct {
 	records []Record
 	last    time.Time // when the last record came
 	known   []string
+	next    map[string]int64 // by topic: the offset after the last record
 }
 
 func newLogReader(bootstrap, prefix string) (*logReader, error) {
 	c, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeTopics(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+		kgo.ConsumeTopics(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.MetadataMinAge(20*time.Millisecond), kgo.KeepControlRecords())
 	if err != nil {
 		return nil, fmt.Errorf("connect to the log: %w", err)
 	}
-	return &logReader{client: c, admin: kadm.NewClient(c), prefix: prefix, last: time.Now()}, nil
+	return &logReader{client: c, admin: kadm.NewClient(c), prefix: prefix, last: time.Now(), next: make(map[string]int64)}, nil
 }
 
 func (l *logReader) close() { l.client.Close() }
@@ -50,6 +52,10 @@ func (l *logReader) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
 	defer cancel()
 	l.client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+		l.next[r.Topic] = r.Offset + 1
+		if r.Attrs.IsControl() {
+			return
+		}
 		l.last = time.Now()
 		l.records = append(l.records, recordOf(r))
 	})
@@ -69,6 +75,33 @@ func (l *logReader) quiet(ctx context.Context, d time.Duration) error {
 	for begin := time.Now(); time.Since(begin) < d || time.Since(l.last) < d; {
 		if err := l.poll(ctx); err != nil {
 			return err
+		}
+	}
+	return until(ctx, func() error {
+		if err := l.poll(ctx); err != nil {
+			return err
+		}
+		return l.complete(ctx)
+	})
+}
+
+// complete returns an error while there are records that were not read.
+func (l *logReader) complete(ctx context.Context) error {
+	if len(l.known) == 0 {
+		return nil
+	}
+	ends, err := l.admin.ListCommittedOffsets(ctx, l.known...)
+	if err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	for _, topic := range l.known {
+		for partition, end := range ends[topic] {
+			if partition != 0 {
+				return fmt.Errorf("topic %s has a partition %d", topic, partition)
+			}
+			if l.next[topic] < end.Offset {
+				return fmt.Errorf("read %d of %d records of %s", l.next[topic], end.Offset, topic)
+			}
 		}
 	}
 	return nil

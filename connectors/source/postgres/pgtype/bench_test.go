@@ -142,3 +142,20 @@ func BenchmarkCell(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLongestNumeric is PostgreSQL's longest number.
+func BenchmarkLongestNumeric(b *testing.B) {
+	codec, err := NewCatalog().Compile(Column{Name: "v", TypeOID: oidNumeric, TypeMod: -1}, &Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := []byte(strings.Repeat("9", 131072) + "." + strings.Repeat("9", 16383))
+	batch := connect.NewBatch(1, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Reset()
+		if _, err := codec.Text(batch, text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

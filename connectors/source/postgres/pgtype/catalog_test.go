@@ -91,6 +91,13 @@ func TestStaleEnum(t *testing.T) {
 			t.Errorf("%q is stale for ever", label)
 		}
 	}
+	if err := c.Load(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	codec = compileColumn(t, c, col)
+	if stale, _ := read("renamed"); stale != nil {
+		t.Error("loading the catalog again forgets what was accepted")
+	}
 	if allowed, _ := codec.Schema.Parameter("allowed"); allowed != "sad,so-so,ok,it's" {
 		t.Errorf("allowed is %q", allowed)
 	}

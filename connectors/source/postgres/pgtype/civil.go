@@ -98,7 +98,24 @@ func literal(text []byte, c byte) ([]byte, bool) {
 // end of the text.
 type ymd struct{ year, month, day int64 }
 
+// two reads two digits, as a number above 99 if they are none.
+func two(text []byte) int64 {
+	a, b := text[0]-'0', text[1]-'0'
+	if a > 9 || b > 9 {
+		return 1 << 20
+	}
+	return int64(a)*10 + int64(b)
+}
+
 func parseYMD(text []byte) (d ymd, rest []byte, ok bool) {
+	if len(text) >= 10 && text[4] == '-' && text[7] == '-' { // nearly always
+		d = ymd{two(text)*100 + two(text[2:]), two(text[5:]), two(text[8:])}
+		return d, text[10:], d.year <= 9999 && d.month >= 1 && d.month <= 12
+	}
+	return parseLongYMD(text)
+}
+
+func parseLongYMD(text []byte) (d ymd, rest []byte, ok bool) {
 	var ok1, ok2, ok3, ok4, ok5 bool
 	d.year, rest, ok1 = number(text, 4, 7)
 	rest, ok2 = literal(rest, '-')
@@ -110,10 +127,11 @@ func parseYMD(text []byte) (d ymd, rest []byte, ok bool) {
 
 // days ends the reading of a date with its era. The limits are those of a date.
 func (d ymd) days(rest []byte) (int64, bool) {
-	if view(rest) == " BC" {
+	if len(rest) > 0 {
+		if view(rest) != " BC" {
+			return 0, false
+		}
 		d.year = 1 - d.year
-	} else if len(rest) > 0 {
-		return 0, false
 	}
 	if d.year > maxYear || d.day < 1 || d.day > daysIn(d.year, d.month) {
 		return 0, false
@@ -124,35 +142,31 @@ func (d ymd) days(rest []byte) (int64, bool) {
 
 // parseClock reads hh:mm:ss[.ffffff] as microseconds.
 func parseClock(text []byte) (micros int64, rest []byte, ok bool) {
-	h, rest, ok1 := number(text, 2, 2)
-	rest, ok2 := literal(rest, ':')
-	m, rest, ok3 := number(rest, 2, 2)
-	s := int64(0)
-	ok4 := true
-	if r, more := literal(rest, ':'); more {
-		s, rest, ok4 = number(r, 2, 2)
+	if len(text) < 8 || text[2] != ':' || text[5] != ':' {
+		return 0, text, false
 	}
-	micros = (h*60+m)*60_000_000 + s*1_000_000
-	if r, more := literal(rest, '.'); more {
+	h, m, s := two(text), two(text[3:]), two(text[6:])
+	rest, ok = text[8:], h <= 24 && m < 60 && s <= 60
+	micros = ((h*60+m)*60 + s) * 1_000_000
+	if r, more := literal(rest, '.'); more && ok {
 		var f int64
 		f, rest, ok = parseFraction(r)
-		ok4 = ok4 && ok
 		micros += f
 	}
-	return micros, rest, ok1 && ok2 && ok3 && ok4 && m < 60 && s <= 60 && micros <= microsDay
+	return micros, rest, ok && micros <= microsDay
 }
 
 // parseFraction reads up to six digits of a second as microseconds.
 func parseFraction(text []byte) (micros int64, rest []byte, ok bool) {
 	n, rest, ok := number(text, 1, 6)
-	for range 6 - (len(text) - len(rest)) {
-		n *= 10
-	}
-	return n, rest, ok
+	return n * int64(pow10[6-(len(text)-len(rest))]), rest, ok
 }
 
 // parseOffset reads +hh[:mm[:ss]] as seconds east of Greenwich.
 func parseOffset(text []byte) (seconds int64, rest []byte, ok bool) {
+	if len(text) == 3 && text[1] == '0' && text[2] == '0' && text[0] == '+' { // UTC, as the settings have it
+		return 0, nil, true
+	}
 	if len(text) == 0 || text[0] != '+' && text[0] != '-' {
 		return 0, text, false
 	}
@@ -176,14 +190,14 @@ func parseOffset(text []byte) (seconds int64, rest []byte, ok bool) {
 
 // parseTimestamp reads a timestamp, with an offset when zoned.
 func parseTimestamp(text []byte, zoned bool) (micros int64, ok bool) {
-	switch view(text) {
-	case "infinity":
-		return infinity, true
-	case "-infinity":
-		return minInfinity, true
-	}
 	d, rest, ok := parseYMD(text)
 	if !ok {
+		switch view(text) {
+		case "infinity":
+			return infinity, true
+		case "-infinity":
+			return minInfinity, true
+		}
 		return 0, false
 	}
 	rest, ok = literal(rest, ' ')
@@ -208,14 +222,14 @@ func parseTimestamp(text []byte, zoned bool) (micros int64, ok bool) {
 
 // parseDate reads a date as days; math.MaxInt32 and math.MinInt32 are infinite.
 func parseDate(text []byte) (days int64, ok bool) {
-	switch view(text) {
-	case "infinity":
-		return math.MaxInt32, true
-	case "-infinity":
-		return math.MinInt32, true
-	}
 	d, rest, ok := parseYMD(text)
 	if !ok {
+		switch view(text) {
+		case "infinity":
+			return math.MaxInt32, true
+		case "-infinity":
+			return math.MinInt32, true
+		}
 		return 0, false
 	}
 	return d.days(rest)

@@ -3,7 +3,6 @@ package pgtype
 import (
 	"bytes"
 	"encoding/binary"
-	"math/big"
 	"math/bits"
 	"strconv"
 
@@ -278,13 +277,8 @@ func large(b *connect.Batch, neg bool, whole, frac []byte, zeros int) []byte {
 	if total <= 300 {
 		return twosComplement(b, neg, limbs[:parseLimbs(limbs[:], digits)])
 	}
-	n, _ := new(big.Int).SetString(view(digits), 10)
-	words := n.Bits()
-	wide := make([]uint64, len(words))
-	for i, w := range words {
-		wide[i] = uint64(w)
-	}
-	return twosComplement(b, neg, wide)
+	wide := make([]uint64, total/19+1) // a limb holds more than 19 digits
+	return twosComplement(b, neg, wide[:parseLimbs(wide, digits)])
 }
 
 // parseLimbs reads digits into limbs, the lowest first, and returns their number.

@@ -43,20 +43,16 @@ func appendFraction(dst []byte, micros int64, width int64) []byte {
 	if micros == 0 && width <= 0 {
 		return dst
 	}
-	var digits [6]byte
-	for i := range digits {
-		digits[5-i] = byte('0' + micros%10)
-		micros /= 10
-	}
-	n := len(digits)
+	dst = append(dst, '.')
+	start := len(dst)
+	dst = append2(append2(append2(dst, micros/10000), micros/100%100), micros%100)
 	if width > 0 {
-		n = min(n, int(width))
-	} else {
-		for digits[n-1] == '0' {
-			n--
-		}
+		return dst[:start+min(6, int(width))]
 	}
-	return append(append(dst, '.'), digits[:n]...)
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }
 
 // appendISO appends a timestamp in UTC.

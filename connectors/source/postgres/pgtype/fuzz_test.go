@@ -1,14 +1,16 @@
 package pgtype
 
 import (
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
 )
 
-// everyCodec are codecs of all types of the test catalog, in every mode.
-func everyCodec(t testing.TB) []*Codec {
+// everyCodec are codecs of all types of the test catalog.
+func everyCodec(t testing.TB, options ...*Options) []*Codec {
 	c := testCatalog()
 	var oids []uint32
 	for oid := range c.types {
@@ -16,7 +18,7 @@ func everyCodec(t testing.TB) []*Codec {
 	}
 	slices.Sort(oids)
 	var all []*Codec
-	for _, o := range append(everyMode(), &Options{IncludeUnknown: true}) {
+	for _, o := range options {
 		for _, oid := range oids {
 			for _, mod := range []int32{-1, 1, 3, 10<<16 | 2 + 4} {
 				codec, err := c.Compile(Column{Name: "v", TypeOID: oid, TypeMod: mod}, o)
@@ -35,7 +37,7 @@ func everyCodec(t testing.TB) []*Codec {
 // fuzz reads any bytes with any codec: without a panic, and without a value that is
 // not of its schema.
 func fuzz(f *testing.F, read func(*Codec, *connect.Batch, []byte) (connect.Value, error)) {
-	codecs := everyCodec(f)
+	codecs := everyCodec(f, append(everyMode(), &Options{IncludeUnknown: true})...)
 	b := connect.NewBatch(1, 1)
 	f.Fuzz(func(t *testing.T, which uint16, data []byte) {
 		c := codecs[int(which)%len(codecs)]
@@ -48,9 +50,13 @@ func fuzz(f *testing.F, read func(*Codec, *connect.Batch, []byte) (connect.Value
 		if err != nil {
 			return
 		}
-		clear(data) // nothing of it may be kept
-		if got := valueJSON(c.Schema, v); len(got) > 5 && got[:5] == "ERROR" {
+		got := valueJSON(c.Schema, v)
+		if strings.HasPrefix(got, "ERROR") {
 			t.Fatalf("%s: %s", schemaJSON(t, c.Schema), got)
+		}
+		clear(data)
+		if after := valueJSON(c.Schema, v); after != got {
+			t.Fatalf("the value keeps the cell's memory: %s became %s", got, after)
 		}
 	})
 }
@@ -80,4 +86,32 @@ func FuzzBinary(f *testing.F) {
 		}
 		return c.Binary(b, data)
 	})
+}
+
+// TestHostileLengths has numbers in cells that promise more than there is: no
+// memory may be made for them (I5).
+func TestHostileLengths(t *testing.T) {
+	huge := []byte{0x7f, 0xff, 0xff, 0xff}
+	cells := [][]byte{
+		slices.Concat([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23}, huge, []byte{0, 0, 0, 1}),
+		slices.Concat(huge, huge), slices.Concat(huge, []byte{0, 0, 0, 1, 'a'}), slices.Concat([]byte{1}, huge, make([]byte, 16)),
+		slices.Concat(huge, make([]byte, 16)), slices.Concat([]byte{0, 0, 0, 5}, huge, []byte{0, 0, 0, 0}), {0xff, 0xff, 0, 0},
+		{0, 1, 0x7f, 0xff, 0, 0, 0xff, 0xff, 0, 1}, {0, 1, 0x7f, 0xff, 0, 0, 0x3f, 0xff, 0, 1},
+	}
+	codecs := everyCodec(t, &Options{Hstore: HstoreMap})
+	b := connect.NewBatch(1, 1)
+	var before, after runtime.MemStats
+	for _, data := range cells {
+		for _, c := range codecs {
+			if !c.BinaryOK() {
+				continue
+			}
+			b.Reset()
+			runtime.ReadMemStats(&before)
+			c.Binary(b, data)
+			if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 4<<20 {
+				t.Fatalf("%x as %s takes %d bytes", data, schemaJSON(t, c.Schema), after.TotalAlloc-before.TotalAlloc)
+			}
+		}
+	}
 }

@@ -161,6 +161,16 @@ func float(data []byte) float64 {
 
 // parseFloat reads what PostgreSQL writes for a floating point number.
 func parseFloat(data []byte, bits int) (float64, bool) {
+	for _, c := range data { // strconv also reads hexadecimal and other names
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' {
+			return parseFloatName(data)
+		}
+	}
+	f, err := strconv.ParseFloat(view(data), bits)
+	return f, err == nil
+}
+
+func parseFloatName(data []byte) (float64, bool) {
 	switch view(data) {
 	case "NaN":
 		return math.NaN(), true
@@ -169,11 +179,5 @@ func parseFloat(data []byte, bits int) (float64, bool) {
 	case "-Infinity":
 		return math.Inf(-1), true
 	}
-	for _, c := range data { // strconv also reads hexadecimal and names
-		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' {
-			return 0, false
-		}
-	}
-	f, err := strconv.ParseFloat(view(data), bits)
-	return f, err == nil
+	return 0, false
 }
