@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,13 +10,10 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
-
-	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 // schemaTimeout bounds a command that asks a registry.
@@ -41,11 +37,11 @@ const schemaHelp = `Works with the schemas of a registry. diff and check also co
   sluice schema set-level [--dry-run] LEVEL [SUBJECT]
         set the level of SUBJECT, or of all; --dry-run tells which versions would not have passed
   sluice schema export [PREFIX]
-        print all versions as JSON lines
+        print all versions, and the settings of their subjects, as JSON lines
   sluice schema import FILE
         take exported versions over with their ids (mode IMPORT)
 
-Files are Avro schemas, those that end in .proto Protobuf; --type AVRO|JSON|PROTOBUF says otherwise.
+Files are Avro schemas, .proto files Protobuf, those with a $schema in them JSON Schema; --type AVRO|JSON|PROTOBUF says otherwise.
 check and diff end with exit code 1 when something is not compatible. Flags of all: --url, --user NAME:PASSWORD.
 `
 
@@ -77,9 +73,11 @@ type schemaCall struct {
 	client *sr.Client
 
 	id                                 int
-	level, typ                         string
+	level                              string
 	normalize, deleted, dryRun, forced bool
-	references                         []sr.SchemaReference
+	references                         []string // NAME=SUBJECT:VERSION, or NAME=FILE
+	schemaType                         string
+	global                             bool
 }
 
 func (p *program) schemaRun(name string, args []string, run func(*schemaCall) error) error {
@@ -128,24 +126,24 @@ func (c *schemaCall) define(fs *flag.FlagSet) {
 	case "import":
 		fs.BoolVar(&c.forced, "force", false, "into subjects that have schemas too")
 	}
-	if c.name == "register" || c.name == "check" || c.name == "diff" {
-		fs.StringVar(&c.typ, "type", "", "`TYPE` of the schemas in files: AVRO, JSON or PROTOBUF")
+	if c.name == "export" || c.name == "import" {
+		fs.BoolVar(&c.global, "global", false, "with the level of all subjects that have none of their own")
 	}
 	if c.name == "register" || c.name == "check" {
 		fs.BoolVar(&c.normalize, "normalize", false, "as a normalized schema")
-		fs.Func("reference", "`NAME=SUBJECT:VERSION` that the schema refers to; can be given several times", c.addReference)
+	}
+	if c.name == "register" || c.name == "check" || c.name == "diff" {
+		fs.StringVar(&c.schemaType, "type", "", "`type` of the schemas in files: AVRO, JSON or PROTOBUF; by default that of a .proto file or of a $schema in it, else AVRO")
+		fs.Func("reference", "`NAME=SUBJECT:VERSION` that the schema refers to, NAME=FILE where files are compared; can be given several times", c.addReference)
 	}
 }
 
 func (c *schemaCall) addReference(text string) error {
-	name, target, _ := strings.Cut(text, "=")
-	i := strings.LastIndex(target, ":")
-	if name == "" || i < 1 {
-		return errors.New("want NAME=SUBJECT:VERSION")
+	if name, target, _ := strings.Cut(text, "="); name == "" || target == "" {
+		return errors.New("want NAME=SUBJECT:VERSION, or NAME=FILE where files are compared")
 	}
-	version, err := strconv.Atoi(target[i+1:])
-	c.references = append(c.references, sr.SchemaReference{Name: name, Subject: target[:i], Version: version})
-	return err
+	c.references = append(c.references, text)
+	return nil
 }
 
 // want checks the number of arguments.
@@ -162,41 +160,6 @@ func (c *schemaCall) params(p ...sr.Param) context.Context {
 		p = append(p, sr.Normalize)
 	}
 	return sr.WithParams(c.ctx, p...)
-}
-
-// fromFile reads the schema of a file.
-func (c *schemaCall) fromFile(path string) (sr.Schema, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return sr.Schema{}, fmt.Errorf("read schema: %w", err)
-	}
-	s := sr.Schema{Schema: string(text), References: c.references}
-	p, err := c.provider(path)
-	if err == nil {
-		err = s.Type.UnmarshalText([]byte(p.Type()))
-	}
-	return s, err
-}
-
-// provider is that of the type of the schema in a file.
-func (c *schemaCall) provider(path string) (schemaregistry.Provider, error) {
-	typ := strings.ToUpper(c.typ)
-	if typ == "" && strings.HasSuffix(path, ".proto") {
-		typ = schemaregistry.Protobuf
-	}
-	return providerOf(typ)
-}
-
-// providerOf is that of a type, "" for Avro.
-func providerOf(typ string) (schemaregistry.Provider, error) {
-	var types []string
-	for _, p := range schemaregistry.Providers() {
-		if p.Type() == cmp.Or(typ, schemaregistry.Avro) {
-			return p, nil
-		}
-		types = append(types, p.Type())
-	}
-	return nil, usageError{fmt.Errorf("there is no type of schemas %s; there are %s", typ, strings.Join(types, ", "))}
 }
 
 // versionJSON is a version of a subject in lists, exports and imports.
@@ -260,18 +223,18 @@ func schemaGet(c *schemaCall) error {
 	if err := c.want(1, 2); err != nil {
 		return err
 	}
-	v, err := c.version(append(c.args, "latest")[1])
+	s, err := c.version(append(c.args, "latest")[1])
 	if err != nil {
 		return err
 	}
-	return c.print(v.Schema)
+	return c.print(s)
 }
 
 // version fetches a version of the subject that is the first argument.
-func (c *schemaCall) version(number string) (versionJSON, error) {
+func (c *schemaCall) version(number string) (string, error) {
 	var v versionJSON
 	err := c.client.Do(c.ctx, "GET", "/subjects/"+url.PathEscape(c.args[0])+"/versions/"+url.PathEscape(number), nil, &v)
-	return v, err
+	return v.Schema, err
 }
 
 // print prints a schema, indented when it is JSON.

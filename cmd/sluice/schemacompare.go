@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -28,24 +27,16 @@ func schemaCheck(c *schemaCall) error {
 	if err != nil {
 		return usageError{err}
 	}
-	provider, err := c.provider(c.args[0])
+	p, parsed, err := c.parseFiles(c.args...)
 	if err != nil {
 		return err
-	}
-	var parsed []schemaregistry.Schema
-	for i, path := range c.args {
-		s, err := parseSchemaFile(provider, path, i == 0)
-		if err != nil {
-			return err
-		}
-		parsed = append(parsed, s)
 	}
 	earlier := parsed[1:]
 	if !level.Transitive() {
 		earlier = earlier[len(earlier)-1:]
 	}
 	for i := len(earlier) - 1; i >= 0; i-- {
-		found, err := schemaregistry.Differences(provider, level, parsed[0], earlier[i])
+		found, err := schemaregistry.Differences(p, level, parsed[0], earlier[i])
 		if err != nil {
 			return err
 		}
@@ -83,18 +74,6 @@ func (c *schemaCall) checkSubject() error {
 	return errIncompatible
 }
 
-func parseSchemaFile(p schemaregistry.Provider, path string, isNew bool) (schemaregistry.Schema, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
-	}
-	s, err := p.Parse(string(text), nil, isNew)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
-
 // explain prints differences, each with what to do about it.
 func explain(w io.Writer, found []schemaregistry.Difference) {
 	for _, d := range found {
@@ -111,11 +90,11 @@ func schemaDiff(c *schemaCall) error {
 	if err := c.want(2, 3); err != nil {
 		return err
 	}
-	older, newer, provider, err := c.pair()
+	p, older, newer, err := c.pair()
 	if err != nil {
 		return err
 	}
-	found, err := schemaregistry.Differences(provider, schemaregistry.Full, newer, older)
+	found, err := schemaregistry.Differences(p, schemaregistry.Full, newer, older)
 	switch {
 	case err != nil:
 		return err
@@ -130,42 +109,24 @@ func schemaDiff(c *schemaCall) error {
 	return nil
 }
 
-// pair returns two schemas of one type, of files or of a subject.
-func (c *schemaCall) pair() (older, newer schemaregistry.Schema, p schemaregistry.Provider, err error) {
+// pair returns two schemas, of files or of a subject.
+func (c *schemaCall) pair() (p schemaregistry.Provider, older, newer schemaregistry.Schema, err error) {
 	if len(c.args) == 2 {
-		if p, err = c.provider(c.args[1]); err != nil {
+		p, both, err := c.parseFiles(c.args[1], c.args[0])
+		if err != nil {
 			return nil, nil, nil, err
 		}
-		if older, err = parseSchemaFile(p, c.args[0], false); err == nil {
-			newer, err = parseSchemaFile(p, c.args[1], false)
-		}
-		return older, newer, p, err
+		return p, both[1], both[0], nil
 	}
-	older, p, err = c.resolved(c.args[1])
+	p, older, err = c.fetch(c.args[0], c.args[1])
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	newer, other, err := c.resolved(c.args[2])
+	other, newer, err := c.fetch(c.args[0], c.args[2])
 	if err == nil && other.Type() != p.Type() {
-		err = fmt.Errorf("version %s is %s and version %s %s", c.args[1], p.Type(), c.args[2], other.Type())
+		err = errTypes
 	}
-	return older, newer, p, err
-}
-
-// resolved fetches a version of the subject that is the first argument, with its references in it as far as its type can have them.
-func (c *schemaCall) resolved(number string) (schemaregistry.Schema, schemaregistry.Provider, error) {
-	called := *c
-	called.ctx = c.params(sr.Format("resolved"))
-	v, err := called.version(number)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := providerOf(v.Type)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := p.Parse(v.Schema, nil, false)
-	return s, p, err
+	return p, older, newer, err
 }
 
 // schemaSetLevel sets a level, or tells which versions would not have passed it.
@@ -222,12 +183,10 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 	if err != nil {
 		return 0, err
 	}
-	of := *c
-	of.args = []string{subject}
 	var earlier []schemaregistry.Schema
 	var types []string
 	for i, number := range numbers {
-		next, p, err := of.resolved(strconv.Itoa(number))
+		p, next, err := c.fetch(subject, strconv.Itoa(number))
 		if err != nil {
 			return bad, err
 		}
