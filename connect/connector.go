@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 )
 
 // Source reads records from another system. The package comment has the rules
@@ -27,6 +29,19 @@ type SourceContext struct {
 	// Offset returns the offset stored for a source partition, nil when there is
 	// none. It may be called in Open and in Read.
 	Offset func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error)
+	// Measure, where it is not nil, takes the function that reads the numbers of
+	// Spec.Metrics, which replaces an earlier one. Each scrape calls it, from any
+	// goroutine, until Close returned: it fills values, one for each metric in order,
+	// and may not block. What it leaves at NaN is not known.
+	Measure func(read func(values []float64))
+}
+
+// Metric is a number that tasks of a plugin show beside those that the engine
+// counts. GET /metrics has it with the labels connector and task.
+type Metric struct {
+	Name    string // after sluice_, such as postgres_retained_wal_bytes
+	Help    string // one sentence
+	Counter bool   // it only grows while the task runs; else a gauge
 }
 
 // Committer is a Source whose upstream waits to hear what it may forget: a
@@ -156,6 +171,9 @@ type Spec struct {
 	Doc     string // one paragraph
 	// New returns an empty config, which is a SourceConfig or a SinkConfig.
 	New func() Config
+	// Metrics are shown of each task; a source gives their values with
+	// SourceContext.Measure.
+	Metrics []Metric
 }
 
 // Config is the typed config of one connector and makes its tasks' sources or
@@ -194,6 +212,14 @@ type SinkConfig interface {
 	Config
 	// Sink returns a new sink that Open has not been called on.
 	Sink() Sink
+}
+
+// Dynamic is a Config with options whose names are partly the user's, such as
+// column.mask.with.8.chars.
+type Dynamic interface {
+	// DefineFor declares such options for those of the settings' names that call for
+	// one. It is called once, after Define. The names are sorted.
+	DefineFor(d *Def, names []string)
 }
 
 // Splitter is a Config that divides the work among tasks.
@@ -246,12 +272,20 @@ type SinkOffsetAlterer interface {
 	AlterOffsets(ctx context.Context, offsets []PartitionOffset) (bool, error)
 }
 
+// DefineAll declares all options of a config for settings that are to be parsed.
+func DefineAll(c Config, d *Def, settings map[string]string) {
+	c.Define(d)
+	if dynamic, ok := c.(Dynamic); ok {
+		dynamic.DefineFor(d, slices.Sorted(maps.Keys(settings)))
+	}
+}
+
 // Configure returns the plugin's config with its options set from settings, or
 // all errors in them joined.
 func (s *Spec) Configure(settings map[string]string) (Config, error) {
 	cfg := s.New()
 	var d Def
-	cfg.Define(&d)
+	DefineAll(cfg, &d, settings)
 	if err := Err(d.Parse(settings)); err != nil {
 		return nil, err
 	}

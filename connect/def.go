@@ -45,6 +45,8 @@ type Option struct {
 	// Unit is what one of a *time.Duration's number stands for; a millisecond
 	// when zero.
 	Unit time.Duration
+	// Aliases are older names of the option, which count when it is not given itself.
+	Aliases []string
 	// Class shows a *string as CLASS. The last element of a class name is enough
 	// to match one of OneOf.
 	Class bool
@@ -58,6 +60,9 @@ type Option struct {
 	// OneOf lists the values that are allowed, for a LIST those of its elements.
 	// It also is what forms recommend.
 	OneOf []string
+	// IgnoreCase finds a value in OneOf in any case; the variable gets the spelling
+	// of OneOf.
+	IgnoreCase bool
 	// Check returns why a parsed value (the variable is set) is not allowed.
 	Check func() error
 	// Raw keeps white space at the ends of the value.
@@ -91,6 +96,7 @@ func (d *Def) Add(options ...Option) {
 		}
 		o.Type() // panics for a Var that is not supported
 		d.index[o.Name] = len(d.options)
+		d.ignored = append(d.ignored, o.Aliases...)
 		d.options = append(d.options, o)
 	}
 }

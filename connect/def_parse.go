@@ -44,7 +44,7 @@ func Err(values []OptionValue) error {
 
 func (o *Option) parse(settings map[string]string) OptionValue {
 	v := OptionValue{Option: o}
-	text, given := settings[o.Name]
+	text, given := o.text(settings)
 	switch {
 	case !given && o.Required:
 		o.clear()
@@ -67,6 +67,18 @@ func (o *Option) parse(settings map[string]string) OptionValue {
 		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", value, o.Name, err))
 	}
 	return v
+}
+
+// text returns the option's text among the settings, under its name or an older one.
+func (o *Option) text(settings map[string]string) (text string, given bool) {
+	for i := -1; i < len(o.Aliases) && !given; i++ {
+		name := o.Name
+		if i >= 0 {
+			name = o.Aliases[i]
+		}
+		text, given = settings[name]
+	}
+	return text, given
 }
 
 func (v *OptionValue) fail(reason string) { v.Errors = append(v.Errors, reason) }
@@ -157,9 +169,16 @@ func (o *Option) didYouMean(text string) string {
 // simpleName is the last element of a class name.
 func simpleName(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }
 
-// canonical returns the full class name for one that is given by its last
-// element, and other text as it is.
+// canonical returns the spelling of OneOf for text in another case, the full class
+// name for one that is given by its last element, and other text as it is.
 func (o *Option) canonical(text string) string {
+	if o.IgnoreCase {
+		for _, allowed := range o.OneOf {
+			if strings.EqualFold(allowed, text) {
+				return allowed
+			}
+		}
+	}
 	if !o.Class || strings.Contains(text, ".") {
 		return text
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluice-data/sluice/engine/transform/javaregex"
+	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
 // checkSink applies the rules between the options of sinks, with Kafka Connect's

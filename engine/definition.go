@@ -75,7 +75,7 @@ func (d *definition) read(p *plugins) error {
 			d.options.defineSink(&d.def)
 		}
 		d.readClients(p)
-		d.config.Define(&d.def)
+		connect.DefineAll(d.config, &d.def, d.resolved.settings)
 	}
 	d.defineConverters()
 	d.transforms = transform.Define(&d.def, d.resolved.settings)

@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/transform"
-	"github.com/sluice-data/sluice/engine/transform/javaregex"
+	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
 const (

@@ -205,6 +205,7 @@ func (t *task) closed(err error) error {
 
 func (s *sourceTask) context() connect.SourceContext {
 	return connect.SourceContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger,
+		Measure: func(read func([]float64)) { s.meter.Measure(s.def.spec.Metrics, read) },
 		Offset: func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error) {
 			return s.offsets.offset(ctx, partition)
 		}}

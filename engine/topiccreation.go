@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/transform/javaregex"
+	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
 const (

@@ -67,7 +67,7 @@ func New(cfg Config) (*Worker, error) {
 	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
 	w.reconciler.group, w.stores.group = w.group, w.group
 	if cfg.Metrics != nil {
-		w.reconciler.meters.Register(cfg.Metrics, w.describe)
+		w.reconciler.meters.Register(cfg.Metrics, cfg.Plugins, w.describe)
 		if !cfg.Group.alone() {
 			w.reconciler.meters.WatchRebalances(w.group.rebalances)
 		}

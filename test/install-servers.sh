@@ -7,7 +7,8 @@ wanted=(
     "gcc gcc" "libc6-dev:/usr/include/stdio.h libc6-dev"
     "mosquitto mosquitto" "kcat kcat"
     "radosgw radosgw" "radosgw-admin radosgw" "ceph-mon ceph-mon" "ceph-osd ceph-osd" "ceph ceph-common" "ceph-authtool ceph-common"
-    "python3 python3"
+    "python3 python3" "mvn maven" "xz xz-utils"
+    "postgres:/usr/lib/postgresql/15/bin/postgres postgresql-15"
 )
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -33,8 +34,13 @@ fetch_promtool() {
     rm -r "$dir"
 }
 
-if [[ ${#missing[@]} -eq 0 ]]; then
+finish() {
     [[ -x $promtool ]] || fetch_promtool
+    "$(dirname "$0")/postgres-servers.sh"
+}
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+    finish
     exit 0
 fi
 
@@ -47,6 +53,11 @@ as_root=(env DEBIAN_FRONTEND=noninteractive)
 echo "installing: ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# The package would make a cluster and start it; tests start their own.
+postgres=/etc/postgresql-common/createcluster.conf
+if [[ " ${missing[*]} " == *" postgresql-15 "* && ! -e $postgres ]]; then
+    "${as_root[@]}" sh -c "mkdir -p ${postgres%/*} && echo 'create_main_cluster = false' > $postgres"
+fi
 for step in "update -q" "install -q -y --no-install-recommends ${missing[*]}"; do
     # shellcheck disable=SC2086 # the words of a step are arguments
     if ! "${as_root[@]}" apt-get $step > "$log" 2>&1; then
@@ -55,4 +66,4 @@ for step in "update -q" "install -q -y --no-install-recommends ${missing[*]}"; d
         exit 1
     fi
 done
-[[ -x $promtool ]] || fetch_promtool
+finish

@@ -24,17 +24,17 @@ func Spec(t *testing.T, spec connect.Spec, settings map[string]string) {
 	}
 }
 
-func define(spec connect.Spec) *connect.Def {
+func define(spec connect.Spec, settings map[string]string) *connect.Def {
 	d := &connect.Def{}
-	spec.New().Define(d)
+	connect.DefineAll(spec.New(), d, settings)
 	return d
 }
 
-func specDescribes(t testing.TB, spec connect.Spec, _ map[string]string) {
+func specDescribes(t testing.TB, spec connect.Spec, settings map[string]string) {
 	if spec.Class == "" || spec.Version == "" || spec.Doc == "" {
 		t.Errorf("class %q, version %q or doc %q is empty", spec.Class, spec.Version, spec.Doc)
 	}
-	for _, o := range define(spec).Options() {
+	for _, o := range define(spec, settings).Options() {
 		if o.Doc == "" || o.Group == "" {
 			t.Errorf("option %s needs a doc and a group", o.Name)
 		}
@@ -48,14 +48,14 @@ func specAccepts(t testing.TB, spec connect.Spec, settings map[string]string) {
 	if _, err := spec.Configure(settings); err != nil {
 		t.Errorf("the valid settings are refused: %v", err)
 	}
-	for _, u := range define(spec).Unknown(settings) {
+	for _, u := range define(spec, settings).Unknown(settings) {
 		t.Errorf("setting %s of the valid settings is not known", u.Name)
 	}
 }
 
 func specSurvives(t testing.TB, spec connect.Spec, settings map[string]string) {
 	nasty := []string{"", " ", "-1", "0", "99999999999999999999", "nonsense", "a,b,,", "\x00\xff", "://", strings.Repeat("9", 1000)}
-	for _, o := range define(spec).Options() {
+	for _, o := range define(spec, settings).Options() {
 		for _, text := range nasty {
 			changed := map[string]string{}
 			for k, v := range settings {
@@ -68,7 +68,7 @@ func specSurvives(t testing.TB, spec connect.Spec, settings map[string]string) {
 }
 
 func specNamesMissing(t testing.TB, spec connect.Spec, settings map[string]string) {
-	for _, o := range define(spec).Options() {
+	for _, o := range define(spec, settings).Options() {
 		if !o.Required {
 			continue
 		}

@@ -2,7 +2,7 @@ package transform
 
 import (
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/engine/transform/javaregex"
+	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
 // topicNameMatches is TopicNameMatches.

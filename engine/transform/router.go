@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/transform/javadate"
-	"github.com/sluice-data/sluice/engine/transform/javaregex"
+	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
 // maxTopics is how many topics a transform or predicate keeps its answer for (I5).

@@ -93,6 +93,9 @@ func option(b *strings.Builder, o *connect.Option) {
 	if len(o.OneOf) > 0 {
 		text += " One of `" + strings.Join(o.OneOf, "`, `") + "`."
 	}
+	if len(o.Aliases) > 0 {
+		text += " Older: `" + strings.Join(o.Aliases, "`, `") + "`."
+	}
 	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", o.Name, o.Type(), def, cell(text))
 }
 

@@ -10,6 +10,7 @@ import (
 // that no input can cause. Everywhere else an error is returned.
 var panics = map[string]string{
 	"connect/connectjson/connectjson.go":           "a schema that is a literal",
+	"connectors/source/postgres/literal.go":        "a schema that is a literal",
 	"engine/configstore.go":                        "encoding a struct of strings",
 	"engine/convert/infer.go":                      "a schema that is a literal",
 	"engine/convert/registry.go":                   "a class that the caller has looked up",

@@ -76,7 +76,9 @@ func object(members ...jsonschema.Member) jsonschema.Value {
 	return jsonschema.Value{Kind: jsonschema.Object, Members: members}
 }
 
-func typed(name string) []jsonschema.Member { return []jsonschema.Member{{Name: "type", Value: str(name)}} }
+func typed(name string) []jsonschema.Member {
+	return []jsonschema.Member{{Name: "type", Value: str(name)}}
+}
 
 // schema returns the JSON Schema of s. With plain it is not made optional, because a union around it is.
 func (m *fromMapper) schema(s *connect.Schema, index int, plain bool) (jsonschema.Value, error) {

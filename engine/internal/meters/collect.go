@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/internal/metrics"
 )
 
@@ -12,9 +13,12 @@ import (
 // connector that has been deleted has none.
 type Describe func(name string) (kind, class, version string)
 
-// Register adds the worker's families to what GET /metrics shows.
-func (w *Worker) Register(r *metrics.Registry, describe Describe) {
+// Register adds the worker's families, and those of plugins, to what GET /metrics
+// shows.
+func (w *Worker) Register(r *metrics.Registry, plugins []connect.Spec, describe Describe) {
 	d := newDescs()
+	d.own = OwnDescs(plugins)
+	d.all = append(d.all, d.own...)
 	r.Register(metrics.Collector{Descs: d.all, Collect: func(out *metrics.Writer) {
 		s := scrape{d: d, out: out, describe: describe, starts: &w.starts, now: time.Now()}
 		s.connectors, s.tasks, s.rebalances = w.sample(s.now)
@@ -24,6 +28,7 @@ func (w *Worker) Register(r *metrics.Registry, describe Describe) {
 		s.writeWorker()
 		s.writeRestarts()
 		s.writeRebalances()
+		s.writeOwn()
 	}})
 }
 
@@ -32,6 +37,7 @@ type descs struct {
 	all []*metrics.Desc
 
 	perTask []taskFamily
+	own     []*metrics.Desc // of plugins
 
 	status, taskStatus, kind, class, version                *metrics.Desc
 	connectors, tasks                                       *metrics.Desc

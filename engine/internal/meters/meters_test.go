@@ -215,7 +215,7 @@ func TestPage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w Worker
 		r := &metrics.Registry{}
-		w.Register(r, func(name string) (kind, class, version string) { return "sink", "X", "" })
+		w.Register(r, nil, func(name string) (kind, class, version string) { return "sink", "X", "" })
 		if page := strings.Join(metricstest.Scrape(t, r), "\n"); strings.Contains(page, "\nkafka_connect_worker_rebalance_epoch") {
 			t.Errorf("a worker without a group has an epoch:\n%s", page)
 		}
@@ -306,5 +306,30 @@ func BenchmarkBatch(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		batch(source, sink, int64(i)*2048)
+	}
+}
+
+func TestOwnMetrics(t *testing.T) {
+	plugins := []connect.Spec{{Metrics: []connect.Metric{{Name: "x_lag", Help: "Lag."}, {Name: "x_total", Help: "Count.", Counter: true}}}}
+	var w Worker
+	r := &metrics.Registry{}
+	w.Register(r, plugins, func(string) (kind, class, version string) { return "source", "X", "" })
+	first := w.Task("c", 0).Begin()
+	first.Measure(plugins[0].Metrics, func(v []float64) { v[0] = 7 })
+	w.Task("c", 1).Begin().Measure(plugins[0].Metrics, func(v []float64) { panic("defect") })
+	page := strings.Join(metricstest.Scrape(t, r), "\n")
+	for _, want := range []string{"# TYPE sluice_x_total counter\n", "sluice_x_lag{connector=\"c\",task=\"0\"} 7\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	for _, unwanted := range []string{"sluice_x_total{", "sluice_x_lag{connector=\"c\",task=\"1\"}"} {
+		if strings.Contains(page, unwanted) {
+			t.Errorf("the page has %q, which is not known", unwanted)
+		}
+	}
+	first.Ended(nil)
+	if page := strings.Join(metricstest.Scrape(t, r), "\n"); strings.Contains(page, "sluice_x_lag{") {
+		t.Error("a run that has ended still shows its numbers")
 	}
 }

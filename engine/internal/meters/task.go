@@ -31,6 +31,7 @@ type Task struct {
 	run        int        // the run that may write
 	counts     counts
 	partitions map[connect.TopicPartition]*partition
+	own        ownMetrics
 }
 
 // counts are the numbers of a task. A scrape copies them.
@@ -107,7 +108,7 @@ func (t *Task) Begin() *Run {
 	defer t.mu.Unlock()
 	t.run++
 	t.counts.active, t.counts.source.waiting = 0, connect.NoTimestamp
-	t.partitions = nil
+	t.partitions, t.own = nil, ownMetrics{}
 	if t.starts != nil {
 		t.starts.taskAttempts.Add(1)
 	}
@@ -168,7 +169,7 @@ func (r *Run) Ended(err error) {
 	r.opened = true
 	if c != nil {
 		c.active, c.source.waiting = 0, connect.NoTimestamp
-		r.task.partitions = nil
+		r.task.partitions, r.task.own = nil, ownMetrics{}
 	}
 }
 

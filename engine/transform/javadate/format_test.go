@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-data/sluice/engine/transform/internal/javatest"
+	"github.com/sluice-data/sluice/internal/javatest"
 )
 
 const differencesHeader = `# Where the answers to testdata/inputs.txt are not Java's (java.txt), on purpose:

@@ -27,7 +27,7 @@ oracle() {
 oracle transforms $transform/testdata/records.txt $transform/testdata/transforms.txt >"$work/kafka"
 { echo "## Answers of Kafka Connect $version, recorded by test/conformance/transforms/record.sh."; cat "$work/kafka"; } >$transform/testdata/kafka.txt
 for what in regex dates; do
-	package=java${what%s}
-	oracle $what $transform/$package/testdata/inputs.txt >"$work/java"
-	{ echo "## Answers of Java 17, recorded by test/conformance/transforms/record.sh."; cat "$work/java"; } >$transform/$package/testdata/java.txt
+	case $what in regex) package=../../../internal/javaregex ;; dates) package=$transform/javadate ;; esac
+	oracle $what $package/testdata/inputs.txt >"$work/java"
+	{ echo "## Answers of Java 17, recorded by test/conformance/transforms/record.sh."; cat "$work/java"; } >$package/testdata/java.txt
 done

@@ -1,0 +1,301 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
+)
+
+// incremental reads tables beside the stream, a chunk of rows at a time in the
+// order of their keys. A chunk is read in a transaction whose snapshot is known, so
+// each change of the stream is known to be older or newer than its rows. They are
+// handed over when the stream has passed all that the snapshot sees, without those
+// that newer changes have met meanwhile.
+type incremental struct {
+	snapshotEnv
+	state *incrementalState // nil: there is nothing to do
+
+	conn    *pgx.Conn
+	query   *chunkQuery // of the table in work
+	window  *window
+	stream  *table // the stream's version of the table in work
+	scratch *connect.Batch
+	retryAt time.Time // after an error
+
+	// inWindow is for tests: it is called when a chunk has its snapshot, and not
+	// yet its place in the stream.
+	inWindow func()
+}
+
+// appendOffset appends the member of an offset, after a comma.
+func (i *incremental) appendOffset(dst []byte) []byte {
+	if i.state == nil {
+		return dst
+	}
+	return appendMember(dst, "sluice_incremental", i.state)
+}
+
+// add adds tables to be read.
+func (i *incremental) add(b *connect.Batch, sig *signal, data *signalData, tables []*table) error {
+	begins := i.state == nil
+	if begins {
+		i.state = &incrementalState{ID: sig.ID}
+	}
+	for _, t := range tables {
+		filter, err := data.condition(t.name)
+		if err == nil {
+			err = i.state.add(incrementalTable{Name: t.name.String(), Filter: filter, Surrogate: data.Surrogate})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	i.log.Info("incremental snapshot requested", "id", sig.ID, "tables", i.names())
+	if begins {
+		i.notice(b, noticeStarted, "data_collections", i.names())
+	}
+	return nil
+}
+
+// halt takes tables out, all when there are no patterns.
+func (i *incremental) halt(b *connect.Batch, id string, list patterns) error {
+	if i.state == nil {
+		return errors.New("no incremental snapshot is running")
+	}
+	var stopped []string
+	for n := len(i.state.Tables) - 1; n >= 0; n-- {
+		name := i.state.Tables[n].Name
+		if list != nil {
+			if ok, err := list.match(name); err != nil {
+				return err
+			} else if !ok {
+				continue
+			}
+		}
+		stopped = append(stopped, name)
+		if n == 0 {
+			i.leave()
+			i.state.next()
+		} else {
+			i.state.Tables = slices.Delete(i.state.Tables, n, n+1)
+		}
+	}
+	i.log.Info("incremental snapshot stopped", "id", id, "tables", stopped)
+	if list == nil {
+		i.notice(b, noticeAborted)
+	} else {
+		i.notice(b, noticeAborted, "data_collections", strings.Join(stopped, ","))
+	}
+	if len(i.state.Tables) == 0 {
+		i.end()
+	}
+	return nil
+}
+
+func (i *incremental) pause(b *connect.Batch, pause bool) {
+	if i.state == nil || i.state.Paused == pause {
+		return
+	}
+	i.state.Paused = pause
+	kind := noticeResumed
+	if pause {
+		kind = noticePaused
+	}
+	i.log.Info("incremental snapshot", "paused", pause)
+	i.notice(b, kind, "data_collections", i.names())
+}
+
+// change tells the window of a change before it becomes a record.
+func (i *incremental) change(t *table, xid uint32, old, r row) error {
+	w := i.window
+	if t.oid != w.table.oid {
+		return nil
+	}
+	if i.stream != t {
+		i.stream, i.query = t, nil // it may have other columns: the next chunk asks
+	}
+	if w.seen.sees(w.seen.widen(xid)) || w.byKey == nil {
+		return nil
+	}
+	var had pgoutput.Tuple
+	for _, side := range []row{old, r} {
+		if len(side) == 0 {
+			continue
+		}
+		key, err := keyOf(i.emitter, i.scratch, t, side)
+		if err != nil {
+			return err
+		}
+		if cols := w.take(key); cols != nil {
+			had = cols
+		}
+	}
+	if had != nil {
+		w.complete(t, r, had)
+	}
+	return nil
+}
+
+// truncated tells the window that its table was emptied.
+func (i *incremental) truncated(t *table, xid uint32) {
+	if w := i.window; w != nil && t.oid == w.table.oid && !w.seen.sees(w.seen.widen(xid)) {
+		w.rows = nil
+		w.byKey = nil
+	}
+}
+
+// boundary hands over the rows of a window that the stream has passed, and reads
+// the next chunk.
+func (i *incremental) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LSN) error {
+	if i.state == nil {
+		return nil
+	}
+	if w := i.window; w != nil {
+		if lsn < w.until {
+			return nil
+		}
+		if err := i.handOver(b); err != nil {
+			return err
+		}
+	}
+	for i.state != nil && i.window == nil && !i.state.Paused && !i.now().Before(i.retryAt) {
+		if err := i.advance(ctx, b); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			i.failed(b, err)
+		}
+	}
+	return nil
+}
+
+// advance makes one step: takes up the next table, or reads a chunk of it.
+func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
+	if len(i.state.Tables) == 0 {
+		i.log.Info("incremental snapshot completed", "id", i.state.ID)
+		i.notice(b, noticeCompleted)
+		i.end()
+		return nil
+	}
+	if i.query == nil {
+		if err := i.prepare(ctx, b); err != nil || i.query == nil {
+			return err
+		}
+	}
+	w, err := i.readChunk(ctx)
+	if err != nil {
+		return err
+	}
+	if len(w.rows) == 0 {
+		i.scanned(b, "SUCCEEDED")
+		return nil
+	}
+	i.window = w
+	i.notice(b, noticeInProgress, "data_collections", i.names(), "current_collection_in_progress", i.state.Tables[0].Name,
+		"maximum_key", strings.Join(i.state.Max, ","), "last_processed_key", strings.Join(i.state.Last, ","))
+	return nil
+}
+
+// handOver appends the rows of the window.
+func (i *incremental) handOver(b *connect.Batch) error {
+	w := i.window
+	o := origin{snapshot: snapshotIncremental, micros: i.now().UnixMicro()}
+	for n := range w.rows {
+		if w.rows[n].dropped {
+			continue
+		}
+		if err := i.emitter.read(b, w.table, &o, w.rows[n].cols); err != nil {
+			return err
+		}
+	}
+	i.state.Rows += int64(len(w.rows))
+	i.state.Last = w.last
+	i.window = nil
+	return nil
+}
+
+// scanned notes the end of a table.
+func (i *incremental) scanned(b *connect.Batch, status string) {
+	i.log.Info("incremental snapshot", "table", i.state.Tables[0].Name, "rows", i.state.Rows, "status", status)
+	i.notice(b, noticeTableScanned, "data_collections", i.names(), "scanned_collection", i.state.Tables[0].Name,
+		"total_rows_scanned", strconv.FormatInt(i.state.Rows, 10), "status", status)
+	i.leave()
+	i.state.next()
+}
+
+// retryDelay is between an error of the connection and the next attempt.
+const retryDelay = 2 * time.Second
+
+// failed leaves a table out that the server refuses to read, and comes back later
+// after anything else.
+func (i *incremental) failed(b *connect.Batch, err error) {
+	if state := sqlState(err); state != "" && !retriableState(state) {
+		i.log.Warn("incremental snapshot: the table is left out", "table", i.state.Tables[0].Name, "error", errorText(err))
+		i.disconnect()
+		i.scanned(b, "SQL_EXCEPTION")
+		return
+	}
+	i.log.Warn("incremental snapshot: it is tried again", "table", i.state.Tables[0].Name, "error", err)
+	i.disconnect()
+	i.retryAt = i.now().Add(retryDelay)
+}
+
+// retriableState tells whether an SQLSTATE is about the server rather than about
+// the statement: connections, resources, its administrator, conflicts.
+func retriableState(state string) bool {
+	for _, class := range []string{"08", "40", "53", "55", "57", "58", "XX"} {
+		if strings.HasPrefix(state, class) {
+			return true
+		}
+	}
+	return false
+}
+
+func (i *incremental) names() string {
+	names := make([]string, len(i.state.Tables))
+	for n, t := range i.state.Tables {
+		names[n] = t.Name
+	}
+	return strings.Join(names, ",")
+}
+
+func (i *incremental) notice(b *connect.Batch, kind string, data ...string) {
+	i.notices.send(b, noticeIncremental, kind, i.state.ID, data...)
+}
+
+// leave forgets the table in work.
+func (i *incremental) leave() { i.query, i.window, i.stream = nil, nil, nil }
+
+func (i *incremental) end() {
+	i.leave()
+	i.state = nil
+	i.disconnect()
+}
+
+// connection is the one that chunks are read with.
+func (i *incremental) connection(ctx context.Context) (*pgx.Conn, error) {
+	if i.conn == nil {
+		var err error
+		if i.conn, err = i.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return i.conn, nil
+}
+
+func (i *incremental) disconnect() {
+	if i.conn != nil {
+		closeConn(i.conn)
+		i.conn = nil
+	}
+}
+
+func (i *incremental) close() { i.disconnect() }

@@ -1,0 +1,163 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-data/sluice/connect"
+)
+
+const signalTable = "CREATE TABLE signals (id varchar(64) PRIMARY KEY, type varchar(32), data varchar(2048));"
+
+// incrementalSettings are for a source with a signal table and small chunks.
+var incrementalSettings = []string{"signal.data.collection", "public.signals", "table.include.list", `public\..*`,
+	"incremental.snapshot.chunk.size", "7", "skipped.operations", "none", "signal.poll.interval.ms", "50"}
+
+func (r *rig) signal(kind, data string) {
+	r.t.Helper()
+	r.db.Exec(r.t, fmt.Sprintf("INSERT INTO signals VALUES ('%s', '%s', '%s')", randomUUID(), kind, strings.ReplaceAll(data, "'", "''")))
+}
+
+// incrementalDone reads until the incremental snapshot that was asked for is over.
+func (r *rig) incrementalDone() {
+	r.t.Helper()
+	r.pumpFor("the end of the incremental snapshot", func() bool { return strings.Contains(r.log.String(), "incremental snapshot completed") })
+}
+
+// eventsOf are the durable events of a table.
+func (r *rig) eventsOf(table string) []string {
+	var found []string
+	for _, e := range r.events {
+		if strings.HasPrefix(e, table+" ") {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// TestIncremental reads tables beside the stream, by keys of all kinds.
+func TestIncremental(t *testing.T) {
+	for _, c := range []struct{ name, key, value string }{
+		{"int", "int", "i"},
+		{"bigint beyond int", "bigint", "i + 5000000000"},
+		{"numeric", "numeric(20,5)", "i::numeric / 7"},
+		{"text in a language's order", `text COLLATE "en-x-icu"`, "chr(97 + i % 26) || CASE WHEN i % 2 = 0 THEN 'Ä' ELSE '_' END || i"},
+		{"text with quotes", "text", `i || '''\"'`},
+		{"uuid", "uuid", "md5(i::text)::uuid"},
+		{"timestamp", "timestamptz", "'2020-01-01'::timestamptz + i * interval '1 microsecond'"},
+		{"enum", "color", "('{red,green,blue}'::color[])[i]"},
+		{"bytes", "bytea", "decode(md5(i::text), 'hex')"},
+		{"boolean", "boolean", "i = 1"},
+		{"char", "char(8)", "i"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, signalTable+"CREATE TYPE color AS ENUM ('blue', 'green', 'red'); CREATE TABLE a (k "+c.key+" PRIMARY KEY, v int)", incrementalSettings...)
+			n := 50
+			switch c.key {
+			case "color":
+				n = 3
+			case "boolean":
+				n = 2
+			}
+			r.db.Exec(t, fmt.Sprintf("INSERT INTO a SELECT %s, i FROM generate_series(1, %d) i", c.value, n))
+			r.show = marked
+			r.open()
+			r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
+			r.incrementalDone()
+			got := map[string]bool{}
+			for _, e := range r.eventsOf("a r incremental") {
+				got[e] = true
+			}
+			if len(got) != n || len(r.eventsOf("a")) != n {
+				t.Errorf("got %d different of %d events, want %d:\n%s\n%s", len(got), len(r.eventsOf("a")), n, strings.Join(r.events, "\n"), r.log.String())
+			}
+		})
+	}
+}
+
+// TestIncrementalWindow changes rows between the reading of a chunk and the place
+// where its rows are handed over: the changes win, and what they left out comes from
+// the chunk.
+func TestIncrementalWindow(t *testing.T) {
+	for _, mode := range []string{"insert_insert", "insert_delete", "read.only"} {
+		t.Run(mode, func(t *testing.T) {
+			settings := append([]string{"incremental.snapshot.watermarking.strategy", strings.Replace(mode, "read.only", "insert_insert", 1), "read.only", fmt.Sprint(mode == "read.only"), "status.update.interval.ms", "60000"},
+				incrementalSettings...)
+			r := newRig(t, signalTable+`CREATE TABLE a (id int PRIMARY KEY, v int, t text); ALTER TABLE a ALTER t SET STORAGE EXTERNAL;
+				INSERT INTO a SELECT i, 0, repeat('x', 3000) FROM generate_series(1, 6) i`, settings...)
+			r.show = func(rec *connect.Record) string {
+				return strings.ReplaceAll(marked(rec), strings.Repeat("x", 3000), "long")
+			}
+			r.open()
+			r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
+			inc := r.source.snapshots.signals.incremental
+			inc.inWindow = func() { // the rows are as they are now, and nothing of them is handed over
+				inc.inWindow = nil
+				r.db.Exec(t, "UPDATE a SET v = 1 WHERE id = 1; DELETE FROM a WHERE id = 2; UPDATE a SET id = 30 WHERE id = 3; INSERT INTO a VALUES (7, 0, 'new'); UPDATE a SET v = 2 WHERE id = 1")
+			}
+			r.incrementalDone()
+			want := []string{`a u - (1 1 "long")`, `a d - -`, `a d - -`, `a c - (30 0 "long")`, `a c - (7 0 "new")`,
+				`a u - (1 2 "__debezium_unavailable_value")`,
+				`a r incremental (4 0 "long")`, `a r incremental (5 0 "long")`, `a r incremental (6 0 "long")`}
+			if got := r.eventsOf("a"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			wantMarks := map[string]string{"insert_insert": "c snapshot-window-open, c snapshot-window-close", "insert_delete": "c snapshot-window-open, d", "read.only": ""}[mode]
+			if got := strings.Join(r.windowMarks(), ", "); !strings.HasPrefix(got, wantMarks) || wantMarks == "" && got != "" {
+				t.Errorf("the signal table has %s, want %s", got, wantMarks)
+			}
+		})
+	}
+}
+
+// windowMarks are the events of the signal table that chunks have written.
+func (r *rig) windowMarks() []string {
+	var marks []string
+	for _, e := range r.eventsOf("signals") {
+		f := strings.Fields(e)
+		switch {
+		case strings.Contains(e, "snapshot-window"):
+			marks = append(marks, f[1]+" "+strings.Trim(f[4], `"`))
+		case f[1] == "d":
+			marks = append(marks, "d")
+		}
+	}
+	return marks
+}
+
+// TestIncrementalResumes stops the source again and again while rows change, and
+// wants no row to be read from the start.
+func TestIncrementalResumes(t *testing.T) {
+	r := newRig(t, signalTable+resumeTables, incrementalSettings...)
+	r.settings["incremental.snapshot.chunk.size"] = "100"
+	m := newMaterialized()
+	w := startWriter(t, r)
+	r.open()
+	r.signal(signalExecute, `{"data-collections": ["public.keyed", "public.long", "public.keyless"]}`)
+	inc := func() *incremental { return r.source.snapshots.signals.incremental }
+	resumeUntil(t, r, m, func() bool { return inc().state != nil })
+	for range 5 {
+		rows := inc().state.Rows
+		table := inc().state.Tables[0].Name
+		resumeUntil(t, r, m, func() bool {
+			return inc().state == nil || inc().state.Rows > rows+500 || inc().state.Tables[0].Name != table
+		})
+		r.stop()
+		_ = sleep(context.Background(), 20*time.Millisecond)
+		r.open()
+		if inc().state == nil {
+			t.Fatal("the offset does not have the incremental snapshot")
+		}
+	}
+	resumeUntil(t, r, m, func() bool { return inc().state == nil })
+	w.end(t)
+	end := walEnd(t, r)
+	resumeUntil(t, r, m, func() bool { return r.source.pos.end >= end })
+	compareKeyed(t, r, m)
+	if !strings.Contains(r.log.String(), "the table has no key to be read by") {
+		t.Error("the log does not tell about the table without a key")
+	}
+}

@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
+)
+
+// maxRefreshes bounds how many unknown types one table may have.
+const maxRefreshes = 2000
+
+// relations describes tables from the catalog, on an SQL connection beside the
+// stream that is opened when it is needed.
+type relations struct {
+	cfg   *config
+	types *pgtype.Catalog
+	conn  *pgx.Conn // nil: none is open
+}
+
+// sql returns the connection. After an error close it, so that the next call opens
+// another.
+func (r *relations) sql(ctx context.Context) (*pgx.Conn, error) {
+	if r.conn != nil && !r.conn.IsClosed() {
+		return r.conn, nil
+	}
+	conn, err := r.cfg.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.conn = conn
+	return conn, nil
+}
+
+func (r *relations) close() {
+	if r.conn != nil {
+		closeConn(r.conn)
+		r.conn = nil
+	}
+}
+
+// with runs f on the connection. One that broke since it was used is replaced; an
+// error that is not the server's may pass.
+func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
+	reused := r.conn != nil
+	for {
+		conn, err := r.sql(ctx)
+		if err != nil {
+			return err
+		}
+		if err = f(conn); err == nil || !conn.IsClosed() {
+			return err
+		}
+		r.close()
+		if !reused || ctx.Err() != nil {
+			return connect.Retriable(err)
+		}
+		reused = false
+	}
+}
+
+// table describes a relation of the stream. Of a table that is gone the relation
+// says what there is: its replica identity stands for its key.
+func (r *relations) table(ctx context.Context, rel *pgoutput.Relation) (info tableInfo, err error) {
+	err = r.with(ctx, func(conn *pgx.Conn) error {
+		var ok bool
+		if info, ok, err = readTable(ctx, conn, rel.OID); err == nil && !ok {
+			info = tableInfo{oid: rel.OID, name: tableName{rel.Namespace, rel.Name}, kind: 'r', identity: rel.Identity, primaryKey: identityColumns(rel)}
+		}
+		return err
+	})
+	return info, err
+}
+
+func identityColumns(rel *pgoutput.Relation) []string {
+	if rel.Identity == pgoutput.IdentityFull {
+		return nil
+	}
+	var names []string
+	for _, c := range rel.Columns {
+		if c.Key {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// build makes a version of a table. Types that were made after the catalog was read
+// are read now.
+func (r *relations) build(ctx context.Context, make func() (*table, error)) (*table, error) {
+	for range maxRefreshes {
+		t, err := make()
+		var unknown *pgtype.UnknownTypeError
+		if !errors.As(err, &unknown) {
+			return t, err
+		}
+		if err := r.with(ctx, func(conn *pgx.Conn) error { return r.types.Refresh(ctx, conn, unknown.OID) }); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("a table has more than %d types that are not in the catalog", maxRefreshes)
+}
+
+// refreshEnum reads an enum that got a new label.
+func (r *relations) refreshEnum(ctx context.Context, stale *pgtype.StaleEnumError) error {
+	return r.with(ctx, func(conn *pgx.Conn) error { return r.types.RefreshEnum(ctx, conn, stale) })
+}
+
+func sameRelation(a, b *pgoutput.Relation) bool {
+	return a.OID == b.OID && a.Namespace == b.Namespace && a.Name == b.Name && a.Identity == b.Identity && slices.Equal(a.Columns, b.Columns)
+}
+
+// sameInfo tells whether the catalog says the same as before; it is asked once for
+// each relation message.
+func sameInfo(a, b *tableInfo) bool { return reflect.DeepEqual(a, b) }

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// progressInterval is the least time between two lines of the log about a snapshot.
+const progressInterval = 10 * time.Second
+
+// snapshotProgress says how far a snapshot is. The numbers may be read while it
+// runs.
+type snapshotProgress struct {
+	since  time.Time
+	before int64    // rows that were handed over before it was resumed
+	begun  []uint32 // tables of which there were some
+	logged time.Time
+	table  *table
+	rows   int64 // of table
+
+	running    atomic.Bool
+	tables     atomic.Int64 // captured
+	tablesLeft atomic.Int64
+	total      atomic.Int64 // rows, as the planner estimates
+	handedOver atomic.Int64 // rows
+}
+
+// start begins to count.
+func (p *snapshotProgress) start(now time.Time, plan *snapshotPlan, state *snapshotState) {
+	p.since, p.logged, p.before = now, now, state.Rows
+	p.table, p.rows, p.begun = nil, 0, nil
+	left, rows := int64(0), float64(state.Rows)
+	for _, r := range plan.relations {
+		if r.oid == state.Relation {
+			p.begun = append(p.begun, r.table.oid)
+		}
+		if r.lastOfTable {
+			left++
+		}
+		rows += max(r.rows, 0) * r.left(plan)
+	}
+	p.tablesLeft.Store(left)
+	if !plan.resumed {
+		p.tables.Store(left)
+	}
+	p.total.Store(int64(rows))
+	p.handedOver.Store(state.Rows)
+	p.running.Store(true)
+}
+
+// left is the part of a relation that has to be read yet.
+func (r *relation) left(plan *snapshotPlan) float64 {
+	if r.oid != plan.relation || r.pages == 0 {
+		return 1
+	}
+	return 1 - min(1, float64(plan.place.page)/float64(r.pages))
+}
+
+// row counts a row, and now and then looks at the clock.
+func (p *snapshotProgress) row(s *snapshotter, r *relation) {
+	if p.table != r.table {
+		p.table, p.rows = r.table, 0
+	}
+	p.rows++
+	const often = 1024
+	if s.state.Rows%often != 0 {
+		return
+	}
+	p.handedOver.Store(s.state.Rows)
+	if now := s.now(); now.Sub(p.logged) >= progressInterval {
+		p.logged = now
+		rate := float64(s.state.Rows-p.before) / now.Sub(p.since).Seconds()
+		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "of about", max(p.total.Load(), s.state.Rows),
+			"tables left", p.tablesLeft.Load(), "rows per second", int64(rate), "time left", p.timeLeft(rate))
+	}
+}
+
+func (p *snapshotProgress) timeLeft(rate float64) time.Duration {
+	left := p.total.Load() - p.handedOver.Load()
+	if left <= 0 || rate < 1 {
+		return 0
+	}
+	return time.Duration(float64(left) / rate * float64(time.Second)).Round(time.Second)
+}
+
+// tableDone notes the end of a table and returns the rows of it that were handed
+// over since the snapshot began or was resumed.
+func (p *snapshotProgress) tableDone(t *table) int64 {
+	p.tablesLeft.Add(-1)
+	if p.table != t {
+		return 0
+	}
+	return p.rows
+}
+
+// stop ends the counting.
+func (p *snapshotProgress) stop(rows int64) {
+	p.handedOver.Store(rows)
+	p.tablesLeft.Store(0)
+	p.running.Store(false)
+}

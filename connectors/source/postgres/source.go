@@ -1,0 +1,367 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
+)
+
+// Keys of log attributes.
+const (
+	logSlot        = "slot"
+	logPublication = "publication"
+	logLSN         = "lsn"
+	logError       = "error"
+	logAttempt     = "attempt"
+)
+
+// idleMark is how often at most a position that moved without records is marked.
+const idleMark = 10 * time.Second
+
+// Source reads the changes of a database. Read's goroutine has all of it, but for
+// confirmed, which Commit moves, and the monitor's numbers.
+type Source struct {
+	cfg       *config
+	log       *slog.Logger
+	stored    json.RawMessage // the offset that Open found
+	partition json.RawMessage
+	emitter   *emitter
+	catalog   *relations
+	confirmed *confirmed
+	monitor   *monitor
+	numbers   numbers
+	snapshots *snapshotting
+
+	pos   position
+	dirty bool // pos has moved since the last mark
+	hurry bool // a mark is wanted soon
+	// fromSlot: pos is the slot's own, and nothing was read since.
+	fromSlot bool
+	marked   time.Time // the last mark
+	offset   []byte    // memory of marks
+
+	server serverInfo
+	stream *stream // nil: not connected
+	timer  *time.Timer
+	// whole: large transactions are not asked for before they commit, because they
+	// did not fit into the spill files.
+	whole bool
+	// failed is an error that came after records, for the next Read.
+	failed    error
+	heartbeat time.Time // when the next one is due; zero: none is
+	examined  bool      // the slot was compared with pos for the next connection
+	delayed   bool      // streaming.delay.ms is over
+}
+
+// Source implements connect.SourceConfig.
+func (c *config) Source() connect.Source { return &Source{cfg: c, confirmed: newConfirmed()} }
+
+// Open implements connect.Source.
+func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
+	s.log = sc.Logger
+	if plugin := s.cfg.replication.plugin; plugin != outputPlugin {
+		s.log.Info("the output plugin is pgoutput, whatever plugin.name says", "plugin.name", plugin)
+	}
+	var err error
+	if s.emitter, err = newEmitter(s.cfg, sc, time.Now); err != nil {
+		return err
+	}
+	s.catalog = &relations{cfg: s.cfg, types: pgtype.NewCatalog()}
+	s.partition = sourcePartition(s.cfg.topics.prefix)
+	if s.stored, err = sc.Offset(ctx, s.partition); err != nil {
+		return fmt.Errorf("read the stored offset: %w", err)
+	}
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	s.marked = time.Now()
+	if s.cfg.replication.heartbeatInterval > 0 {
+		s.heartbeat = s.marked.Add(s.cfg.replication.heartbeatInterval)
+	}
+	s.monitor = startMonitor(s, sc)
+	s.measure(sc)
+	return nil
+}
+
+// sourcePartition is the source partition, in Debezium's form.
+func sourcePartition(prefix string) json.RawMessage {
+	name, _ := json.Marshal(prefix) // of a string
+	return append(append([]byte(`{"server":`), name...), '}')
+}
+
+// prepare brings the publication, the slot and the position in order before the
+// first Read.
+func (s *Source) prepare(ctx context.Context) error {
+	st, err := s.examine(ctx)
+	if err != nil {
+		return err
+	}
+	s.server = st.server
+	if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return s.prepareTables(ctx, conn, &st) }); err != nil {
+		return err
+	}
+	again, err := s.load(ctx, &st)
+	if err != nil {
+		return err
+	}
+	return s.startFrom(ctx, &st, again)
+}
+
+// prepareTables makes sure of types, replica identities and publication.
+func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotState) error {
+	if err := s.catalog.types.Load(ctx, conn); err != nil {
+		return err
+	}
+	tables, err := capturedTables(ctx, conn, s.cfg)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.cfg.guard(len(tables), s.log), s.cfg.warnUnmatched(tables, s.log)); err != nil {
+		return err
+	}
+	if err := s.setIdentities(ctx, conn, tables); err != nil {
+		return err
+	}
+	created, err := (&publisher{s.cfg, s.log, st.server.version}).ensure(ctx, conn, publishable(tables))
+	if created && st.slot.exists {
+		s.log.Warn("the publication was made after the replication slot: what was written before cannot be read through it", logPublication, s.cfg.replication.publication, logSlot, s.cfg.replication.slot)
+	}
+	return err
+}
+
+// load takes over the stored offset. again tells that the tables have to be read
+// again, because slot.lost.policy says so.
+func (s *Source) load(ctx context.Context, st *slotState) (again bool, err error) {
+	s.pos = position{}
+	if s.stored == nil {
+		if st.slot.lost() {
+			return s.gap(ctx, st, "the server has removed the WAL that it needs"+reasonOf(&st.slot))
+		}
+		return false, nil
+	}
+	p, err := parsePosition(s.stored)
+	if err != nil {
+		return false, err
+	}
+	s.pos = p
+	if p.inSnapshot {
+		s.log.Warn("the stored offset is of a snapshot by Debezium that was not finished: it begins again")
+		s.pos, s.stored = position{}, nil
+		return false, nil
+	}
+	if !s.cfg.snapshot.streams() {
+		return false, nil
+	}
+	var gap string
+	if s.pos, gap = resolve(s.cfg.replication.mismatch, p, &st.slot, &st.server); gap != "" {
+		return s.gap(ctx, st, gap)
+	}
+	return false, nil
+}
+
+// gap does what slot.lost.policy says about changes that are missing.
+func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool, err error) {
+	policy := s.cfg.replication.slotLost
+	if s.cfg.snapshotWhenLost() {
+		policy = slotLostSnapshot
+	}
+	if policy == slotLostFail {
+		return false, gapError(s.cfg, &s.pos, gap)
+	}
+	s.numbers.gaps.Add(1)
+	s.log.Warn("changes are missing in the stream", logSlot, s.cfg.replication.slot, "after", s.pos.start().String(), "reason", gap, "policy", policy)
+	if st.slot.exists && (st.slot.lost() || policy == slotLostSnapshot) {
+		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) }); err != nil {
+			return false, err
+		}
+		st.slot = slotInfo{}
+	}
+	s.pos, s.stored = position{}, nil
+	return policy == slotLostSnapshot, nil
+}
+
+// startFrom decides about a snapshot, and makes the slot if the snapshot does not.
+func (s *Source) startFrom(ctx context.Context, st *slotState, again bool) error {
+	if err := s.startSnapshots(ctx, st, again); err != nil {
+		return err
+	}
+	if s.snapshotActive() {
+		return nil
+	}
+	if !st.slot.exists {
+		made, err := s.slots().create(ctx, s.cfg.replication.slot, false, false)
+		if err != nil {
+			return err
+		}
+		s.pos = positionAt(made.lsn)
+	} else if s.pos.start() == 0 {
+		s.pos, s.fromSlot = positionAt(st.slot.confirmed), true
+	}
+	s.pos.on(&s.server)
+	if s.stored != nil {
+		s.confirmed.advance(s.pos.end) // it is durable
+	}
+	s.dirty, s.examined = true, true
+	return nil
+}
+
+func (s *Source) slots() *slotMaker { return &slotMaker{s.cfg, s.log, s.server.version} }
+
+// Read implements connect.Source. What was appended before an error is good and
+// marked, so the error waits for the next call.
+func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
+	if err := s.failed; err != nil {
+		s.failed = nil
+		return err
+	}
+	err := s.read(ctx, b)
+	if err != nil && ctx.Err() == nil {
+		s.disconnect()
+		err = s.explain(err)
+	}
+	if err != nil && b.Len() == 0 {
+		return err
+	}
+	s.beat(b)
+	if s.dirty && (b.Len() > 0 || s.markDue(time.Now())) {
+		s.mark(b)
+	}
+	if ctx.Err() == nil {
+		s.failed = err
+	}
+	return nil
+}
+
+// read fills the batch from the snapshot or the stream.
+func (s *Source) read(ctx context.Context, b *connect.Batch) error {
+	for {
+		if s.snapshotActive() {
+			return s.readSnapshot(ctx, b)
+		}
+		if s.stream == nil {
+			if err := s.connect(ctx); err != nil {
+				return err
+			}
+		}
+		more, err := s.stream.fill(ctx, b)
+		now := time.Now()
+		switch {
+		case errors.Is(err, errSnapshotDue):
+			if b.Len() > 0 {
+				return nil
+			}
+			continue
+		case err != nil, more && b.Full() && b.Len() > 0, !more && b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
+			return err
+		case more:
+			if b.Len() == 0 {
+				b.Reset() // events that are done already have used memory
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue
+		}
+		if err := s.await(ctx, now); err != nil {
+			return err
+		}
+		if err := s.stream.idle(ctx, b); err != nil && !errors.Is(err, errSnapshotDue) || b.Len() > 0 {
+			return err
+		}
+	}
+}
+
+// await waits for the server, or until a mark or heartbeat is due.
+func (s *Source) await(ctx context.Context, now time.Time) error {
+	until := idleMark
+	if s.dirty {
+		until = s.marked.Add(s.markInterval()).Sub(now)
+	}
+	if !s.heartbeat.IsZero() {
+		until = min(until, s.heartbeat.Sub(now))
+	}
+	if poll := s.signalPoll(); poll > 0 {
+		until = min(until, poll)
+	}
+	if s.timer == nil {
+		s.timer = time.NewTimer(until)
+	} else {
+		s.timer.Reset(until)
+	}
+	return s.stream.wal.feed.wait(ctx, s.timer.C)
+}
+
+func (s *Source) markInterval() time.Duration {
+	if s.hurry {
+		return 0
+	}
+	return min(idleMark, s.cfg.replication.statusUpdateInterval)
+}
+
+func (s *Source) markDue(now time.Time) bool { return now.Sub(s.marked) >= s.markInterval() }
+
+// mark says where reading can go on. Its token is what the server may forget when
+// the mark is durable: whole transactions only.
+func (s *Source) mark(b *connect.Batch) {
+	s.offset = s.pos.appendJSON(s.offset[:0], s.snapshotOffset())
+	b.Mark(connect.Mark{Partition: s.partition, Offset: s.offset, Token: uint64(s.pos.end)})
+	s.dirty, s.hurry, s.fromSlot, s.marked = false, false, false, time.Now()
+}
+
+// Commit implements connect.Committer.
+func (s *Source) Commit(m connect.Mark) { s.confirmed.advance(pgoutput.LSN(m.Token)) }
+
+// beatDue tells whether a heartbeat is due.
+func (s *Source) beatDue(now time.Time) bool {
+	return !s.heartbeat.IsZero() && !now.Before(s.heartbeat)
+}
+
+// beat appends a heartbeat when one is due.
+func (s *Source) beat(b *connect.Batch) {
+	now := time.Now()
+	if !s.beatDue(now) {
+		return
+	}
+	s.heartbeat = now.Add(s.cfg.replication.heartbeatInterval)
+	s.emitter.heartbeat(b)
+	s.dirty = true
+}
+
+func (s *Source) disconnect() {
+	if s.stream != nil {
+		s.stream.close()
+		s.stream = nil
+	}
+}
+
+// Close implements connect.Source. The last report has all that was committed.
+func (s *Source) Close() error {
+	s.closeSnapshots()
+	s.disconnect()
+	var err error
+	if s.cfg.replication.dropOnStop && s.catalog != nil && s.server.version != 0 {
+		err = s.dropOnStop()
+	}
+	if s.monitor != nil {
+		s.monitor.close()
+	}
+	if s.catalog != nil {
+		s.catalog.close()
+	}
+	return err
+}
+
+func (s *Source) dropOnStop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) })
+}

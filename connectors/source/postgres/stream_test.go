@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+const oneTable = `CREATE TABLE t (id int PRIMARY KEY, v text)`
+
+func TestStreamsChanges(t *testing.T) {
+	r := newRig(t, oneTable, "skipped.operations", "none")
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a'), (2, NULL)`)
+	r.db.Exec(t, `UPDATE t SET v = 'b' WHERE id = 1`)
+	r.db.Exec(t, `UPDATE t SET id = 3 WHERE id = 2`)
+	r.db.Exec(t, `DELETE FROM t WHERE id = 1`)
+	r.db.Exec(t, `SELECT pg_logical_emit_message(true, 'p', 'in'), pg_logical_emit_message(false, 'p', 'out')`)
+	r.db.Exec(t, `TRUNCATE t`)
+	r.want(
+		`public.t c - (1 "a")`, `public.t c - (2 null)`,
+		`public.t u - (1 "b")`,
+		`public.t d (2 null) -`, `public.t tombstone (2)`, `public.t c - (3 null)`,
+		`public.t d (1 null) -`, `public.t tombstone (1)`,
+		`message ("p" 6f7574)`, `message ("p" 696e)`,
+		`public.t t - -`)
+}
+
+// TestContinuesAfterEachEvent stops after every number of durable batches of one
+// record each, also in the middle of transactions, and goes on.
+func TestContinuesAfterEachEvent(t *testing.T) {
+	r := newRig(t, oneTable)
+	r.open()
+	r.stop()
+	var want []string
+	for tx := range 3 {
+		sql := ""
+		for i := range 4 {
+			id := 10*tx + i
+			sql += fmt.Sprintf("INSERT INTO t VALUES (%d, 'x');", id)
+			want = append(want, fmt.Sprintf(`public.t c - (%d "x")`, id))
+		}
+		r.db.Exec(t, sql)
+	}
+	for range want {
+		r.batch = newBatchOf(1)
+		r.open()
+		before := len(r.events)
+		r.readFor("an event", func() bool { return len(r.events) > before })
+		r.stop()
+	}
+	r.open()
+	r.want(want...)
+}
+
+// TestLooksUpFromWhatIsFiltered reads much that makes no records: the position is
+// marked all the same, and a stop is heard.
+func TestLooksUpFromWhatIsFiltered(t *testing.T) {
+	r := newRig(t, oneTable+`; CREATE TABLE noise (id int)`, "table.exclude.list", "public.noise")
+	r.open()
+	r.stop()
+	conn := r.db.Connect(t)
+	for range 100 {
+		if _, err := conn.Exec(t.Context(), `INSERT INTO noise SELECT generate_series(1, 2000)`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	r.open()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := time.AfterFunc(10*time.Millisecond, cancel)
+	defer stopped.Stop()
+	for n := 0; ctx.Err() == nil; n++ {
+		if events, err := r.read(ctx); err == nil && len(events) > 0 {
+			t.Fatal("the stop was not heard before all was read")
+		}
+	}
+	marks := 0
+	for len(r.events) == 0 {
+		if r.mustRead(t.Context(), "nothing"); len(r.marks) > 0 {
+			marks++
+		}
+	}
+	if marks < 2 {
+		t.Errorf("%d marks were made", marks)
+	}
+	r.want(`public.t c - (1 "a")`)
+}

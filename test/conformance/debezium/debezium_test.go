@@ -1,0 +1,88 @@
+package debezium
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
+)
+
+const golden = "testdata/golden"
+
+func TestMain(m *testing.M) {
+	code := pgtest.Main(m)
+	removeBinary()
+	os.Exit(code)
+}
+
+// TestDebezium plays each scenario against the binary and compares what is in the
+// log with what Debezium had written.
+func TestDebezium(t *testing.T) {
+	worker := startWorker(t)
+	server := pgtest.Shared(t, pgtest.Default)
+	pg := &Postgres{Host: "127.0.0.1", Port: server.Port, Version: server.Version, ConnString: server.ConnString}
+	used := make([]bool, len(Decisions))
+	for i := range Scenarios {
+		s := &Scenarios[i]
+		t.Run(s.Name, func(t *testing.T) {
+			records, err := s.Run(t.Context(), worker, pg, "testdata")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Canonical(records)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := ReadGolden(golden, s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			show(t, s.Name, undecided(s.Name, Compare(want, got), used))
+			keep(t, s.Name, got)
+		})
+	}
+	for i, d := range Decisions {
+		if !used[i] && !t.Failed() {
+			t.Errorf("the difference %+v does not occur any more: remove it", d)
+		}
+	}
+}
+
+// undecided removes the differences that are meant to be.
+func undecided(scenario string, all []Difference, used []bool) []Difference {
+	var rest []Difference
+next:
+	for _, d := range all {
+		for i := range Decisions {
+			if Decisions[i].covers(scenario, d) {
+				used[i] = true
+				continue next
+			}
+		}
+		rest = append(rest, d)
+	}
+	return rest
+}
+
+// show reports the first differences of each kind.
+func show(t *testing.T, scenario string, all []Difference) {
+	t.Helper()
+	groups := Group(all)
+	for _, line := range groups[:min(len(groups), 40)] {
+		t.Error(line)
+	}
+	if len(groups) > 40 {
+		t.Errorf("and %d more kinds of differences in %s", len(groups)-40, scenario)
+	}
+}
+
+// keep writes what came out to the folder of SLUICE_DEBEZIUM_KEEP, to look at.
+func keep(t *testing.T, scenario string, got []Topic) {
+	t.Helper()
+	if dir := os.Getenv("SLUICE_DEBEZIUM_KEEP"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, scenario+".txt"), []byte(Format(got)), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package debezium
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// logReader reads the topics of one connector, by their prefix, as they are written.
+type logReader struct {
+	client  *kgo.Client
+	admin   *kadm.Client
+	prefix  string
+	records []Record
+	last    time.Time // when the last record came
+	known   []string
+	next    map[string]int64 // by topic: the offset after the last record
+}
+
+func newLogReader(bootstrap, prefix string) (*logReader, error) {
+	c, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeTopics(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.MetadataMinAge(20*time.Millisecond), kgo.KeepControlRecords())
+	if err != nil {
+		return nil, fmt.Errorf("connect to the log: %w", err)
+	}
+	return &logReader{client: c, admin: kadm.NewClient(c), prefix: prefix, last: time.Now(), next: make(map[string]int64)}, nil
+}
+
+func (l *logReader) close() { l.client.Close() }
+
+// ours tells whether a topic is of this connector. Heartbeats come at any time.
+func (l *logReader) ours(topic string) bool { return strings.HasPrefix(topic, l.prefix+".") }
+
+// poll reads what is there, for a short time.
+func (l *logReader) poll(ctx context.Context) error {
+	topics, err := l.admin.ListTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	for _, name := range topics.Names() {
+		if l.ours(name) && !slices.Contains(l.known, name) {
+			l.known = append(l.known, name)
+			l.client.AddConsumeTopics(name)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
+	defer cancel()
+	l.client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+		l.next[r.Topic] = r.Offset + 1
+		if r.Attrs.IsControl() {
+			return
+		}
+		l.last = time.Now()
+		l.records = append(l.records, recordOf(r))
+	})
+	return nil
+}
+
+func recordOf(r *kgo.Record) Record {
+	record := Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		record.Headers = append(record.Headers, Header{h.Key, h.Value})
+	}
+	return record
+}
+
+// quiet reads until nothing has come for a while.
+func (l *logReader) quiet(ctx context.Context, d time.Duration) error {
+	for begin := time.Now(); time.Since(begin) < d || time.Since(l.last) < d; {
+		if err := l.poll(ctx); err != nil {
+			return err
+		}
+	}
+	return until(ctx, func() error {
+		if err := l.poll(ctx); err != nil {
+			return err
+		}
+		return l.complete(ctx)
+	})
+}
+
+// complete returns an error while there are records that were not read.
+func (l *logReader) complete(ctx context.Context) error {
+	if len(l.known) == 0 {
+		return nil
+	}
+	ends, err := l.admin.ListCommittedOffsets(ctx, l.known...)
+	if err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	for _, topic := range l.known {
+		for partition, end := range ends[topic] {
+			if partition != 0 {
+				return fmt.Errorf("topic %s has a partition %d", topic, partition)
+			}
+			if l.next[topic] < end.Offset {
+				return fmt.Errorf("read %d of %d records of %s", l.next[topic], end.Offset, topic)
+			}
+		}
+	}
+	return nil
+}
+
+// has reads until there is a record on a topic whose key ends in this text.
+func (l *logReader) has(ctx context.Context, topic, key string, alive func() error) error {
+	return until(ctx, func() error {
+		if err := l.poll(ctx); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(l.records, func(r Record) bool { return r.Topic == topic && strings.HasSuffix(string(r.Key), key) }) {
+			return nil
+		}
+		if err := alive(); err != nil {
+			return err
+		}
+		return fmt.Errorf("no record %s on %s among %d of %v", key, topic, len(l.records), l.known)
+	})
+}

@@ -1,0 +1,246 @@
+package debezium
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A Postgres is where the scripts run; both connectors see the same names.
+type Postgres struct {
+	Host    string
+	Port    int
+	Version int
+	// ConnString is the URL of a database.
+	ConnString func(db string) string
+}
+
+const (
+	database = "judge"
+	slot     = "judge"
+	// marker is the table that says how far the log is: its rows are inserted where
+	// a script waits.
+	marker = "zz_marker"
+)
+
+// Run plays a scenario and returns what came out, in the order of each topic.
+func (s *Scenario) Run(ctx context.Context, w *Worker, pg *Postgres, testdata string) ([]Record, error) {
+	r := &run{scenario: s, worker: w, pg: pg, sessions: make(map[string]*pgx.Conn)}
+	if err := r.load(testdata); err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := r.play(ctx); err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
+	}
+	return r.log.records, nil
+}
+
+// A run is a scenario while it is played.
+type run struct {
+	scenario *Scenario
+	worker   *Worker
+	pg       *Postgres
+	scripts  []*Script
+	sessions map[string]*pgx.Conn
+	log      *logReader
+	markers  int
+}
+
+func (r *run) load(testdata string) error {
+	for _, name := range r.scenario.Scripts {
+		text, err := os.ReadFile(filepath.Join(testdata, name))
+		if err != nil {
+			return err
+		}
+		script, err := ParseScript(string(text))
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		r.scripts = append(r.scripts, script)
+	}
+	return nil
+}
+
+func (r *run) close() {
+	ctx := context.Background()
+	for _, c := range r.sessions {
+		c.Close(ctx)
+	}
+	if r.log != nil {
+		r.log.close()
+	}
+}
+
+func (r *run) play(ctx context.Context) error {
+	if err := r.freshDatabase(ctx); err != nil {
+		return fmt.Errorf("make the database: %w", err)
+	}
+	for i, script := range r.scripts {
+		if err := r.steps(ctx, r.scenario.Scripts[i], script.Before); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.log, err = newLogReader(r.worker.Kafka, r.scenario.Name); err != nil {
+		return err
+	}
+	if err := r.worker.put(ctx, r.scenario.Name, r.config()); err != nil {
+		return err
+	}
+	defer r.worker.delete(ctx, r.scenario.Name)
+	if err := r.streaming(ctx); err != nil {
+		return err
+	}
+	for i, script := range r.scripts {
+		if err := r.steps(ctx, r.scenario.Scripts[i], script.Stream); err != nil {
+			return err
+		}
+	}
+	if err := r.sync(ctx); err != nil {
+		return err
+	}
+	return r.log.quiet(ctx, time.Second) // what comes after the last marker on other topics, and what should not
+}
+
+// config is the scenario's over what all have.
+func (r *run) config() map[string]string {
+	c := map[string]string{
+		"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "tasks.max": "1",
+		"plugin.name": "pgoutput", "slot.name": slot, "topic.prefix": r.scenario.Name,
+		"database.hostname": r.pg.Host, "database.port": strconv.Itoa(r.pg.Port), "database.user": "postgres",
+		"database.password": "postgres", "database.dbname": database, "database.sslmode": "disable",
+		"status.update.interval.ms": "500", "poll.interval.ms": "20",
+		"key.converter": "org.apache.kafka.connect.json.JsonConverter", "key.converter.schemas.enable": "false",
+		"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
+	}
+	maps.Copy(c, r.scenario.Config)
+	return c
+}
+
+// freshDatabase drops what the last scenario has left and starts over.
+func (r *run) freshDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, r.pg.ConnString("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	err = until(ctx, func() error {
+		if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active"); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)"); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+database); err != nil {
+		return err
+	}
+	return r.exec(ctx, Step{SQL: "CREATE TABLE " + marker + " (id int PRIMARY KEY)"})
+}
+
+// streaming waits until the connector has its snapshot behind it and reads changes.
+func (r *run) streaming(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, r.pg.ConnString(database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	err = until(ctx, func() error {
+		var n int
+		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE r.state = 'streaming'").Scan(&n)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("the connector does not stream")
+			if failure := r.alive(ctx); failure != nil {
+				err = failure
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.log.quiet(ctx, r.scenario.settle())
+}
+
+func (r *run) alive(ctx context.Context) error { return r.worker.failure(ctx, r.scenario.Name) }
+
+// sync waits until everything that is committed is in the log.
+func (r *run) sync(ctx context.Context) error {
+	r.markers++
+	if err := r.exec(ctx, Step{SQL: fmt.Sprintf("INSERT INTO public.%s VALUES (%d)", marker, r.markers)}); err != nil {
+		return err
+	}
+	key := fmt.Sprintf(`{"id":%d}`, r.markers)
+	if r.scenario.Config["key.converter.schemas.enable"] == "true" {
+		key += "}"
+	}
+	return r.log.has(ctx, r.scenario.topic(marker), key, func() error { return r.alive(ctx) })
+}
+
+func (r *run) steps(ctx context.Context, file string, steps []Step) error {
+	for _, step := range steps {
+		if err := r.step(ctx, step); err != nil {
+			return fmt.Errorf("%s:%d: %w", file, step.Line, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) step(ctx context.Context, step Step) error {
+	switch {
+	case step.Since > r.pg.Version:
+		return nil
+	case step.Sync:
+		return r.sync(ctx)
+	case step.Restart:
+		if err := r.sync(ctx); err != nil {
+			return err
+		}
+		if err := r.worker.restart(ctx, r.scenario.Name); err != nil {
+			return err
+		}
+		return r.streaming(ctx)
+	default:
+		return r.exec(ctx, step)
+	}
+}
+
+// exec runs a statement on its session's connection.
+func (r *run) exec(ctx context.Context, step Step) error {
+	conn := r.sessions[step.Session]
+	if conn == nil {
+		var err error
+		if conn, err = pgx.Connect(ctx, r.pg.ConnString(database)); err != nil {
+			return err
+		}
+		r.sessions[step.Session] = conn
+	}
+	err := execute(ctx, conn.PgConn(), step)
+	if step.Fails || err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", step.SQL, err)
+}
+
+func execute(ctx context.Context, conn *pgconn.PgConn, step Step) error {
+	if step.Data != "" {
+		_, err := conn.CopyFrom(ctx, strings.NewReader(step.Data), step.SQL)
+		return err
+	}
+	_, err := conn.Exec(ctx, step.SQL).ReadAll()
+	return err
+}
