@@ -41,6 +41,7 @@ const schemaHelp = `Works with the schemas of a registry. diff and check also co
   sluice schema import FILE
         take exported versions over with their ids (mode IMPORT)
 
+Files are Avro schemas, .proto files Protobuf, those with a $schema in them JSON Schema; --type AVRO|JSON|PROTOBUF says otherwise.
 check and diff end with exit code 1 when something is not compatible. Flags of all: --url, --user NAME:PASSWORD.
 `
 

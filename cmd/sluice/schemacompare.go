@@ -191,8 +191,10 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 			return bad, err
 		}
 		for j := len(earlier) - 1; j >= 0 && (j == len(earlier)-1 || level.Transitive()); j-- {
-			if types[j] != p.Type() {
-				return bad, errTypes
+			if types[j] != p.Type() && level != schemaregistry.None {
+				fmt.Fprintf(c.stdout, "%s version %d is %s and version %d %s\n", subject, numbers[i], p.Type(), numbers[j], types[j])
+				bad++
+				break
 			}
 			found, err := schemaregistry.Differences(p, level, next, earlier[j])
 			if err != nil {
