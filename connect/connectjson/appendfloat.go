@@ -74,10 +74,16 @@ func appendFraction(dst []byte, start int) []byte {
 	return append(dst, ".0"...)
 }
 
-// appendExponent writes 1.0E10 and 1.5E-7 where Go writes 1e+10 and 1.5e-07.
+// appendExponent writes 1.0E10, 1.5E-7 and 4.9E-324 where Go writes 1e+10, 1.5e-07
+// and 5e-324.
 func appendExponent(dst []byte, f float64, bitSize int) []byte {
 	var buf [32]byte
 	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bitSize)
+	if text[1] == 'e' || text[0] == '-' && text[2] == 'e' {
+		// Java writes two digits at least: those that are nearest, which are not the
+		// one and a 0 for the few numbers next to zero.
+		text = strconv.AppendFloat(buf[:0], f, 'e', 1, bitSize)
+	}
 	e := len(text) - 3
 	for text[e] != 'e' {
 		e--

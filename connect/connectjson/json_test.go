@@ -1,6 +1,8 @@
 package connectjson
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -17,7 +19,7 @@ func TestAppendFloat(t *testing.T) {
 	}{
 		{0, 64, "0.0"}, {math.Copysign(0, -1), 64, "-0.0"}, {1, 64, "1.0"}, {21.5, 64, "21.5"}, {0.001, 64, "0.001"},
 		{0.00099, 64, "9.9E-4"}, {9999999, 64, "9999999.0"}, {1e7, 64, "1.0E7"}, {-123456789.125, 64, "-1.23456789125E8"},
-		{1e300, 64, "1.0E300"}, {5e-324, 64, "5.0E-324"}, {float64(float32(0.1)), 32, "0.1"}, {float64(float32(3.4e38)), 32, "3.4E38"},
+		{1e300, 64, "1.0E300"}, {5e-324, 64, "4.9E-324"}, {-5e-324, 64, "-4.9E-324"}, {1e-45, 32, "1.4E-45"}, {1e-44, 32, "9.8E-45"}, {2e-323, 64, "2.0E-323"}, {float64(float32(0.1)), 32, "0.1"}, {float64(float32(3.4e38)), 32, "3.4E38"},
 		{math.NaN(), 64, `"NaN"`}, {math.Inf(1), 64, `"Infinity"`}, {math.Inf(-1), 64, `"-Infinity"`},
 	} {
 		if got := string(appendFloat([]byte("x"), c.f, c.bits)); got != "x"+c.want {
@@ -299,6 +301,11 @@ func FuzzParseAs(f *testing.F) {
 			}
 			if twice, _ := Append(nil, s, again, o); string(twice) != string(written) {
 				t.Fatalf("%s became %s", written, twice)
+			}
+			var loose bytes.Buffer
+			must(t, json.Indent(&loose, written, "", " "))
+			if spaced, err := ParseAs(b, s, loose.Bytes(), o); err != nil || !spaced.Equal(again) {
+				t.Fatalf("%s is read as %v, %v; want %v", loose.Bytes(), spaced, err, again)
 			}
 		}
 	})

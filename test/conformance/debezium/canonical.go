@@ -194,7 +194,7 @@ const ofSnapshot = "snapshot's "
 
 func visitSource(s *node, of func(string) func(*node) *node) {
 	number := of
-	if mark := s.get("snapshot").str(); mark != "false" && mark != "null" {
+	if mark := s.get("snapshot").str(); mark != "false" && mark != "" { // null stands for false without its default
 		number = func(kind string) func(*node) *node { return of(ofSnapshot + kind) }
 	}
 	s.set("version", func(*node) *node { return text("version") })
