@@ -87,3 +87,37 @@ func TestLooksUpFromWhatIsFiltered(t *testing.T) {
 	}
 	r.want(`public.t c - (1 "a")`)
 }
+
+// TestReadThatIsCutShort ends Read's context while a table is described: the
+// message that was taken must not be missed by the next Read.
+func TestReadThatIsCutShort(t *testing.T) {
+	r := newRig(t, oneTable)
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	for i := range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
+		_, _ = r.read(ctx)
+		cancel()
+		if len(r.events) > 0 {
+			break
+		}
+	}
+	r.want(`public.t c - (1 "a")`)
+	// The same where it matters: the catalog does not answer.
+	lock := r.db.Connect(t)
+	r.db.Exec(t, `CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)`)
+	if _, err := lock.Exec(t.Context(), `BEGIN; LOCK pg_catalog.pg_index IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil {
+		if events, _ := r.read(ctx); len(events) > 0 {
+			t.Fatal("a table was described without the catalog")
+		}
+	}
+	if _, err := lock.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	r.want(`public.late c - (1)`)
+}
