@@ -241,6 +241,7 @@ func (i *incremental) handOver(b *connect.Batch) error {
 		}
 	}
 	i.state.Rows += int64(len(w.rows))
+	i.numbers.incremental.Add(int64(len(w.rows)))
 	i.state.Last = w.last
 	i.window = nil
 	return nil

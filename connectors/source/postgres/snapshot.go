@@ -32,6 +32,7 @@ type snapshotEnv struct {
 	// refreshEnum reads an enum that has got new labels.
 	refreshEnum func(context.Context, *pgtype.StaleEnumError) error
 	notices     *notifier
+	numbers     *snapshotNumbers
 }
 
 // snapshotter takes snapshots, one at a time: reads tables as they were at one

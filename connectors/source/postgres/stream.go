@@ -305,7 +305,7 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		return fmt.Errorf("the server sends a change of relation %d, which it has not described", c.Relation)
 	}
 	fresh := s.event(b, walStart)
-	if t.table != nil && (fresh || s.src.cfg.records.transactions) {
+	if t.table != nil && !s.src.holdsBack(t.table) && (fresh || s.src.cfg.records.transactions) {
 		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
 			return err
 		}
