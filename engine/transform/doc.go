@@ -1,5 +1,5 @@
 // Package transform has Kafka Connect's single-message transforms and predicates
-// under Kafka's class names.
+// under Kafka's class names, and Debezium's for its envelopes.
 //
 // Define declares the options of the aliases that a connector's settings name.
 // Once the settings are parsed, Plan.Errors has the rules between them and

@@ -14,7 +14,7 @@ const (
 
 // Plugin is a transform or a predicate that configs can name.
 type Plugin struct {
-	Class string // Kafka's class name
+	Class string // Kafka's or Debezium's class name
 	Kind  string // KindTransformation or KindPredicate
 	Doc   string // one paragraph
 
@@ -76,6 +76,9 @@ func Plugins() []Plugin {
 	add("RegexRouter", "Changes the topic by a regular expression.", func() transformation { return &regexRouter{} })
 	add("TimestampRouter", "Changes the topic by the record's timestamp.", func() transformation { return &timestampRouter{} })
 	add("ValueToKey", "Makes the key of fields of the value.", func() transformation { return &valueToKey{} })
+	all = append(all, Plugin{Class: debeziumPackage + "ExtractNewRecordState", Kind: KindTransformation,
+		Doc:       "Puts the row after a change in the place of Debezium's envelope, or the row before a delete. Other records pass as they are.",
+		transform: func() transformation { return &extractNewRecordState{} }})
 	return append(all, predicates()...)
 }
 

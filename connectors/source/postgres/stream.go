@@ -298,7 +298,7 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		return fmt.Errorf("the server sends a change of relation %d, which it has not described", c.Relation)
 	}
 	fresh := s.event(b, walStart)
-	if t.table != nil && (fresh || s.src.cfg.records.transactions) {
+	if t.table != nil && !s.src.holdsBack(t.table) && (fresh || s.src.cfg.records.transactions) {
 		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
 			return err
 		}
@@ -322,7 +322,7 @@ func changeKind(kind pgoutput.Kind) string {
 // emit gives a change to the emitter. A value of an enum that the table's version
 // does not know was added later: the table is described anew then.
 func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kind pgoutput.Kind, fresh bool) error {
-	err := s.emitOnce(b, t.table, kind, fresh)
+	err := s.emitOnce(ctx, b, t.table, kind, fresh)
 	if err == nil {
 		return nil
 	}
@@ -337,13 +337,13 @@ func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kin
 	if err := s.describe(ctx, t); err != nil {
 		return err
 	}
-	return s.emitOnce(b, t.table, kind, fresh)
+	return s.emitOnce(ctx, b, t.table, kind, fresh)
 }
 
-func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
+func (s *stream) emitOnce(ctx context.Context, b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
 	e, c, o := s.src.emitter, &s.dec.Change, &s.tx.origin
 	if fresh {
-		if err := s.src.observe(t, kind, o.txID, c); err != nil {
+		if err := s.src.observe(ctx, t, kind, o.txID, c); err != nil {
 			return err
 		}
 	}
