@@ -86,6 +86,9 @@ func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 // fenceTasks takes over the transactional ids of the source tasks that were fenced
 // last, in the cluster that they write to.
 func (s *stores) fenceTasks(ctx context.Context, connector string, state connectorState) error {
+	if state.fenced.tasks == 0 {
+		return nil
+	}
 	c, err := s.sourceCluster(ctx, connector, state.config)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestTopicsRegex(t *testing.T) {
 // TestTopicsRegexOfJava has patterns with look-around and what only Java means by
 // them: topics that are there and those that come later.
 func TestTopicsRegexOfJava(t *testing.T) {
-	for _, pattern := range []string{`(?!in-bad|connect-).*-\p{Lower}+`, `[a-z&&[^x]]++-(?:good|late)`, `(in)-(?:(?<=in-)good|(?<=in-)late)`} {
+	for _, pattern := range []string{`(?!in-bad).*-\p{Lower}+`, `[a-z&&[^x]]++-(?:good|late)`, `(in)-(?:(?<=in-)good|(?<=in-)late)`} {
 		t.Run(pattern, func(t *testing.T) {
 			c, _ := embedded(t, t.TempDir())
 			for i, topic := range []string{"in-bad", "x-bad0", "in-good", "in-GOOD0"} {

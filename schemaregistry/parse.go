@@ -113,8 +113,9 @@ func (r *Registry) stored(v *version) (Schema, error) {
 
 // parsedCache keeps schemas that were parsed: references make what a content means depend on the context.
 type parsedCache struct {
-	mu      sync.Mutex // guards schemas
+	mu      sync.Mutex // guards what follows
 	schemas map[parsedKey]Schema
+	bytes   int // of their texts
 }
 
 type parsedKey struct {
@@ -122,8 +123,11 @@ type parsedKey struct {
 	sum     sum
 }
 
-// maxParsed bounds the cache; it then begins anew.
-const maxParsed = 1000
+// The cache has so many schemas and bytes of text at most (I5); it then begins anew. In memory a schema is many times its text.
+const (
+	maxParsed      = 1000
+	maxParsedBytes = 4 << 20
+)
 
 func (c *parsedCache) get(k parsedKey) Schema {
 	c.mu.Lock()
@@ -134,8 +138,10 @@ func (c *parsedCache) get(k parsedKey) Schema {
 func (c *parsedCache) put(k parsedKey, s Schema) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.schemas == nil || len(c.schemas) >= maxParsed {
-		c.schemas = make(map[parsedKey]Schema)
+	size := len(s.Canonical())
+	if c.schemas == nil || len(c.schemas) >= maxParsed || c.bytes+size > maxParsedBytes {
+		c.schemas, c.bytes = make(map[parsedKey]Schema), 0
 	}
 	c.schemas[k] = s
+	c.bytes += size
 }

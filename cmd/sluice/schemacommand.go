@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,10 +37,11 @@ const schemaHelp = `Works with the schemas of a registry. diff and check also co
   sluice schema set-level [--dry-run] LEVEL [SUBJECT]
         set the level of SUBJECT, or of all; --dry-run tells which versions would not have passed
   sluice schema export [PREFIX]
-        print all versions as JSON lines
+        print all versions, and the settings of their subjects, as JSON lines
   sluice schema import FILE
         take exported versions over with their ids (mode IMPORT)
 
+Files are Avro schemas, .proto files Protobuf, those with a $schema in them JSON Schema; --type AVRO|JSON|PROTOBUF says otherwise.
 check and diff end with exit code 1 when something is not compatible. Flags of all: --url, --user NAME:PASSWORD.
 `
 
@@ -75,7 +75,9 @@ type schemaCall struct {
 	id                                 int
 	level                              string
 	normalize, deleted, dryRun, forced bool
-	references                         []sr.SchemaReference
+	references                         []string // NAME=SUBJECT:VERSION, or NAME=FILE
+	schemaType                         string
+	global                             bool
 }
 
 func (p *program) schemaRun(name string, args []string, run func(*schemaCall) error) error {
@@ -124,21 +126,24 @@ func (c *schemaCall) define(fs *flag.FlagSet) {
 	case "import":
 		fs.BoolVar(&c.forced, "force", false, "into subjects that have schemas too")
 	}
+	if c.name == "export" || c.name == "import" {
+		fs.BoolVar(&c.global, "global", false, "with the level of all subjects that have none of their own")
+	}
 	if c.name == "register" || c.name == "check" {
 		fs.BoolVar(&c.normalize, "normalize", false, "as a normalized schema")
-		fs.Func("reference", "`NAME=SUBJECT:VERSION` that the schema refers to; can be given several times", c.addReference)
+	}
+	if c.name == "register" || c.name == "check" || c.name == "diff" {
+		fs.StringVar(&c.schemaType, "type", "", "`type` of the schemas in files: AVRO, JSON or PROTOBUF; by default that of a .proto file or of a $schema in it, else AVRO")
+		fs.Func("reference", "`NAME=SUBJECT:VERSION` that the schema refers to, NAME=FILE where files are compared; can be given several times", c.addReference)
 	}
 }
 
 func (c *schemaCall) addReference(text string) error {
-	name, target, _ := strings.Cut(text, "=")
-	i := strings.LastIndex(target, ":")
-	if name == "" || i < 1 {
-		return errors.New("want NAME=SUBJECT:VERSION")
+	if name, target, _ := strings.Cut(text, "="); name == "" || target == "" {
+		return errors.New("want NAME=SUBJECT:VERSION, or NAME=FILE where files are compared")
 	}
-	version, err := strconv.Atoi(target[i+1:])
-	c.references = append(c.references, sr.SchemaReference{Name: name, Subject: target[:i], Version: version})
-	return err
+	c.references = append(c.references, text)
+	return nil
 }
 
 // want checks the number of arguments.
@@ -155,15 +160,6 @@ func (c *schemaCall) params(p ...sr.Param) context.Context {
 		p = append(p, sr.Normalize)
 	}
 	return sr.WithParams(c.ctx, p...)
-}
-
-// fromFile reads the schema of a file.
-func (c *schemaCall) fromFile(path string) (sr.Schema, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return sr.Schema{}, fmt.Errorf("read schema: %w", err)
-	}
-	return sr.Schema{Schema: string(text), References: c.references}, nil
 }
 
 // versionJSON is a version of a subject in lists, exports and imports.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -28,20 +27,16 @@ func schemaCheck(c *schemaCall) error {
 	if err != nil {
 		return usageError{err}
 	}
-	var parsed []schemaregistry.Schema
-	for i, path := range c.args {
-		s, err := parseSchemaFile(path, i == 0)
-		if err != nil {
-			return err
-		}
-		parsed = append(parsed, s)
+	p, parsed, err := c.parseFiles(c.args...)
+	if err != nil {
+		return err
 	}
 	earlier := parsed[1:]
 	if !level.Transitive() {
 		earlier = earlier[len(earlier)-1:]
 	}
 	for i := len(earlier) - 1; i >= 0; i-- {
-		found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, level, parsed[0], earlier[i])
+		found, err := schemaregistry.Differences(p, level, parsed[0], earlier[i])
 		if err != nil {
 			return err
 		}
@@ -79,18 +74,6 @@ func (c *schemaCall) checkSubject() error {
 	return errIncompatible
 }
 
-func parseSchemaFile(path string, isNew bool) (schemaregistry.Schema, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
-	}
-	s, err := schemaregistry.AvroProvider{}.Parse(string(text), nil, isNew)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
-
 // explain prints differences, each with what to do about it.
 func explain(w io.Writer, found []schemaregistry.Difference) {
 	for _, d := range found {
@@ -107,11 +90,11 @@ func schemaDiff(c *schemaCall) error {
 	if err := c.want(2, 3); err != nil {
 		return err
 	}
-	older, newer, err := c.pair()
+	p, older, newer, err := c.pair()
 	if err != nil {
 		return err
 	}
-	found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, schemaregistry.Full, newer, older)
+	found, err := schemaregistry.Differences(p, schemaregistry.Full, newer, older)
 	switch {
 	case err != nil:
 		return err
@@ -127,28 +110,23 @@ func schemaDiff(c *schemaCall) error {
 }
 
 // pair returns two schemas, of files or of a subject.
-func (c *schemaCall) pair() (older, newer schemaregistry.Schema, err error) {
+func (c *schemaCall) pair() (p schemaregistry.Provider, older, newer schemaregistry.Schema, err error) {
 	if len(c.args) == 2 {
-		if older, err = parseSchemaFile(c.args[0], false); err == nil {
-			newer, err = parseSchemaFile(c.args[1], false)
+		p, both, err := c.parseFiles(c.args[1], c.args[0])
+		if err != nil {
+			return nil, nil, nil, err
 		}
-		return older, newer, err
+		return p, both[1], both[0], nil
 	}
-	if older, err = c.resolved(c.args[1]); err == nil {
-		newer, err = c.resolved(c.args[2])
-	}
-	return older, newer, err
-}
-
-// resolved fetches a version of the subject that is the first argument, with its references in it.
-func (c *schemaCall) resolved(number string) (schemaregistry.Schema, error) {
-	called := *c
-	called.ctx = c.params(sr.Format("resolved"))
-	text, err := called.version(number)
+	p, older, err = c.fetch(c.args[0], c.args[1])
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	return schemaregistry.AvroProvider{}.Parse(text, nil, false)
+	other, newer, err := c.fetch(c.args[0], c.args[2])
+	if err == nil && other.Type() != p.Type() {
+		err = errTypes
+	}
+	return p, older, newer, err
 }
 
 // schemaSetLevel sets a level, or tells which versions would not have passed it.
@@ -205,16 +183,20 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 	if err != nil {
 		return 0, err
 	}
-	of := *c
-	of.args = []string{subject}
 	var earlier []schemaregistry.Schema
+	var types []string
 	for i, number := range numbers {
-		next, err := of.resolved(strconv.Itoa(number))
+		p, next, err := c.fetch(subject, strconv.Itoa(number))
 		if err != nil {
 			return bad, err
 		}
 		for j := len(earlier) - 1; j >= 0 && (j == len(earlier)-1 || level.Transitive()); j-- {
-			found, err := schemaregistry.Differences(schemaregistry.AvroProvider{}, level, next, earlier[j])
+			if types[j] != p.Type() && level != schemaregistry.None {
+				fmt.Fprintf(c.stdout, "%s version %d is %s and version %d %s\n", subject, numbers[i], p.Type(), numbers[j], types[j])
+				bad++
+				break
+			}
+			found, err := schemaregistry.Differences(p, level, next, earlier[j])
 			if err != nil {
 				return bad, err
 			}
@@ -225,7 +207,7 @@ func (c *schemaCall) dryRunSubject(level schemaregistry.Compatibility, subject s
 				break
 			}
 		}
-		earlier = append(earlier, next)
+		earlier, types = append(earlier, next), append(types, p.Type())
 	}
 	return bad, nil
 }

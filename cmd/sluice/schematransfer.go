@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -39,7 +40,66 @@ func schemaExport(c *schemaCall) error {
 			return err
 		}
 	}
+	subjects := make(map[string]bool)
+	for _, v := range all {
+		subjects[v.Subject] = true
+	}
+	for _, subject := range slices.Sorted(maps.Keys(subjects)) {
+		if err := c.exportConfig(lines, subject); err != nil {
+			return err
+		}
+	}
+	if c.global {
+		if err := c.exportConfig(lines, ""); err != nil {
+			return err
+		}
+	}
 	return out.Flush()
+}
+
+// configJSON is a line with the settings of a subject, or of all that have none.
+type configJSON struct {
+	Subject string         `json:"subject,omitempty"`
+	Config  map[string]any `json:"config"`
+}
+
+// configPath is where the settings of a subject are, "" for those of all.
+func configPath(subject string) string {
+	if subject == "" {
+		return "/config"
+	}
+	return "/config/" + url.PathEscape(subject)
+}
+
+// exportConfig prints the settings of a subject if it has any, in the form in which they are set.
+func (c *schemaCall) exportConfig(lines *json.Encoder, subject string) error {
+	config := make(map[string]any)
+	err := c.client.Do(c.ctx, "GET", configPath(subject), nil, &config)
+	if notFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the settings of subject %s: %w", subject, err)
+	}
+	if level, ok := config["compatibilityLevel"]; ok { // its other name in answers
+		config["compatibility"] = level
+		delete(config, "compatibilityLevel")
+	}
+	return lines.Encode(configJSON{subject, config})
+}
+
+// importConfigs sets settings. Those of all subjects are taken over only when that is asked for.
+func (c *schemaCall) importConfigs(configs []configJSON) (n int, err error) {
+	for _, config := range configs {
+		if config.Subject == "" && !c.global {
+			continue
+		}
+		if err := c.client.Do(c.ctx, "PUT", configPath(config.Subject), config.Config, nil); err != nil {
+			return n, fmt.Errorf("import the settings of subject %s: %w", config.Subject, err)
+		}
+		n++
+	}
+	return n, nil
 }
 
 // schemaImport registers versions under their ids. Subjects are in mode IMPORT meanwhile, and get back what they had.
@@ -47,7 +107,7 @@ func schemaImport(c *schemaCall) (err error) {
 	if err := c.want(1, 1); err != nil {
 		return err
 	}
-	all, err := readExport(c.args[0])
+	all, configs, err := readExport(c.args[0])
 	if err != nil {
 		return err
 	}
@@ -68,26 +128,34 @@ func schemaImport(c *schemaCall) (err error) {
 			return fmt.Errorf("import version %d of subject %s: %w", v.Version, v.Subject, err)
 		}
 	}
-	fmt.Fprintf(c.stdout, "%d versions of %d subjects were imported\n", len(all), len(modes))
-	return nil
+	set, err := c.importConfigs(configs)
+	if err == nil {
+		fmt.Fprintf(c.stdout, "%d versions of %d subjects were imported, and %d settings\n", len(all), len(modes), set)
+	}
+	return err
 }
 
-func readExport(path string) (all []versionJSON, err error) {
+func readExport(path string) (all []versionJSON, configs []configJSON, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read export: %w", err)
+		return nil, nil, fmt.Errorf("read export: %w", err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxExportLine)
 	for n := 1; lines.Scan(); n++ {
+		var config configJSON
+		if json.Unmarshal(lines.Bytes(), &config) == nil && config.Config != nil {
+			configs = append(configs, config)
+			continue
+		}
 		var v versionJSON
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil || v.Subject == "" || v.ID < 1 || v.Version < 1 {
-			return nil, fmt.Errorf("%s line %d: it is not an exported version with subject, version and id", path, n)
+			return nil, nil, fmt.Errorf("%s line %d: it is not an exported version with subject, version and id", path, n)
 		}
 		all = append(all, v)
 	}
-	return all, lines.Err()
+	return all, configs, lines.Err()
 }
 
 // importMode prepares a subject and returns the mode that it had.

@@ -1,6 +1,8 @@
 package connectjson
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -299,6 +301,11 @@ func FuzzParseAs(f *testing.F) {
 			}
 			if twice, _ := Append(nil, s, again, o); string(twice) != string(written) {
 				t.Fatalf("%s became %s", written, twice)
+			}
+			var loose bytes.Buffer
+			must(t, json.Indent(&loose, written, "", " "))
+			if spaced, err := ParseAs(b, s, loose.Bytes(), o); err != nil || !spaced.Equal(again) {
+				t.Fatalf("%s is read as %v, %v; want %v", loose.Bytes(), spaced, err, again)
 			}
 		}
 	})

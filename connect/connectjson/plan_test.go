@@ -96,6 +96,16 @@ func TestSchemasOfManyLevels(t *testing.T) {
 	}
 }
 
+// TestNullOfRawJSON reads null as the text null where the schema has no room for a null.
+func TestNullOfRawJSON(t *testing.T) {
+	s := connect.MustStruct("", connect.Field{Name: "must", Schema: Schema}, connect.Field{Name: "may", Schema: OptionalSchema})
+	v, err := ParseAs(connect.NewBatch(1, 1), s, []byte(`{"must":null,"may":null}`), Options{})
+	must(t, err)
+	if cells := v.Cells(); cells[0].IsNull() || cells[0].Text() != "null" || !cells[1].IsNull() {
+		t.Errorf("got %v, want the text null and null", v)
+	}
+}
+
 // TestReadingInAnyOrder reads members in the order of the schema, in another one,
 // with some missing, unknown or repeated.
 func TestReadingInAnyOrder(t *testing.T) {
@@ -116,6 +126,8 @@ func TestReadingInAnyOrder(t *testing.T) {
 		`{"a":1,"b\"":2,"c":3,"a":7,"b\"":null}`:       `{"a":7,"b\"":null,"c":3}`,
 		" { \"a\" : 1 ,\n\"b\\\"\":2 , \"c\": null } ": `{"a":1,"b\"":2,"c":5}`,
 		`{"a":1 ,"b\"":2}`:                             `{"a":1,"b\"":2,"c":5}`,
+		`{"a": 1, "b\"": null, "c": 3}`:                `{"a":1,"b\"":null,"c":3}`, // as Python prints it
+		"{\"a\":1,\"b\\\"\":\t2,\"c\":\nnull}":         `{"a":1,"b\"":2,"c":5}`,
 	} {
 		v, err := p.Parse(connect.NewBatch(1, 1), []byte(text))
 		must(t, err)

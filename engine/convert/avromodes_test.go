@@ -273,3 +273,40 @@ func TestAvroRequestsEndWithTheTask(t *testing.T) {
 	cancel()
 	converting.Wait()
 }
+
+// The latest version may be picked by its metadata, and counts as the latest for a time only.
+func TestAvroLatestByMetadataAndTime(t *testing.T) {
+	reg, server := registry(t)
+	const text = `{"type":"record","name":"R","namespace":"shop","doc":"%s","fields":[{"name":"a","type":"long"}]}`
+	add := func(doc, stage string) {
+		in := schemaregistry.Input{Text: fmt.Sprintf(text, doc), Metadata: &schemaregistry.Metadata{Properties: map[string]string{"stage": stage, "team": "a b"}}}
+		if _, err := reg.Register(t.Context(), schemaregistry.ParseName("t-value"), in, schemaregistry.RegisterOptions{ID: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("1", "live")
+	add("2", "test")
+	writing := func(settings map[string]string) convert.Converter {
+		settings["auto.register.schemas"] = "false"
+		return avroConverter(t, server.URL, settings)
+	}
+	want := func(c convert.Converter, id byte) {
+		t.Helper()
+		if got, _, err := c.FromConnect(nil, "t", oneField, one); err != nil || got[4] != id {
+			t.Errorf("got %q, %v; want id %d", got, err, id)
+		}
+	}
+	live := writing(map[string]string{"use.latest.with.metadata": "stage=live,team=a b"})
+	forEver := writing(map[string]string{"use.latest.version": "true"})
+	briefly := writing(map[string]string{"use.latest.version": "true", "latest.cache.ttl.sec": "0"})
+	want(live, 1)
+	want(forEver, 2)
+	want(briefly, 2)
+	add("3", "test")
+	want(live, 1)
+	want(forEver, 2)
+	want(briefly, 3)
+	if _, _, err := writing(map[string]string{"use.latest.with.metadata": "stage=gone"}).FromConnect(nil, "t", oneField, one); err == nil {
+		t.Error("a version without the metadata is found")
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -28,8 +29,12 @@ type registryConfig struct {
 	strategy       string
 	// useLatest and useID write by a schema that is registered already.
 	useLatest, latestStrict bool
-	useID                   int
-	idStrict                bool
+	// metadata picks the latest version that has these properties; the same as a query.
+	metadata      []string
+	metadataQuery url.Values
+	latestTTL     time.Duration // how long the latest version counts as the latest; negative: for ever
+	useID         int
+	idStrict      bool
 	// writeHeader has ids in headers; prefixOnly does not look there.
 	idSerializer, idDeserializer string
 	writeHeader, prefixOnly      bool
@@ -72,6 +77,8 @@ func (c *registryConfig) define(d *connect.Def, prefix string) {
 		{Name: registryPrefix + "basic.auth.user.info", Var: &c.prefixedUser, Doc: "Another name of basic.auth.user.info."},
 		{Name: "auto.register.schemas", Var: &c.autoRegister, Default: "true", Doc: "Register the schemas that are written; otherwise they have to be there."},
 		{Name: "use.latest.version", Var: &c.useLatest, Default: "false", Doc: "Write by the latest version of the subject, without auto.register.schemas."},
+		{Name: "use.latest.with.metadata", Var: &c.metadata, Default: "", Check: c.checkMetadata, Doc: "Write by the latest version of the subject whose metadata has these properties, a list of name=value, without auto.register.schemas."},
+		{Name: "latest.cache.ttl.sec", Var: &c.latestTTL, Unit: time.Second, Default: "-1", Doc: "Seconds after which the registry is asked again for the latest version; -1: never."},
 		{Name: "latest.compatibility.strict", Var: &c.latestStrict, Default: "true", Doc: "Refuse a latest version that the data's own schema does not fit."},
 		{Name: "use.schema.id", Var: &c.useID, Default: "-1", Doc: "Write by the schema with this id, without auto.register.schemas; -1: none."},
 		{Name: "id.compatibility.strict", Var: &c.idStrict, Default: "true", Doc: "Refuse a schema of use.schema.id that the data's own schema does not fit."},
@@ -89,6 +96,25 @@ func (c *registryConfig) define(d *connect.Def, prefix string) {
 		o.Group, o.Importance = "Schema Registry", connect.Low
 		d.Add(o)
 	}
+}
+
+func (c *registryConfig) checkMetadata() error {
+	query := make(url.Values)
+	for _, pair := range c.metadata {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("%q is not name=value", pair)
+		}
+		query.Add("key", name)
+		query.Add("value", value)
+	}
+	c.metadataQuery = query
+	return nil
+}
+
+// asksLatest tells whether values are written by a version that may become an older one.
+func (c *registryConfig) asksLatest() bool {
+	return !c.autoRegister && c.useID < 0 && (c.useLatest || len(c.metadataQuery) > 0)
 }
 
 func (c *registryConfig) checkSerializer() error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -69,6 +70,8 @@ type registryConverter struct {
 	lastRead       formatReader
 	// ids are the answers of the registry by subject and text: connectors may make the same schema again and again.
 	ids map[[2]string]registered
+	// expires is when the answers about latest versions are too old; zero: never.
+	expires time.Time
 }
 
 type writtenKey struct {
@@ -125,6 +128,9 @@ func (c *registryConverter) FromConnect(dst []byte, topic string, s *connect.Sch
 
 // writing returns how values of a schema are written to a topic. The schema is registered before the first of them.
 func (c *registryConverter) writing(k writtenKey) (*writtenSchema, error) {
+	if !c.expires.IsZero() && time.Now().After(c.expires) {
+		c.forgetLatest()
+	}
 	if c.lastWritten != nil && c.lastWrittenKey == k {
 		return c.lastWritten, nil
 	}
@@ -141,6 +147,13 @@ func (c *registryConverter) writing(k writtenKey) (*writtenSchema, error) {
 	}
 	c.lastWrittenKey, c.lastWritten = k, w
 	return w, nil
+}
+
+// forgetLatest drops what was known about latest versions (latest.cache.ttl.sec).
+func (c *registryConverter) forgetLatest() {
+	clear(c.written)
+	clear(c.ids)
+	c.lastWritten, c.expires = nil, time.Time{}
 }
 
 func (c *registryConverter) register(k writtenKey) (*writtenSchema, error) {
@@ -162,6 +175,9 @@ func (c *registryConverter) register(k writtenKey) (*writtenSchema, error) {
 			clear(c.ids)
 		}
 		c.ids[same] = r
+		if c.cfg.latestTTL >= 0 && c.cfg.asksLatest() && c.expires.IsZero() {
+			c.expires = time.Now().Add(c.cfg.latestTTL)
+		}
 	}
 	if r.schema != nil && r.schema.Canonical() != w.schema().Canonical() {
 		if w, err = c.format.writer(k.schema, r.schema); err != nil {
@@ -193,6 +209,9 @@ func (c *registryConverter) find(subject string, s parsedSchema) (registered, er
 	case c.cfg.useID >= 0:
 		r, err := c.client.byID(c.cfg.useID)
 		return c.checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
+	case len(c.cfg.metadataQuery) > 0:
+		r, err := c.client.withMetadata(subject, c.cfg.metadataQuery)
+		return c.checked(r, err, s, c.cfg.latestStrict, "latest.compatibility.strict")
 	case c.cfg.useLatest:
 		r, err := c.client.latest(subject)
 		return c.checked(r, err, s, c.cfg.latestStrict, "latest.compatibility.strict")

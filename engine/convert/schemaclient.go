@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -143,6 +144,15 @@ func (c *schemaClient) latest(subject string) (registered, error) {
 		return err
 	})
 	return c.parsed(s, err, "the latest version of subject "+subject)
+}
+
+// withMetadata fetches the latest version of a subject whose metadata has the properties of a query.
+func (c *schemaClient) withMetadata(subject string, query url.Values) (registered, error) {
+	var s sr.SubjectSchema
+	err := c.call([]sr.Param{sr.RawParams(query)}, func(ctx context.Context) error {
+		return c.client.Do(ctx, http.MethodGet, "/subjects/"+url.PathEscape(subject)+"/metadata", nil, &s)
+	})
+	return c.parsed(s, err, "the latest version of subject "+subject+" with the metadata of use.latest.with.metadata")
 }
 
 func (c *schemaClient) parsed(s sr.SubjectSchema, err error, what string) (registered, error) {

@@ -22,6 +22,8 @@ defaults are Kafka Connect's and Confluent's.
 | ` + "`sluice.AutoConverter`" + ` (the default) | JSON is passed on as it is, anything else is a string or bytes; values with a schema are written as plain JSON |
 | ` + "`org.apache.kafka.connect.json.JsonConverter`" + ` | JSON, with ` + "`schemas.enable`" + ` in an envelope with its schema |
 | ` + "`io.confluent.connect.avro.AvroConverter`" + ` | Avro, with the id of a schema in a registry |
+| ` + "`io.confluent.connect.json.JsonSchemaConverter`" + ` | JSON, with the id of a JSON Schema in a registry |
+| ` + "`io.confluent.connect.protobuf.ProtobufConverter`" + ` | Protobuf, with the id of a schema in a registry |
 | ` + "`org.apache.kafka.connect.storage.StringConverter`, `org.apache.kafka.connect.converters.ByteArrayConverter`" + ` | text; bytes as they are |
 | ` + "`BooleanConverter`, `ShortConverter`, `IntegerConverter`, `LongConverter`, `FloatConverter`, `DoubleConverter`" + ` | one number, as Kafka's serializers write it |
 | ` + "`org.apache.kafka.connect.storage.SimpleHeaderConverter`" + ` (headers; the default) | text that looks like what it is |
@@ -46,6 +48,39 @@ A converter keeps the latest version that it has found until its task ends.
 **What differs from Confluent's converter.** Values come out of Avro in the form that Connect schemas have here: a schema that contains itself cannot be read. An ` + "`int`" + ` beyond a
 ` + "`connect.type`" + ` of int8 or int16 is an error and not cut off. Defaults of maps whose keys are not strings are read again. ` + "`extended.logical.types`" + ` is an option of ours. Not
 there: data contract rules, ` + "`use.latest.with.metadata`, `use.schema.guid`, `latest.cache.ttl.sec`, `AssociatedNameStrategy`" + `, bearer tokens.
+
+## JSON Schema
+
+What is said above of Avro holds for ` + "`JsonSchemaConverter`" + ` too: the registry, schemas that change, a registry that is away, ids in headers. The data behind the id is JSON in one line.
+
+**What becomes what** is decided by the rules of Confluent's converter, to the order of the members in the text of the schema, so the same records get the same ids. A struct is an object whose properties have
+their place in ` + "`connect.index`" + `; the types of numbers are in ` + "`connect.type`" + `, name, version and parameters in ` + "`title`, `connect.version` and `connect.parameters`" + `. Optional is ` + "`oneOf`" + ` null and the schema.
+A map with texts as keys is an object, any other an array of objects with ` + "`key` and `value`" + `. Bytes and decimals are base64 (` + "`decimal.format`" + `), dates and times the numbers that they are in Connect.
+` + "`oneOf` and `anyOf`" + ` are read as a struct of which the field is set that fits the value, ` + "`allOf`" + ` as one struct with all properties, enums as strings with their symbols in parameters. All drafts from 4 to 2020-12 are read.
+
+**What is missing.** A property that is not there is null, also where the schema has it as required; a null that is there is an error then. With ` + "`use.optional.for.nonrequired=true`" + ` the schema says
+which properties can be missing.
+
+**What differs from Confluent's converter.** A null is a record without a value, which compaction takes for a deletion, and not the text ` + "`null`" + `. A schema that says nothing (` + "`{}`" + `), data without any schema, and the
+place where a schema contains itself are raw JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter makes a binary form of the first, refuses the second, and has schemas that contain themselves. Properties without ` + "`connect.index`" + ` keep
+the order of the text. A number that does not fit its type, and a boolean or a string that is none, are errors and not cut off or made 0, false or null. By a registered schema (` + "`use.latest.version`" + `) the data is what it would be without, as there.
+Not there: ` + "`preserve.additional.properties`, `json.fail.invalid.schema`" + `, data contract rules.
+
+## Protobuf
+
+What is said above of Avro holds for ` + "`ProtobufConverter`" + ` too: the registry, schemas that change, a registry that is away, ids in headers. Between the id and the data stands the path of
+the message in its schema, as Confluent's serializers write it; messages at any place of a schema are read.
+
+**What becomes what** is decided by the rules of Confluent's converter, to the text of the schema, so the same records get the same ids. A struct is a message, its fields have the numbers that they
+came with or are counted; arrays are repeated, maps are repeated messages with the fields ` + "`key` and `value`" + `; a scalar alone is a wrapper of ` + "`google/protobuf/wrappers.proto`" + `; Decimal, Date, Time and Timestamp are
+` + "`confluent.type.Decimal`, `google.type.Date`, `google.type.TimeOfDay` and `google.protobuf.Timestamp`" + `. A oneof is a struct of which one field is set.
+
+**Null.** Without ` + "`optional.for.nullables` or `wrapper.for.nullables`" + ` a field that is null is not written and comes back as the default of its type, as proto3 has it.
+
+**What differs from Confluent's converter.** A message that contains itself has no form in Connect schemas here, nor has a group. By a registered schema
+(` + "`use.latest.version`, `use.schema.id`" + `) fields go by their names and have its numbers; Confluent's converter writes the numbers of its own schema under the id of the registered one. A number beyond its type is an
+error and not cut off; a decimal is brought to the scale of its schema, or is an error when that would lose digits. Not there: ` + "`confluent.type.Variant`" + ` as a logical type (it is a struct), references of other
+subjects in what is written, data contract rules.
 `
 
 // writeConverters writes the options of every converter that has some.
@@ -68,7 +103,7 @@ func writeConverters(w io.Writer) error {
 		for i := range options {
 			option(&b, &options[i])
 		}
-		if class == convert.AvroClass {
+		if convert.NeedsRegistry(class) {
 			b.WriteString("\nOf a key's converter the options that begin with `value.` begin with `key.`, as `key.subject.name.strategy`.\n")
 		}
 	}

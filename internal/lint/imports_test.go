@@ -22,14 +22,16 @@ var layers = []layer{
 	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "schemaregistry/avro"}},
-	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert", "internal/javaregex"}},
+	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
+	{path: "engine/convert/connectjsonschema", imports: []string{"connect", "connect/connectjson", "schemaregistry/jsonschema"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
+	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert", "internal/avroname", "internal/javaregex"}},
 	{path: "engine/cluster"},
 	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
-	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/javaregex"}}, // Debezium's filters are Java's
+	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/avroname", "internal/javaregex"}}, // Debezium's names and filters
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "connect/connecttext", "schemaregistry/avro", "connectors/internal/..."}},
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
@@ -56,6 +58,7 @@ var layers = []layer{
 	{path: "internal/metrics", stdOnly: true},
 	{path: "internal/jaas", stdOnly: true},
 	{path: "internal/javaprops", stdOnly: true},
+	{path: "internal/avroname", stdOnly: true},
 	{path: "internal/javaregex"},
 	{path: "internal/javatest"}, // used by tests
 	{path: "internal/vfs"},

@@ -12,6 +12,7 @@ func TestText(t *testing.T) {
 		{` { "type" : "object" , "$id":"x" } `, `{"type":"object","$id":"x"}`, `{"$id":"x","type":"object"}`},
 		{`{"maximum":1.50e3,"minimum":-0,"multipleOf":0.10}`, `{"maximum":1.50E+3,"minimum":0,"multipleOf":0.10}`, `{"maximum":1.50E+3,"minimum":0,"multipleOf":0.10}`},
 		{`{"minimum":0.0000001,"maximum":100e-2,"default":1e0}`, `{"minimum":1E-7,"maximum":1.00,"default":1}`, `{"default":1,"maximum":1.00,"minimum":1E-7}`},
+		{`{"minimum":1e-6,"maximum":1.0e-6}`, `{"minimum":0.000001,"maximum":0.0000010}`, `{"maximum":0.0000010,"minimum":0.000001}`},
 		{`{"minimum":0e3,"maximum":-1e2}`, `{"minimum":0E+3,"maximum":-1E+2}`, `{"maximum":-1E+2,"minimum":0E+3}`},
 		{`{"title":"\u00e9\u001f\/\"\n"}`, `{"title":"é\u001F/\"\n"}`, `{"title":"é\u001F/\"\n"}`},
 		{`{"title":"a","type":"null","title":"b"}`, `{"title":"b","type":"null"}`, `{"title":"b","type":"null"}`},

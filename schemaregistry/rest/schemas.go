@@ -112,8 +112,13 @@ func (a *api) versionsByID(r *http.Request) (any, error) {
 }
 
 func (a *api) byGUID(r *http.Request) (any, error) {
-	v, _, err := a.withGUID(r)
+	v, ids, err := a.withGUID(r)
 	if err != nil {
+		return nil, err
+	}
+	// What it refers to is the same in every context that has it.
+	v.Name.Context = slices.Min(slices.Collect(maps.Keys(ids)))
+	if v, err = a.inFormat(r, v); err != nil {
 		return nil, err
 	}
 	j := a.schema(v)

@@ -81,6 +81,11 @@ func (a *api) formatted(r *http.Request, v schemaregistry.Version) (schemaregist
 	if err := allow(r.Context(), read, v.Name); err != nil {
 		return schemaregistry.Version{}, err
 	}
+	return a.inFormat(r, v)
+}
+
+// inFormat is formatted for what the user may read.
+func (a *api) inFormat(r *http.Request, v schemaregistry.Version) (schemaregistry.Version, error) {
 	if param(r, "referenceFormat") == "qualified" {
 		v.References = v.QualifiedReferences()
 	}

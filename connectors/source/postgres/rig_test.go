@@ -37,6 +37,8 @@ type rig struct {
 	store  bool            // make what was read durable
 	commit bool            // and tell the source
 	show   func(*connect.Record) string
+
+	measure func(func([]float64)) // gets what reads the metrics; may be nil
 }
 
 // logBuffer is a log that a test reads while others write it.
@@ -100,7 +102,7 @@ func (r *rig) tryOpen() error {
 }
 
 func (r *rig) sourceContext() connect.SourceContext {
-	return connect.SourceContext{Connector: "shop", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+	return connect.SourceContext{Connector: "shop", Measure: r.measure, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Offset: func(context.Context, json.RawMessage) (json.RawMessage, error) { return r.stored, nil }}
 }
 

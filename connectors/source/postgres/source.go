@@ -253,18 +253,27 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 			}
 		}
 		more, err := s.stream.fill(ctx, b)
+		if err != nil && !errors.Is(err, errSnapshotDue) {
+			s.disconnect() // the message that failed was taken
+			return err
+		}
 		now := time.Now()
 		switch {
-		case more && b.Len() == 0: // what was done already has used the batch up
-			b.Reset()
-			continue
 		case errors.Is(err, errSnapshotDue):
 			if b.Len() > 0 {
 				return nil
 			}
 			continue
-		case err != nil, b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
-			return err
+		case more && b.Full() && b.Len() > 0, !more && b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
+			return nil
+		case more:
+			if b.Len() == 0 {
+				b.Reset() // events that are done already have used memory
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue
 		}
 		if err := s.await(ctx, now); err != nil {
 			return err

@@ -58,10 +58,17 @@ type heldMessage struct {
 // errSnapshotDue says that a snapshot comes before the next transaction.
 var errSnapshotDue = errors.New("a snapshot is due")
 
-// fill reads until the batch is full or nothing more has come. more is false when
-// it waits for the server.
+// breather is how many messages fill handles before it lets its caller look around:
+// none of them may make a record.
+const breather = 4096
+
+// fill reads until the batch is full, nothing more has come or a good while is
+// over. more is false when it waits for the server.
 func (s *stream) fill(ctx context.Context, b *connect.Batch) (more bool, err error) {
-	for !b.Full() {
+	for range breather {
+		if b.Full() {
+			break
+		}
 		walStart, data, err := s.next(ctx, b)
 		if err != nil {
 			return false, err

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 )
 
 const oneTable = `CREATE TABLE t (id int PRIMARY KEY, v text)`
@@ -50,4 +52,72 @@ func TestContinuesAfterEachEvent(t *testing.T) {
 	}
 	r.open()
 	r.want(want...)
+}
+
+// TestLooksUpFromWhatIsFiltered reads much that makes no records: the position is
+// marked all the same, and a stop is heard.
+func TestLooksUpFromWhatIsFiltered(t *testing.T) {
+	r := newRig(t, oneTable+`; CREATE TABLE noise (id int)`, "table.exclude.list", "public.noise")
+	r.open()
+	r.stop()
+	conn := r.db.Connect(t)
+	for range 100 {
+		if _, err := conn.Exec(t.Context(), `INSERT INTO noise SELECT generate_series(1, 2000)`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	r.open()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := time.AfterFunc(10*time.Millisecond, cancel)
+	defer stopped.Stop()
+	for n := 0; ctx.Err() == nil; n++ {
+		if events, err := r.read(ctx); err == nil && len(events) > 0 {
+			t.Fatal("the stop was not heard before all was read")
+		}
+	}
+	marks := 0
+	for len(r.events) == 0 {
+		if r.mustRead(t.Context(), "nothing"); len(r.marks) > 0 {
+			marks++
+		}
+	}
+	if marks < 2 {
+		t.Errorf("%d marks were made", marks)
+	}
+	r.want(`public.t c - (1 "a")`)
+}
+
+// TestReadThatIsCutShort ends Read's context while a table is described: the
+// message that was taken must not be missed by the next Read.
+func TestReadThatIsCutShort(t *testing.T) {
+	r := newRig(t, oneTable)
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	for i := range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
+		_, _ = r.read(ctx)
+		cancel()
+		if len(r.events) > 0 {
+			break
+		}
+	}
+	r.want(`public.t c - (1 "a")`)
+	// The same where it matters: the catalog does not answer.
+	lock := r.db.Connect(t)
+	r.db.Exec(t, `CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)`)
+	if _, err := lock.Exec(t.Context(), `BEGIN; LOCK pg_catalog.pg_index IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil {
+		if events, _ := r.read(ctx); len(events) > 0 {
+			t.Fatal("a table was described without the catalog")
+		}
+	}
+	if _, err := lock.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	r.want(`public.late c - (1)`)
 }

@@ -203,14 +203,18 @@ func confluentDeletes(t *testing.T, c schemaregistry.Client) {
 	wantList(t, "subjects that are left", subjects, "carts-value", "orders/value")
 }
 
-// confluentOtherTypes wants the other types refused with what to do.
+// confluentOtherTypes wants schemas of the other types, and refuses what is none, and types that there are not.
 func confluentOtherTypes(t *testing.T, c schemaregistry.Client) {
 	for typ, text := range map[string]string{"PROTOBUF": `syntax = "proto3"; message Order { int64 id = 1; }`, "JSON": `{"type":"object"}`} {
-		_, err := c.Register("other", schemaregistry.SchemaInfo{Schema: text, SchemaType: typ}, false)
-		wantCode(t, err, 42201, typ)
+		_, err := c.Register("other-"+typ, schemaregistry.SchemaInfo{Schema: text, SchemaType: typ}, false)
+		must(t, err)
+		_, err = c.Register("other-"+typ, schemaregistry.SchemaInfo{Schema: text[:5], SchemaType: typ}, false)
+		wantCode(t, err, 42201, "")
 	}
 	_, err := c.Register("other", avroInfo(`{"type":"record"}`), false)
 	wantCode(t, err, 42201, "")
+	_, err = c.Register("other", schemaregistry.SchemaInfo{Schema: "<order/>", SchemaType: "XML"}, false)
+	wantCode(t, err, 42201, "XML")
 }
 
 // wantCode wants an answer with a code of the registry and a part of its message.

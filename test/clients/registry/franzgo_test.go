@@ -30,7 +30,7 @@ func franzSchemas(t *testing.T, c *sr.Client) {
 	ctx := t.Context()
 	types, err := c.SupportedTypes(ctx)
 	must(t, err)
-	wantList(t, "types", types, sr.TypeAvro)
+	wantList(t, "types", types, sr.TypeAvro, sr.TypeProtobuf, sr.TypeJSON)
 	one, err := c.CreateSchema(ctx, "orders", sr.Schema{Schema: orderOne})
 	must(t, err)
 	if one.ID != 1 || one.Version != 1 || one.GUID == "" || one.Subject != "orders" {
@@ -223,8 +223,11 @@ func franzContexts(t *testing.T, addr string) {
 
 func franzOtherTypes(t *testing.T, c *sr.Client) {
 	for typ, text := range map[sr.SchemaType]string{sr.TypeProtobuf: `syntax = "proto3"; message Order {}`, sr.TypeJSON: `{"type":"object"}`} {
-		_, err := c.RegisterSchema(context.WithoutCancel(t.Context()), "other", sr.Schema{Schema: text, Type: typ}, -1, -1)
-		wantAnswer(t, err, sr.ErrInvalidSchema, typ.String())
+		ctx, subject := context.WithoutCancel(t.Context()), "other-"+typ.String()
+		_, err := c.RegisterSchema(ctx, subject, sr.Schema{Schema: text, Type: typ}, -1, -1)
+		must(t, err)
+		_, err = c.RegisterSchema(ctx, subject, sr.Schema{Schema: text[:5], Type: typ}, -1, -1)
+		wantAnswer(t, err, sr.ErrInvalidSchema, "")
 	}
 }
 

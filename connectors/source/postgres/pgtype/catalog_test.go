@@ -166,6 +166,10 @@ func TestServerDefaults(t *testing.T) {
 		if got != d.want {
 			t.Errorf("%s DEFAULT %s (%s): the schema has %s, want %s", d.typ, d.expr, col.Default, got, d.want)
 		}
+		col.NotNull = true
+		if zero := compileColumn(t, c, col); d.want != "none" && valueJSON(zero.Schema, zero.Zero) != d.want {
+			t.Errorf("%s DEFAULT %s: what is missing from a tuple is %v", d.typ, d.expr, zero.Zero)
+		}
 	}
 }
 
