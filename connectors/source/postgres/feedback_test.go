@@ -313,3 +313,14 @@ func TestSlotInUse(t *testing.T) {
 		t.Errorf("after the first is gone: %v", err)
 	}
 }
+
+func TestDropsTheSlotOnStop(t *testing.T) {
+	r := newRig(t, oneTable, "slot.drop.on.stop", "true")
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	r.want(`public.t c - (1 "a")`)
+	r.stop()
+	if n := r.db.Text(t, `SELECT count(*) FROM pg_replication_slots WHERE database = '`+r.db.Name+`'`); n != "0" {
+		t.Errorf("%s slots are left", n)
+	}
+}
