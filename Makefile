@@ -40,9 +40,10 @@ clients: tools servers ## third-party Kafka clients, and ten kills of the server
 libraries: tools ## other Avro libraries read and write what the converter does
 	cd $(LIBRARIES) && $(GOTESTSUM) --format pkgname-and-test-fails -- -count=1 -timeout 10m $(TESTFLAGS) ./...
 
-kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log and schemas with what clients saw
+kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log, schemas and tables with what clients saw
 	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
 	cd $(CLIENTS) && SLUICE_REGISTRY_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v -run Kill ./registry
+	SLUICE_POSTGRES_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./test/pgkill
 
 e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
 	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e

@@ -86,6 +86,8 @@ func (t *tests) has(function, subtest string) bool {
 	if subtest == "" || slices.ContainsFunc(t.literals, func(l string) bool { return l == subtest || strings.HasSuffix(l, "_") && strings.HasPrefix(subtest, l) }) {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(root, t.folder, "testdata", subtest+".txt"))
-	return err == nil
+	return slices.ContainsFunc([]string{subtest + ".txt", "golden/" + subtest + ".txt.gz"}, func(file string) bool {
+		_, err := os.Stat(filepath.Join(root, t.folder, "testdata", file))
+		return err == nil
+	})
 }
