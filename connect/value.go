@@ -91,55 +91,68 @@ func (v Value) IsNull() bool { return v.typ == Null }
 // Boolean returns a BOOLEAN. Like the other accessors it panics for a cell of
 // another type.
 func (v Value) Boolean() bool {
-	v.must(v.typ == Boolean, "Boolean")
+	if v.typ != Boolean {
+		v.wrong("Boolean")
+	}
 	return v.num != 0
 }
 
 // Int returns an INT8, INT16, INT32 or INT64.
 func (v Value) Int() int64 {
-	v.must(v.typ >= Int8 && v.typ <= Int64, "Int")
+	if v.typ < Int8 || v.typ > Int64 {
+		v.wrong("Int")
+	}
 	return int64(v.num)
 }
 
 // Float returns a FLOAT32 or FLOAT64.
 func (v Value) Float() float64 {
-	v.must(v.typ == Float32 || v.typ == Float64, "Float")
+	if v.typ != Float32 && v.typ != Float64 {
+		v.wrong("Float")
+	}
 	return math.Float64frombits(v.num)
 }
 
 // Text returns a STRING. It shares the cell's memory.
 func (v Value) Text() string {
-	v.must(v.typ == String, "Text")
+	if v.typ != String {
+		v.wrong("Text")
+	}
 	return unsafe.String((*byte)(v.ptr), int(v.num))
 }
 
 // Bytes returns BYTES. It shares the cell's memory and must not be changed.
 func (v Value) Bytes() []byte {
-	v.must(v.typ == Bytes, "Bytes")
+	if v.typ != Bytes {
+		v.wrong("Bytes")
+	}
 	return unsafe.Slice((*byte)(v.ptr), int(v.num))
 }
 
 // Cells returns the cells of a STRUCT, the elements of an ARRAY or the
 // alternating keys and values of a MAP. It shares the cell's memory.
 func (v Value) Cells() []Value {
-	v.must(v.typ >= Array, "Cells")
+	if v.typ < Array {
+		v.wrong("Cells")
+	}
 	return unsafe.Slice((*Value)(v.ptr), int(v.num))
 }
 
 // Len returns the length of a STRING or BYTES in bytes, the number of fields or
 // elements of a STRUCT or ARRAY, and the number of pairs of a MAP.
 func (v Value) Len() int {
-	v.must(v.typ >= String, "Len")
+	if v.typ < String {
+		v.wrong("Len")
+	}
 	if v.typ == Map {
 		return int(v.num) / 2
 	}
 	return int(v.num)
 }
 
-func (v Value) must(ok bool, method string) {
-	if !ok {
-		panic("connect: Value." + method + " of a " + v.typ.String() + " cell")
-	}
+// wrong is apart so that the accessors are small enough to be inlined.
+func (v Value) wrong(method string) {
+	panic("connect: Value." + method + " of a " + v.typ.String() + " cell")
 }
 
 // Equal tells whether two cells have the same type and content. Maps are equal

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sluice-data/sluice/engine/transform/javaregex"
 )
 
 // checkSink applies the rules between the options of sinks, with Kafka Connect's
@@ -18,7 +20,7 @@ func (d *definition) checkSink(workerGroup string) {
 	case o.dlqTopic != "" && slices.Contains(o.topics, o.dlqTopic):
 		d.fail("topics", fmt.Sprintf("The DLQ topic '%s' may not be included in the list of topics ('topics=[%s]') consumed by the connector",
 			o.dlqTopic, strings.Join(o.topics, ", ")))
-	case o.dlqTopic != "" && o.topicsRegexPattern != nil && o.topicsRegexPattern.MatchString(o.dlqTopic):
+	case o.dlqTopic != "" && o.topicsRegexPattern != nil && matches(o.topicsRegexPattern, o.dlqTopic):
 		d.fail("topics.regex", fmt.Sprintf("The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector",
 			o.dlqTopic, o.topicsRegex))
 	}
@@ -29,6 +31,12 @@ func (d *definition) checkSink(workerGroup string) {
 	case o.consumer.groupID == "" && "connect-"+strings.TrimSpace(o.name) == workerGroup:
 		d.fail(nameOption, fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", o.name, workerGroup))
 	}
+}
+
+// matches counts what takes too long to find out as a match.
+func matches(p *javaregex.Pattern, topic string) bool {
+	ok, err := p.Matches(topic)
+	return ok || err != nil
 }
 
 func (d *definition) failBoth(a, b, reason string) {

@@ -3,13 +3,13 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/engine/transform"
+	"github.com/sluice-data/sluice/engine/transform/javaregex"
 )
 
 const (
@@ -64,7 +64,7 @@ type connectorOptions struct {
 	// sinks
 	topics             []string
 	topicsRegex        string
-	topicsRegexPattern *regexp.Regexp
+	topicsRegexPattern *javaregex.Pattern
 }
 
 // checkTasks refuses more tasks of a connector than tasks.max, with the beginning of
@@ -186,7 +186,7 @@ func (o *connectorOptions) defineSink(d *connect.Def) {
 		connect.Option{Name: "topics", Var: &o.topics, Check: o.checkTopics, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
 			Display: "Topics", Dependents: []string{"topics.regex"}, Doc: "Topics to read, separated by commas. Either topics or topics.regex is needed."},
 		connect.Option{Name: "topics.regex", Var: &o.topicsRegex, Check: o.checkRegex, Importance: connect.High, Group: groupCommon, Width: connect.WidthLong,
-			Display: "Topics regex", Doc: "Regular expression (RE2) that matches the whole name of each topic to read."},
+			Display: "Topics regex", Doc: "Regular expression, as Java has them, that matches the whole name of each topic to read."},
 	)
 	o.defineLetters(d, "Topic for records that cannot be handled, as they are in the log. It needs errors.tolerance=all.")
 }
@@ -205,10 +205,19 @@ func (o *connectorOptions) checkRegex() error {
 		return nil
 	}
 	var err error
-	if o.topicsRegexPattern, err = regexp.Compile(`^(?:` + o.topicsRegex + `)$`); err != nil {
-		return fmt.Errorf("not a regular expression (RE2): %w", err)
+	if o.topicsRegexPattern, err = javaregex.Compile(o.topicsRegex); err != nil {
+		return fmt.Errorf("not a regular expression: %w", err)
 	}
 	return nil
+}
+
+// backtracks tells whether topics.regex is beyond what the client can match.
+func (o *connectorOptions) backtracks() bool {
+	if o.topicsRegexPattern == nil {
+		return false
+	}
+	_, ok := o.topicsRegexPattern.RE2()
+	return !ok
 }
 
 var errTopicName = errors.New("not a topic name: use letters, digits, '.', '_' and '-', at most 249")

@@ -160,7 +160,7 @@ func (s *sinkTask) consume() error {
 		return fmt.Errorf("make the kafka consumer: %w", err)
 	}
 	fetching, stopFetching := context.WithCancel(lifetime)
-	var fetchErr error
+	var fetchErr, topicsErr error
 	var fetcher sync.WaitGroup
 	fetcherOver := make(chan struct{})
 	fetcher.Go(func() {
@@ -168,11 +168,17 @@ func (s *sinkTask) consume() error {
 		close(fetcherOver)
 	})
 	fetcher.Go(func() { s.watchLag(fetching) })
+	if s.def.options.backtracks() {
+		fetcher.Go(func() {
+			defer stopFetching()
+			topicsErr = guard(func() error { return s.watchTopics(fetching) })
+		})
+	}
 	err = guard(func() error { return s.writeAll(fetcherOver) })
 	stopFetching()
 	err = firstError(err, s.awaitFetcher(fetcherOver))
 	fetcher.Wait()
-	err = firstError(fetchErr, err)
+	err = firstError(firstError(fetchErr, topicsErr), err)
 	err = firstError(err, guard(func() error { return s.finish(err == nil) }))
 	close(s.ended)
 	s.leave(end)
@@ -228,7 +234,10 @@ func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
 		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
 	if o.topicsRegexPattern != nil {
-		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(o.topicsRegexPattern.String()), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
+		if pattern, ok := o.topicsRegexPattern.RE2(); ok {
+			return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(pattern), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
+		}
+		return opts // watchTopics names the topics
 	}
 	if o.consumer.createTopics {
 		opts = append(opts, kgo.AllowAutoTopicCreation())

@@ -13,8 +13,13 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// internalTopicsRegex matches the worker's own topics, which topics.regex never
-// means.
+// internalTopic tells whether a topic is one of the worker's own, which topics.regex
+// never means.
+func (c *Config) internalTopic(name string) bool {
+	return name == c.ConfigTopic.Name || name == c.OffsetTopic.Name || name == c.StatusTopic.Name || name == c.SinkStateTopic.Name
+}
+
+// internalTopicsRegex is internalTopic as a pattern.
 func (c *Config) internalTopicsRegex() string {
 	q := regexp.QuoteMeta
 	return "^(?:" + q(c.ConfigTopic.Name) + "|" + q(c.OffsetTopic.Name) + "|" + q(c.StatusTopic.Name) + "|" + q(c.SinkStateTopic.Name) + ")$"

@@ -56,7 +56,7 @@ func markAfter(marks []connect.Mark, index int) (partition, offset string) {
 // plain is what a dead letter has of a value that its converter does not take:
 // text, bytes, or JSON, whichever it is.
 func plain(key bool, schema *connect.Schema, v connect.Value) []byte {
-	data, null, err := convert.Auto{Key: key}.FromConnect(nil, "", schema, v)
+	data, null, err := convert.NewAuto(key).FromConnect(nil, "", schema, v)
 	if null {
 		return nil
 	}

@@ -44,7 +44,6 @@ type parser struct {
 	batch    *connect.Batch
 	stack    stack
 	maxDepth int
-	opts     Options
 	budget   int   // cells that structs may still take
 	other    error // what is wrong when it is not the syntax
 }

@@ -10,50 +10,46 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// freeCells is how many cells of structs ParseAs takes for any text, beyond two
+// freeCells is how many cells of structs Plan.Parse takes for any text, beyond two
 // for each byte of it: a struct costs as many cells as its schema has fields
 // however short its text is (I5).
 const freeCells = 1 << 16
 
-// ParseAs reads JSON text that schema s describes, the inverse of Append; with a
-// nil schema it is Parse. Decimals may be base64 or numbers, whatever o says.
-// Names that a struct's schema does not have are skipped, the last of equal ones
-// counts. Where Kafka's converter makes 0, false or fewer bits of a value of
-// another type, ParseAs returns an error that names the field. Memory is as for
-// Parse.
-func ParseAs(b *connect.Batch, s *connect.Schema, text []byte, o Options) (connect.Value, error) {
-	p := newParser(b, text, 0)
-	p.opts = o
-	p.budget = freeCells + 2*len(text)
-	v, i := p.as(p.space(0), s, p.maxDepth)
-	if p.end(i) == failed {
-		return connect.Value{}, p.err()
+// Parse reads JSON text that the plan's schema describes, the inverse of Append.
+// Decimals may be base64 or numbers, whatever the options say. Names that a
+// struct's schema does not have are skipped, the last of equal ones counts. Where
+// Kafka's converter makes 0, false or fewer bits of a value of another type, Parse
+// returns an error that names the field. Memory is as for the function Parse.
+func (p *Plan) Parse(b *connect.Batch, text []byte) (connect.Value, error) {
+	r := newParser(b, text, 0)
+	r.budget = freeCells + 2*len(text)
+	v, i := r.as(r.space(0), p.root, r.maxDepth)
+	if r.end(i) == failed {
+		return connect.Value{}, r.err()
 	}
 	return v, nil
 }
 
-// as reads the value at i, which s describes.
-func (p *parser) as(i int, s *connect.Schema, depth int) (connect.Value, int) {
-	switch {
-	case s == nil:
-		return p.value(i, depth)
-	case i >= len(p.text):
+// as reads the value at i, which n describes.
+func (p *parser) as(i int, n *node, depth int) (connect.Value, int) {
+	if i >= len(p.text) {
 		return connect.Value{}, p.unexpected(i, "")
-	case p.isRawText(i, s):
-		return p.raw(i, depth)
-	case p.text[i] == 'n':
-		return p.null(i, s)
-	case s.Name() == connect.DecimalName && s.Type() == connect.Bytes:
-		return p.decimal(i, s)
 	}
-	switch s.Type() {
-	case connect.Array, connect.Map, connect.Struct:
+	if p.text[i] == 'n' && !n.nullIsText {
+		return p.null(i, n)
+	}
+	switch n.op {
+	case opRaw:
+		return p.raw(i, depth)
+	case opDecimal, opNumeric:
+		return p.decimal(i, n)
+	case opArray, opObject, opPairs, opStruct:
 		if depth == 0 {
 			return connect.Value{}, p.fail(i, "nested too deeply")
 		}
-		return p.group(i, s, depth-1)
+		return p.group(i, n, depth-1)
 	}
-	return p.scalar(i, s)
+	return p.scalar(i, n)
 }
 
 // mismatch fails because the value at i is of another type.
@@ -76,33 +72,15 @@ func (p *parser) mismatch(i int, want string) (connect.Value, int) {
 	return p.failWith(i, fmt.Errorf("expected %s but found %s at byte %d", want, found, i))
 }
 
-func (p *parser) null(i int, s *connect.Schema) (connect.Value, int) {
+func (p *parser) null(i int, n *node) (connect.Value, int) {
 	end := p.literal(i)
 	if end == failed {
 		return connect.Value{}, failed
 	}
-	v, err := p.missing(s)
-	if err != nil {
-		return p.failWith(i, err)
+	if n.missingErr != nil {
+		return p.failWith(i, n.missingErr)
 	}
-	return v, end
-}
-
-// missing returns what stands for a value that is null or not there.
-func (p *parser) missing(s *connect.Schema) (connect.Value, error) {
-	if def, ok := s.Default(); ok && !p.opts.KeepNull {
-		return def, nil
-	}
-	if s.Optional() {
-		return connect.Value{}, nil
-	}
-	return connect.Value{}, fmt.Errorf("null for a required %s", s.Type())
-}
-
-// isRawText tells whether the value at i is kept as text: null is text too unless
-// the schema has room for a null.
-func (p *parser) isRawText(i int, s *connect.Schema) bool {
-	return IsRaw(s) && !p.opts.RawAsText && (p.text[i] != 'n' || !s.Optional())
+	return n.missing, end
 }
 
 // raw keeps the text of the value at i, compact. Its memory is in proportion to
@@ -125,40 +103,40 @@ func (p *parser) skip(i, depth int) int {
 	return i
 }
 
-func (p *parser) scalar(i int, s *connect.Schema) (connect.Value, int) {
-	switch c := p.text[i]; s.Type() {
-	case connect.Boolean:
+func (p *parser) scalar(i int, n *node) (connect.Value, int) {
+	switch c := p.text[i]; n.op {
+	case opBoolean:
 		if c == 't' || c == 'f' {
 			return connect.BooleanValue(c == 't'), p.literal(i)
 		}
-	case connect.String:
+	case opString:
 		if c == '"' {
-			return p.textAs(i, s)
+			return p.textAs(i, n)
 		}
-	case connect.Bytes:
+	case opBytes:
 		if c == '"' {
 			return p.base64(i)
 		}
-	case connect.Float32, connect.Float64:
+	case opFloat32, opFloat64:
 		if c == '"' {
-			return p.notFinite(i, s.Type())
+			return p.notFinite(i, n.typ)
 		}
 		if isNumber(c) {
-			return p.float(i, s.Type())
+			return p.float(i, n.typ)
 		}
 	default:
 		if isNumber(c) {
-			return p.integer(i, s.Type())
+			return p.integer(i, n.typ)
 		}
 	}
-	return p.mismatch(i, s.Type().String())
+	return p.mismatch(i, n.typ.String())
 }
 
 func isNumber(c byte) bool { return c == '-' || c-'0' <= 9 }
 
-func (p *parser) textAs(i int, s *connect.Schema) (connect.Value, int) {
+func (p *parser) textAs(i int, n *node) (connect.Value, int) {
 	text, end := p.string(i)
-	if end != failed && IsRaw(s) && !Valid([]byte(text)) {
+	if end != failed && n.isRaw && !Valid([]byte(text)) {
 		return p.failWith(i, fmt.Errorf("the string at byte %d is not the JSON text that its schema %s says it is", i, Name))
 	}
 	return connect.StringValue(text), end
@@ -255,7 +233,7 @@ func intValue(n int64, t connect.Type) (connect.Value, bool) {
 	return connect.Int64Value(n), true
 }
 
-func (p *parser) decimal(i int, s *connect.Schema) (connect.Value, int) {
+func (p *parser) decimal(i int, n *node) (connect.Value, int) {
 	if p.text[i] == '"' {
 		return p.base64(i)
 	}
@@ -266,11 +244,10 @@ func (p *parser) decimal(i int, s *connect.Schema) (connect.Value, int) {
 	if end == failed {
 		return connect.Value{}, failed
 	}
-	scale, err := Scale(s)
-	if err != nil {
-		return p.failWith(i, err)
+	if n.scaleErr != nil {
+		return p.failWith(i, n.scaleErr)
 	}
-	unscaled, err := ParseDecimal(asString(p.text[i:end]), scale)
+	unscaled, err := ParseDecimal(asString(p.text[i:end]), n.scale)
 	if err != nil {
 		return p.failWith(i, err)
 	}

@@ -7,28 +7,26 @@ import (
 )
 
 // group reads the array, map or struct at i, whose elements may nest depth levels.
-func (p *parser) group(i int, s *connect.Schema, depth int) (connect.Value, int) {
+func (p *parser) group(i int, n *node, depth int) (connect.Value, int) {
 	c := p.text[i]
 	switch {
-	case s.Type() == connect.Array && c == '[':
-		return p.arrayAs(i, s.Value(), depth)
-	case s.Type() == connect.Struct && c == '{':
-		return p.structAs(i, s, depth)
-	case s.Type() != connect.Map:
-	case keyedByText(s, connect.Value{}):
-		if c == '{' {
-			return p.mapAs(i, s.Value(), depth)
-		}
+	case n.op == opArray && c == '[':
+		return p.arrayAs(i, n.elem, depth)
+	case n.op == opStruct && c == '{':
+		return p.structAs(i, n, depth)
+	case n.op == opObject && c == '{':
+		return p.mapAs(i, n.elem, depth)
+	case n.op == opPairs && c == '[':
+		return p.pairsAs(i, n, depth)
+	case n.op == opObject:
 		return p.mismatch(i, "a MAP, which is an object")
-	case c == '[':
-		return p.pairsAs(i, s, depth)
-	default:
+	case n.op == opPairs:
 		return p.mismatch(i, "a MAP, which is an array of pairs")
 	}
-	return p.mismatch(i, s.Type().String())
+	return p.mismatch(i, n.typ.String())
 }
 
-func (p *parser) arrayAs(i int, elem *connect.Schema, depth int) (connect.Value, int) {
+func (p *parser) arrayAs(i int, elem *node, depth int) (connect.Value, int) {
 	mark := p.open()
 	if i = p.space(i + 1); i < len(p.text) && p.text[i] == ']' {
 		return connect.ArrayValue(nil), i + 1
@@ -46,7 +44,7 @@ func (p *parser) arrayAs(i int, elem *connect.Schema, depth int) (connect.Value,
 	return connect.ArrayValue(p.stack.pop(mark)), i
 }
 
-func (p *parser) mapAs(i int, value *connect.Schema, depth int) (connect.Value, int) {
+func (p *parser) mapAs(i int, value *node, depth int) (connect.Value, int) {
 	mark := p.open()
 	if i = p.space(i + 1); i < len(p.text) && p.text[i] == '}' {
 		return connect.MapValue(nil), i + 1
@@ -71,13 +69,13 @@ func (p *parser) mapAs(i int, value *connect.Schema, depth int) (connect.Value, 
 
 // pairsAs reads a map that is written as an array of pairs, its keys not being
 // STRING.
-func (p *parser) pairsAs(i int, s *connect.Schema, depth int) (connect.Value, int) {
+func (p *parser) pairsAs(i int, n *node, depth int) (connect.Value, int) {
 	mark := p.open()
 	if i = p.space(i + 1); i < len(p.text) && p.text[i] == ']' {
 		return connect.MapValue(nil), i + 1
 	}
 	for more := true; more; {
-		if i = p.pair(i, s, depth); i == failed {
+		if i = p.pair(i, n, depth); i == failed {
 			return connect.Value{}, p.within("pair %d", (p.stack.top-mark)/2)
 		}
 		if i, more = p.next(i, ']'); i == failed {
@@ -88,11 +86,11 @@ func (p *parser) pairsAs(i int, s *connect.Schema, depth int) (connect.Value, in
 }
 
 // pair reads one [key,value] onto the stack.
-func (p *parser) pair(i int, s *connect.Schema, depth int) int {
+func (p *parser) pair(i int, n *node, depth int) int {
 	if i >= len(p.text) || p.text[i] != '[' {
 		return p.unexpected(i, "expected a pair of key and value")
 	}
-	k, i := p.as(p.space(i+1), s.Key(), depth)
+	k, i := p.as(p.space(i+1), n.key, depth)
 	if i == failed {
 		return failed
 	}
@@ -100,7 +98,7 @@ func (p *parser) pair(i int, s *connect.Schema, depth int) int {
 	if i == failed || !more {
 		return p.fail(max(i, 0), "a pair needs a key and a value")
 	}
-	v, i := p.as(i, s.Value(), depth)
+	v, i := p.as(i, n.elem, depth)
 	if i == failed {
 		return failed
 	}
@@ -112,67 +110,83 @@ func (p *parser) pair(i int, s *connect.Schema, depth int) int {
 	return i
 }
 
-func (p *parser) structAs(i int, s *connect.Schema, depth int) (connect.Value, int) {
+func (p *parser) structAs(i int, n *node, depth int) (connect.Value, int) {
 	start := i
-	fields := s.Fields()
-	if p.budget -= len(fields); p.budget < 0 {
+	if p.budget -= len(n.fields); p.budget < 0 {
 		return p.failWith(i, errTooManyCells)
 	}
-	cells := p.batch.Cells(len(fields))
-	if i = p.space(i + 1); i < len(p.text) && p.text[i] == '}' {
-		i++
-	} else if i = p.members(i, s, cells, depth); i == failed {
+	cells := p.batch.Cells(len(n.fields))
+	if i = p.members(i, n, cells, depth); i == failed {
 		return connect.Value{}, failed
 	}
-	for f := range fields {
+	for f := range n.fields {
 		if !cells[f].IsNull() {
 			continue
 		}
-		var err error
-		if cells[f], err = p.missing(fields[f].Schema); err != nil {
-			return p.failWith(start, fmt.Errorf("field %s: %w", fields[f].Name, err))
+		in := n.fields[f].node
+		if in.missingErr != nil {
+			return p.failWith(start, fmt.Errorf("field %s: %w", n.fields[f].name, in.missingErr))
 		}
+		cells[f] = in.missing
 	}
 	return connect.StructValue(cells), i
 }
 
-// members reads the members of a struct into its cells. It expects them in the
-// order of the schema, in which they were written most likely.
-func (p *parser) members(i int, s *connect.Schema, cells []connect.Value, depth int) int {
-	fields := s.Fields()
-	likely := 0
-	for more := true; more; {
-		var name string
-		if name, i = p.name(i); i == failed {
+// members reads the object at i into the cells of a struct: as it was written most
+// likely, with the members in the order of the schema and without white space, and
+// the rest by name.
+func (p *parser) members(i int, n *node, cells []connect.Value, depth int) int {
+	f := 0
+	for ; f < len(n.fields); f++ {
+		prefix := n.fields[f].prefix
+		if len(p.text)-i < len(prefix) || string(p.text[i:i+len(prefix)]) != prefix {
+			break
+		}
+		if i = p.member(i+len(prefix), n, f, cells, depth); i == failed {
 			return failed
 		}
-		f := likely
-		if f >= len(fields) || fields[f].Name != name {
-			f = s.Index(name)
-		}
-		if i = p.member(i, s, f, cells, depth); i == failed {
-			return failed
-		}
-		likely = f + 1
-		if i, more = p.next(i, '}'); i == failed {
-			return failed
-		}
+	}
+	more := true
+	if f > 0 {
+		i, more = p.next(i, '}')
+	} else if i = p.space(i + 1); i < len(p.text) && p.text[i] == '}' {
+		i, more = i+1, false
+	}
+	for more && i != failed {
+		i, more = p.named(i, n, &f, cells, depth)
 	}
 	return i
 }
 
+// named reads one member and what follows it. The field likely comes first.
+func (p *parser) named(i int, n *node, likely *int, cells []connect.Value, depth int) (_ int, more bool) {
+	name, i := p.name(i)
+	if i == failed {
+		return failed, false
+	}
+	f := *likely
+	if f >= len(n.fields) || n.fields[f].name != name {
+		f = n.schema.Index(name)
+	}
+	if i = p.member(i, n, f, cells, depth); i == failed {
+		return failed, false
+	}
+	*likely = f + 1
+	return p.next(i, '}')
+}
+
 // member reads the value of field f, or skips one that the schema does not have.
-func (p *parser) member(i int, s *connect.Schema, f int, cells []connect.Value, depth int) int {
+func (p *parser) member(i int, n *node, f int, cells []connect.Value, depth int) int {
 	if f < 0 {
 		return p.skip(i, depth)
 	}
-	field := s.Fields()[f]
-	if i < len(p.text) && p.text[i] == 'n' && !p.isRawText(i, field.Schema) {
+	in := n.fields[f].node
+	if i < len(p.text) && p.text[i] == 'n' && !in.nullIsText {
 		cells[f] = connect.Value{} // what null stands for is settled at the end
 		return p.literal(i)
 	}
-	if cells[f], i = p.as(i, field.Schema, depth); i == failed {
-		return p.within("field %s", field.Name)
+	if cells[f], i = p.as(i, in, depth); i == failed {
+		return p.within("field %s", n.fields[f].name)
 	}
 	return i
 }

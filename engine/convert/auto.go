@@ -14,13 +14,21 @@ import (
 // numbers. On the way back JSON text is raw JSON, other UTF-8 a STRING, other
 // data BYTES.
 type Auto struct {
-	// Key reads keys, where 42 is more likely an id than JSON, as STRING or BYTES
-	// only.
-	Key bool
+	key   bool
+	plans *connectjson.Plans
 }
 
+// NewAuto returns the converter for values, or for keys, where 42 is more likely an
+// id than JSON: they are read as STRING or BYTES only.
+func NewAuto(key bool) *Auto {
+	return &Auto{key, connectjson.NewPlans(connectjson.Options{Decimal: connectjson.DecimalNumeric}, autoPlans)}
+}
+
+// autoPlans is how many schemas an Auto keeps compiled.
+const autoPlans = 1000
+
 // FromConnect implements Converter. Every null is null.
-func (a Auto) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
+func (a *Auto) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
 	switch {
 	case v.IsNull():
 		return dst, true, nil
@@ -29,16 +37,16 @@ func (a Auto) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Val
 	case v.Type() == connect.Bytes && !isDecimal(s):
 		return append(dst, v.Bytes()...), false, nil
 	}
-	dst, err := connectjson.Append(dst, s, v, connectjson.Options{Decimal: connectjson.DecimalNumeric})
+	dst, err := a.plans.Append(dst, s, v)
 	return dst, false, err
 }
 
 // ToConnect implements Converter.
-func (a Auto) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.Schema, connect.Value, error) {
+func (a *Auto) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.Schema, connect.Value, error) {
 	if data == nil {
 		return nil, connect.Value{}, nil
 	}
-	if !a.Key {
+	if !a.key {
 		if v, ok := connectjson.Raw(b, data); ok {
 			return connectjson.Schema, v, nil
 		}

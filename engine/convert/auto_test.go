@@ -25,7 +25,7 @@ func TestAutoToConnect(t *testing.T) {
 		{"a key that is bytes", "\xff", true, connect.BytesSchema, "\xff"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, v, err := Auto{Key: c.key}.ToConnect(connect.NewBatch(1, 1), "t", []byte(c.data))
+			s, v, err := NewAuto(c.key).ToConnect(connect.NewBatch(1, 1), "t", []byte(c.data))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestAutoToFile(t *testing.T) {
 		`hello`:        `"hello"`,
 		"\xff\x00":     `"/wA="`,
 	} {
-		s, v, err := Auto{}.ToConnect(connect.NewBatch(1, 1), "t", []byte(data))
+		s, v, err := NewAuto(false).ToConnect(connect.NewBatch(1, 1), "t", []byte(data))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestAutoFromConnect(t *testing.T) {
 		{"a number", connect.Int64Schema, connect.Int64Value(5), `5`},
 		{"a Decimal", decimal, cells[1], `12.34`},
 	} {
-		got, null, err := Auto{}.FromConnect([]byte("x"), "t", c.s, c.v)
+		got, null, err := NewAuto(false).FromConnect([]byte("x"), "t", c.s, c.v)
 		if err != nil || null || string(got) != "x"+c.want {
 			t.Errorf("%s: got %q, null %v, %v; want %q", c.name, got, null, err, "x"+c.want)
 		}

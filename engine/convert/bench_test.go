@@ -33,10 +33,10 @@ func perRecord(t testing.TB) map[string]func() {
 		conv Converter
 		data string
 	}{
-		{"Auto/json", Auto{}, payload},
-		{"Auto/text", Auto{}, "a line of text that is not JSON, for the reason that it has no quotes"},
-		{"Auto/bytes", Auto{}, "\xff\xfe\x00\x01 bytes"},
-		{"Auto/key", Auto{Key: true}, "sensor/temperature"},
+		{"Auto/json", NewAuto(false), payload},
+		{"Auto/text", NewAuto(false), "a line of text that is not JSON, for the reason that it has no quotes"},
+		{"Auto/bytes", NewAuto(false), "\xff\xfe\x00\x01 bytes"},
+		{"Auto/key", NewAuto(true), "sensor/temperature"},
 		{"String", newConverter(t, StringClass, nil), payload},
 		{"ByteArray", newConverter(t, ByteArrayClass, nil), payload},
 		{"Json/plain", newConverter(t, JSONClass, plain), payload},
@@ -91,8 +91,9 @@ func BenchmarkConvert(b *testing.B) {
 				size = len(row)
 			}
 			b.SetBytes(int64(size))
+			run := runs[name]
 			for b.Loop() {
-				runs[name]()
+				run()
 			}
 		})
 	}

@@ -37,7 +37,8 @@ func TestNewErrors(t *testing.T) {
 }
 
 func TestNewNames(t *testing.T) {
-	if c, err := New("", true, nil); err != nil || c != (Auto{Key: true}) {
+	c, err := New("", true, nil)
+	if auto, ok := c.(*Auto); err != nil || !ok || !auto.key {
 		t.Errorf("New of no class = %v, %v; want Auto for keys", c, err)
 	}
 	if _, err := New("JsonConverter", false, nil); err != nil {

@@ -50,12 +50,12 @@ func FuzzAuto(f *testing.F) {
 		if data == nil {
 			data = []byte{}
 		}
-		roundTrip(t, Auto{}, data)
-		s, v, err := Auto{}.ToConnect(connect.NewBatch(1, 1), "t", data)
+		roundTrip(t, NewAuto(false), data)
+		s, v, err := NewAuto(false).ToConnect(connect.NewBatch(1, 1), "t", data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, _, _ := (Auto{}).FromConnect(nil, "t", s, v); s.Name() == "" && !bytes.Equal(out, data) {
+		if out, _, _ := NewAuto(false).FromConnect(nil, "t", s, v); s.Name() == "" && !bytes.Equal(out, data) {
 			t.Fatalf("%q became %q", data, out)
 		}
 	})

@@ -71,31 +71,31 @@ func (c *jsonConfig) converter() (Converter, error) {
 		o.Decimal = connectjson.DecimalNumeric
 	}
 	if !c.schemasEnable {
-		return plainJSON{o}, nil
+		return &plainJSON{connectjson.NewPlans(o, max(c.cacheSize, 1))}, nil
 	}
 	e := newEnvelope(o, c.cacheSize)
 	if c.schemaContent != "" {
-		s, err := parseSchema([]byte(c.schemaContent), e.opts)
+		content, err := e.parseSchema([]byte(c.schemaContent))
 		if err != nil {
 			return nil, err
 		}
-		e.content = s
+		e.content = content
 	}
 	return e, nil
 }
 
 // plainJSON is JsonConverter with schemas.enable=false.
-type plainJSON struct{ opts connectjson.Options }
+type plainJSON struct{ plans *connectjson.Plans }
 
-func (c plainJSON) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
+func (c *plainJSON) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
 	if s == nil && v.IsNull() {
 		return dst, true, nil
 	}
-	dst, err := connectjson.Append(dst, s, v, c.opts)
+	dst, err := c.plans.Append(dst, s, v)
 	return dst, false, err
 }
 
-func (c plainJSON) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.Schema, connect.Value, error) {
+func (c *plainJSON) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.Schema, connect.Value, error) {
 	if len(data) == 0 { // no bytes are null here, in Kafka too
 		return nil, connect.Value{}, nil
 	}
@@ -128,26 +128,34 @@ func (e *unfitNumber) Unwrap() error { return e.NumberError }
 // text.
 type envelope struct {
 	opts    connectjson.Options
-	content *connect.Schema // describes all data read, if set
+	content *described // describes all data read, if set
 
-	written     map[*connect.Schema][]byte // {"schema":...,"payload":
-	read        map[string]*connect.Schema // by text
+	written     map[*connect.Schema]*described
+	read        map[string]*described // by text
 	cacheSize   int
-	cachedBytes int // of text in both
+	cachedBytes int // of text and plans in both
 
-	// The envelope of the last record read up to its payload, which the next one
-	// most likely begins with.
-	lastHead   []byte
-	lastSchema *connect.Schema
+	// What was written last and, up to its payload, the envelope of the last record
+	// read: the next one is most likely the same.
+	lastWritten *described
+	lastHead    []byte
+	lastRead    *described
 }
 
-// maxCachedBytes bounds the text that an envelope's caches hold, in bytes (I5).
+// described is a schema with what it takes to write and read its values.
+type described struct {
+	schema *connect.Schema
+	plan   *connectjson.Plan // nil without a schema
+	head   []byte            // {"schema":...,"payload": if it is for writing
+}
+
+// maxCachedBytes bounds the text and plans that an envelope's caches hold, in bytes (I5).
 const maxCachedBytes = 16 << 20
 
 func newEnvelope(o connectjson.Options, cacheSize int) *envelope {
 	o.RawAsText = true
 	return &envelope{opts: o, cacheSize: cacheSize,
-		written: make(map[*connect.Schema][]byte), read: make(map[string]*connect.Schema)}
+		written: make(map[*connect.Schema]*described), read: make(map[string]*described)}
 }
 
 // room makes room for one more schema of n bytes. When a cache is full it starts
@@ -161,45 +169,94 @@ func (c *envelope) room(n int) {
 	c.cachedBytes += n
 }
 
-// FromConnect implements Converter. Raw JSON has no schema in the envelope, since
-// what it contains is not the STRING that its schema says; within a struct it is
-// a string.
+// FromConnect implements Converter.
 func (c *envelope) FromConnect(dst []byte, _ string, s *connect.Schema, v connect.Value) ([]byte, bool, error) {
 	if s == nil && v.IsNull() {
 		return dst, true, nil
 	}
-	start := len(dst)
-	o := c.opts
-	if connectjson.IsRaw(s) {
-		o.RawAsText = false
-		dst = append(dst, `{"schema":null,"payload":`...)
-	} else {
-		head, err := c.head(s)
-		if err != nil {
-			return dst, false, err
-		}
-		dst = append(dst, head...)
+	d, err := c.forWriting(s)
+	if err != nil {
+		return dst, false, err
 	}
-	dst, err := connectjson.Append(dst, s, v, o)
+	start := len(dst)
+	dst = append(dst, d.head...)
+	if d.plan == nil {
+		dst, err = connectjson.AppendSchemaless(dst, v)
+	} else {
+		dst, err = d.plan.Append(dst, v)
+	}
 	if err != nil {
 		return dst[:start], false, err
 	}
 	return append(dst, '}'), false, nil
 }
 
-// head returns the envelope of schema s up to the payload.
-func (c *envelope) head(s *connect.Schema) ([]byte, error) {
-	if head, ok := c.written[s]; ok {
-		return head, nil
+// forWriting returns what it takes to write values of schema s.
+func (c *envelope) forWriting(s *connect.Schema) (*described, error) {
+	if last := c.lastWritten; last != nil && last.schema == s {
+		return last, nil
 	}
-	head, err := appendSchema([]byte(`{"schema":`), s, c.opts)
+	d, ok := c.written[s]
+	if !ok {
+		var err error
+		if d, err = c.newHead(s); err != nil {
+			return nil, err
+		}
+		c.room(len(d.head) + d.size())
+		c.written[s] = d
+	}
+	c.lastWritten = d
+	return d, nil
+}
+
+// newHead writes the envelope of schema s up to the payload. Raw JSON has no schema
+// there, since what it contains is not the STRING that its schema says; within a
+// struct it is a string.
+func (c *envelope) newHead(s *connect.Schema) (*described, error) {
+	o, shown := c.opts, s
+	if connectjson.IsRaw(s) {
+		o.RawAsText, shown = false, nil
+	}
+	head, err := appendSchema([]byte(`{"schema":`), shown, o)
 	if err != nil {
 		return nil, err
 	}
-	head = append(head, `,"payload":`...)
-	c.room(len(head))
-	c.written[s] = head
-	return head, nil
+	d, err := describe(s, o)
+	if err != nil {
+		return nil, err
+	}
+	d.head = append(head, `,"payload":`...)
+	return d, nil
+}
+
+func describe(s *connect.Schema, o connectjson.Options) (*described, error) {
+	d := &described{schema: s}
+	if s == nil {
+		return d, nil
+	}
+	var err error
+	d.plan, err = connectjson.Compile(s, o)
+	return d, err
+}
+
+// size is that of the plan, in bytes.
+func (d *described) size() int {
+	if d.plan == nil {
+		return 0
+	}
+	return d.plan.Size()
+}
+
+// parse reads a payload.
+func (d *described) parse(b *connect.Batch, payload []byte) (*connect.Schema, connect.Value, error) {
+	var v connect.Value
+	var err error
+	if d.plan == nil {
+		v, err = connectjson.Parse(b, payload, 0)
+	} else {
+		v, err = d.plan.Parse(b, payload)
+	}
+	return d.schema, v, err
 }
 
 // ToConnect implements Converter.
@@ -208,8 +265,7 @@ func (c *envelope) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.
 		return nil, connect.Value{}, nil
 	}
 	if c.content != nil {
-		v, err := connectjson.ParseAs(b, c.content, data, c.opts)
-		return c.content, v, err
+		return c.content.parse(b, data)
 	}
 	if s, v, ok := c.likeLast(b, data); ok {
 		return s, v, nil
@@ -218,13 +274,12 @@ func (c *envelope) ToConnect(b *connect.Batch, _ string, data []byte) (*connect.
 	if err != nil {
 		return nil, connect.Value{}, err
 	}
-	s, err := c.schema(e.schema)
+	d, err := c.forReading(e.schema)
 	if err != nil {
 		return nil, connect.Value{}, err
 	}
-	c.lastHead, c.lastSchema = append(c.lastHead[:0], e.head...), s
-	v, err := connectjson.ParseAs(b, s, e.payload, c.opts)
-	return s, v, err
+	c.lastHead, c.lastRead = append(c.lastHead[:0], e.head...), d
+	return d.parse(b, e.payload)
 }
 
 // likeLast reads data that begins as the last record did. Whatever does not fit,
@@ -234,23 +289,31 @@ func (c *envelope) likeLast(b *connect.Batch, data []byte) (*connect.Schema, con
 	if n == 0 || len(data) <= n || data[len(data)-1] != '}' || !bytes.HasPrefix(data, c.lastHead) {
 		return nil, connect.Value{}, false
 	}
-	v, err := connectjson.ParseAs(b, c.lastSchema, data[n:len(data)-1], c.opts)
-	return c.lastSchema, v, err == nil
+	s, v, err := c.lastRead.parse(b, data[n:len(data)-1])
+	return s, v, err == nil
 }
 
-// schema returns the schema that text describes.
-func (c *envelope) schema(text []byte) (*connect.Schema, error) {
-	if s, ok := c.read[string(text)]; ok {
-		return s, nil
+// forReading returns what it takes to read values of the schema that text describes.
+func (c *envelope) forReading(text []byte) (*described, error) {
+	if d, ok := c.read[string(text)]; ok {
+		return d, nil
 	}
 	text = bytes.Clone(text)
+	d, err := c.parseSchema(text)
+	if err != nil {
+		return nil, err
+	}
+	c.room(len(text) + d.size())
+	c.read[string(text)] = d
+	return d, nil
+}
+
+func (c *envelope) parseSchema(text []byte) (*described, error) {
 	s, err := parseSchema(text, c.opts)
 	if err != nil {
 		return nil, err
 	}
-	c.room(len(text))
-	c.read[string(text)] = s
-	return s, nil
+	return describe(s, c.opts)
 }
 
 var errEnvelope = errors.New(`JsonConverter with schemas.enable=true takes an object with exactly the members ` +

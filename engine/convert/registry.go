@@ -118,7 +118,7 @@ func newConfig(class string, isKey bool) config {
 	case AvroClass:
 		return &avroConfig{isKey: isKey}
 	case AutoClass:
-		return noOptions{Auto{Key: isKey}}
+		return noOptions{NewAuto(isKey)}
 	case ByteArrayClass:
 		return noOptions{byteArray{}}
 	case SimpleHeaderClass:

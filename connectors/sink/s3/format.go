@@ -7,8 +7,8 @@ import (
 	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
-// format turns values into the bytes of an object. It keeps no state between
-// records; formats that have a head or a foot per file will.
+// format turns values into the bytes of an object. It keeps nothing between records
+// but schemas; formats that have a head or a foot per file will.
 type format interface {
 	// extension ends the object's name.
 	extension() string
@@ -20,21 +20,24 @@ func newFormat(c *Config) format {
 	if c.formatClass == byteArrayClass {
 		return byteArrayFormat{c.byteExtension, c.byteSeparator}
 	}
-	f := jsonFormat{}
+	var o connectjson.Options
 	if c.decimalFormat == decimalNumeric {
-		f.options.Decimal = connectjson.DecimalNumeric
+		o.Decimal = connectjson.DecimalNumeric
 	}
-	return f
+	return jsonFormat{connectjson.NewPlans(o, maxPlans)}
 }
 
 // jsonFormat writes one JSON value a line, the last line included. Raw JSON
 // passes verbatim, STRING becomes a JSON string and BYTES base64.
-type jsonFormat struct{ options connectjson.Options }
+type jsonFormat struct{ plans *connectjson.Plans }
+
+// maxPlans is how many schemas a task keeps compiled (I5).
+const maxPlans = 1000
 
 func (jsonFormat) extension() string { return ".json" }
 
 func (f jsonFormat) appendValue(dst []byte, r *connect.Record) ([]byte, error) {
-	dst, err := connectjson.Append(dst, r.ValueSchema, r.Value, f.options)
+	dst, err := f.plans.Append(dst, r.ValueSchema, r.Value)
 	if err != nil {
 		return dst, fmt.Errorf("write value as JSON: %w", err)
 	}

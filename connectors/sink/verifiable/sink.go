@@ -39,9 +39,12 @@ func (c *Config) Define(d *connect.Def) {
 	d.Ignore("id") // Kafka's connector gives it to its tasks
 }
 
+// maxPlans is how many schemas a task keeps compiled (I5).
+const maxPlans = 100
+
 // Sink returns a new sink.
 func (c *Config) Sink() connect.Sink {
-	return &Sink{out: c.out, offsets: map[connect.TopicPartition]int64{}}
+	return &Sink{out: c.out, offsets: map[connect.TopicPartition]int64{}, plans: connectjson.NewPlans(connectjson.Options{}, maxPlans)}
 }
 
 // AlterOffsets has nothing to check: the offsets are those of the consumer group.
@@ -65,6 +68,8 @@ type Sink struct {
 	unflushed []byte
 	ends      []int
 	buf       []byte
+
+	plans *connectjson.Plans
 }
 
 var _ connect.Flusher = (*Sink)(nil)
@@ -110,9 +115,9 @@ func (s *Sink) Write(_ context.Context, b *connect.Batch) error {
 
 // add makes the two parts of a record's line.
 func (s *Sink) add(r *connect.Record, tail string) error {
-	text, err := connectjson.Append(append(s.unflushed, `{"task":`...), r.KeySchema, r.Key, connectjson.Options{})
+	text, err := s.plans.Append(append(s.unflushed, `{"task":`...), r.KeySchema, r.Key)
 	if err == nil {
-		text, err = connectjson.Append(append(text, `,"seqno":`...), r.ValueSchema, r.Value, connectjson.Options{})
+		text, err = s.plans.Append(append(text, `,"seqno":`...), r.ValueSchema, r.Value)
 	}
 	if err != nil {
 		return err

@@ -65,6 +65,15 @@ func (p *Pattern) compileSlow(text string) (err error) {
 	return nil
 }
 
+// RE2 returns a pattern of package regexp that matches the same whole texts, if
+// there is one.
+func (p *Pattern) RE2() (pattern string, ok bool) {
+	if p.whole == nil {
+		return "", false
+	}
+	return p.whole.String(), true
+}
+
 // Matches tells whether the pattern matches the whole text. It fails when that
 // takes too long to find out.
 func (p *Pattern) Matches(text string) (bool, error) {
