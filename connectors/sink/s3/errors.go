@@ -163,5 +163,10 @@ func (s *store) fatal(key string, err error) error {
 		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
 			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
 	}
-	return fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, s.remedy(err))
+	return s.named(key, s.remedy(err))
+}
+
+// named says which object an error is about.
+func (s *store) named(key string, err error) error {
+	return fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
 }

@@ -7,19 +7,22 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// encodedPartition is DefaultPartitioner: the directory of a topic-partition's
-// objects below the topic's. Partitioners that look at the record will have
-// several files open for one topic-partition.
-func encodedPartition(tp connect.TopicPartition) string {
-	return "partition=" + strconv.Itoa(int(tp.Partition))
+// objectKey names the object of a part of the records from offset start on.
+func (s *Sink) objectKey(tp connect.TopicPartition, encoded string, p *part, start int64) string {
+	c := s.config
+	return c.topicDir(tp.Topic) + encoded + c.directoryDelim + c.filePrefix(tp) + fmt.Sprintf("%0*d", c.padWidth, start) + p.suffix + p.format.Extension()
 }
 
-// objectKey names the object whose first record has offset start.
-func (c *Config) objectKey(tp connect.TopicPartition, start int64, extension string) string {
-	dir := tp.Topic + c.directoryDelim + encodedPartition(tp) + c.directoryDelim
+// topicDir is the directory of a topic's objects, with the delimiter.
+func (c *Config) topicDir(topic string) string {
+	dir := topic + c.directoryDelim
 	if c.topicsDir != "" {
 		dir = c.topicsDir + c.directoryDelim + dir
 	}
-	return dir + tp.Topic + c.fileDelim + strconv.Itoa(int(tp.Partition)) + c.fileDelim +
-		fmt.Sprintf("%0*d", c.padWidth, start) + extension
+	return dir
+}
+
+// filePrefix is what the names of a topic-partition's objects begin with, behind their directory.
+func (c *Config) filePrefix(tp connect.TopicPartition) string {
+	return tp.Topic + c.fileDelim + strconv.Itoa(int(tp.Partition)) + c.fileDelim
 }
