@@ -89,7 +89,7 @@ func (c *Config) newFormat(what format.Part, class string) (format.Format, error
 	var f format.Format
 	switch class {
 	case avroFormatClass:
-		return format.NewAvro(what, c.avroCodec, c.avroOptions()), nil
+		return format.NewAvro(what, c.avroCodec, c.avroOptions())
 	case parquetClass:
 		return format.NewParquet(what, c.parquetCodec, int(c.rowGroupBytes), c.legacyLists, c.avroOptions())
 	case byteArrayClass:

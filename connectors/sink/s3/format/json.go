@@ -54,13 +54,15 @@ func appendHeaders(dst []byte, headers []connect.Header) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
+		dst = append(connectjson.AppendString(append(dst, `{"key":`...), h.Key), `,"value":`...)
+		if h.Value.IsNull() {
+			dst = append(dst, "null}"...)
+			continue
+		}
 		text, err := headerText(h)
 		if err != nil {
 			return dst, err
 		}
-		dst = append(dst, `{"key":`...)
-		dst = connectjson.AppendString(dst, h.Key)
-		dst = append(dst, `,"value":`...)
 		dst = append(connectjson.AppendString(dst, text), '}')
 	}
 	return append(dst, "]}"...), nil
