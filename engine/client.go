@@ -31,12 +31,10 @@ const metadataMinAge = 250 * time.Millisecond
 
 // clientOpts are the options of every client, those of its kind, then its own.
 func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) []kgo.Opt {
-	var opts []kgo.Opt
+	opts := c.commonOpts(clientID)
 	if len(c.BootstrapServers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(c.BootstrapServers...))
 	}
-	opts = append(opts, kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}),
-		kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics())
 	opts = append(opts, c.ClientOpts...)
 	switch kind {
 	case workerClient:
@@ -51,14 +49,37 @@ func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) [
 	return append(opts, more...)
 }
 
+// commonOpts are the options of every client, whatever its cluster.
+func (c *Config) commonOpts(clientID string) []kgo.Opt {
+	return []kgo.Opt{kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}), kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics()}
+}
+
 // openAdmin returns the client that a task creates topics with, and what closes
-// it: the worker's, or one of the task's own for admin.override settings.
+// it: the worker's, or one of the task's own for admin.override settings. Topics are
+// created where the task's producer writes to them, unless admin.override names the
+// cluster itself.
 func (t *task) openAdmin() (admin *kadm.Client, closeAdmin func(), err error) {
-	o := t.def.options.admin.opts()
-	if len(o) == 0 {
+	a, err := t.access(adminClient)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(a.bootstrap) == 0 {
+		writes, err := t.access(producerClient)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(writes.bootstrap) > 0 {
+			writes.settings = a.settings
+			if a.own {
+				writes.security = a.security
+			}
+			a = writes
+		}
+	}
+	if !a.own && len(a.settings) == 0 {
 		return t.stores.admin, func() {}, nil
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(adminClient, fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), o...)...)
+	client, err := kgo.NewClient(a.clientOpts(fmt.Sprintf("connector-adminclient-%s-%d", t.id.Connector, t.id.Task), a.settings...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the client that creates topics: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/clientconfig"
 )
 
 // clientKind is one of Kafka's clients. A worker's properties for it begin with
@@ -49,6 +50,12 @@ func (s *ClientSettings) at(kind clientKind) *map[string]string {
 type clientSettings struct {
 	kind   clientKind
 	prefix string // of the options that set them
+
+	// bootstrap and security are of connectors only. own: one of them is the
+	// connector's own.
+	bootstrap []string
+	security  clientconfig.Settings
+	own       bool
 
 	clientID                      string
 	requestTimeout                time.Duration
@@ -220,7 +227,7 @@ func (s *clientSettings) checkAssignors() error {
 // known returns the names of the settings that take effect, without prefix.
 func (s *clientSettings) known() []string {
 	var names []string
-	for _, o := range s.options() {
+	for _, o := range append(s.options(), s.accessOptions()...) {
 		names = append(names, o.Name)
 	}
 	return names

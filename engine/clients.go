@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -35,7 +36,14 @@ func (o *workerOptions) clients(c *Config, properties map[string]string) error {
 		}
 		*c.optsOf(kind) = opts
 		settings, err := kind.settings(properties)
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if len(c.BootstrapServers) > 0 { // otherwise they are those of the embedded log's listeners
+			given, _ := clientconfig.Given(properties, kind.propertyPrefix())
+			maps.Copy(settings, given)
+		}
 		*c.Clients.at(kind) = settings
 	}
 	return errors.Join(errs...)

@@ -17,7 +17,8 @@ func TestClientProperties(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, want := range map[clientKind]map[string]string{
-		producerClient: {"linger.ms": "5"}, consumerClient: {"max.poll.records": "7"}, adminClient: {"request.timeout.ms": "30000"}} {
+		producerClient: {"linger.ms": "5", "security.protocol": "SSL"}, // which a connector's overrides go on top of
+		consumerClient: {"max.poll.records": "7"}, adminClient: {"request.timeout.ms": "30000"}} {
 		if got := cfg.Clients.of(kind); !maps.Equal(got, want) {
 			t.Errorf("%ss have %v, want %v", kind, got, want)
 		}

@@ -123,7 +123,11 @@ func (t *task) openLetters() (*deadLetters, error) {
 	if _, chosen := t.def.settings["producer.override.max.request.size"]; !chosen {
 		opts = append(opts, kgo.ProducerBatchMaxBytes(maxLetterBytes))
 	}
-	client, err := kgo.NewClient(t.cfg.clientOpts(producerClient, fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task), opts...)...)
+	a, err := t.access(producerClient)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(a.clientOpts(fmt.Sprintf("connector-dlq-producer-%s-%d", t.id.Connector, t.id.Task), opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make the producer of the dead letter queue: %w", err)
 	}

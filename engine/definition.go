@@ -86,8 +86,9 @@ func (d *definition) read(p *plugins) error {
 	case spec == nil && class != "":
 		d.fail(classOption, unknownClass.Error())
 	case spec != nil:
-		d.unknown = append(d.def.Unknown(d.settings), d.ineffective...)
 		d.checkOverrides(&p.overrides)
+		d.checkClients(p.cfg)
+		d.unknown = append(d.def.Unknown(d.settings), d.ineffective...)
 		if _, ok := d.config.(connect.SinkConfig); ok {
 			d.checkSink(p.workerGroup)
 		}

@@ -29,7 +29,8 @@ func FrameworkOptions() []OptionSection {
 		kind  clientKind
 	}{{"Producer of a source, and of a sink's dead letter queue", producerClient}, {"Consumer of a sink", consumerClient}, {"Client that creates topics", adminClient}} {
 		sections = append(sections, section(client.title, func(d *connect.Def) {
-			for _, option := range (&clientSettings{kind: client.kind}).options() {
+			s := clientSettings{kind: client.kind}
+			for _, option := range append(s.options(), s.accessOptions()...) {
 				option.Name = client.kind.overridePrefix() + option.Name
 				d.Add(option)
 			}

@@ -72,10 +72,8 @@ func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 		return nil
 	}
 	if old := state.fenced.tasks; old > 1 || old == 1 && len(state.tasks) != 1 {
-		for n := range old {
-			if err := s.fenceTask(ctx, TaskID{connector, n}); err != nil {
-				return err
-			}
+		if err := s.fenceTasks(ctx, connector, state); err != nil {
+			return err
 		}
 	}
 	err := s.configs.putFencing(ctx, connector, len(state.tasks))
@@ -85,13 +83,24 @@ func (s *stores) fenceGenerations(ctx context.Context, connector string) error {
 	return passingError("store that older tasks are fenced", err)
 }
 
-// fenceTask takes the transactional id of a source task over.
-func (s *stores) fenceTask(ctx context.Context, id TaskID) error {
-	return s.fence(ctx, s.cfg.transactionalID(id))
+// fenceTasks takes over the transactional ids of the source tasks that were fenced
+// last, in the cluster that they write to.
+func (s *stores) fenceTasks(ctx context.Context, connector string, state connectorState) error {
+	c, err := s.sourceCluster(ctx, connector, state.config)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for n := range state.fenced.tasks {
+		if err := c.fence(ctx, s.cfg.transactionalID(TaskID{connector, n})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fence takes a transactional id over, which ends what is open under it.
-func (s *stores) fence(ctx context.Context, id string) error {
+func (c *kafkaCluster) fence(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	req := kmsg.NewPtrInitProducerIDRequest()
@@ -99,7 +108,7 @@ func (s *stores) fence(ctx context.Context, id string) error {
 	req.TransactionTimeoutMillis = int32(time.Minute.Milliseconds())
 	req.ProducerID, req.ProducerEpoch = -1, -1
 	for {
-		resp, err := req.RequestWith(ctx, s.client)
+		resp, err := req.RequestWith(ctx, c.client)
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}

@@ -26,15 +26,16 @@ type follower struct {
 	changed   chan struct{} // closed and replaced when positions move
 }
 
-// newFollower returns a follower of the topics in apply, which exist.
-func newFollower(ctx context.Context, cfg *Config, admin *kadm.Client, apply map[string]func(*kgo.Record)) (*follower, error) {
-	f := &follower{admin: admin, logger: cfg.Logger, apply: apply,
+// newFollower returns a follower of the topics in apply, which exist in a cluster.
+func newFollower(ctx context.Context, c *kafkaCluster, apply map[string]func(*kgo.Record)) (*follower, error) {
+	cfg := c.access.cfg
+	f := &follower{admin: c.admin, logger: cfg.Logger, apply: apply,
 		positions: make(map[connect.TopicPartition]int64), changed: make(chan struct{})}
 	from, err := f.starts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f.client, err = kgo.NewClient(cfg.clientOpts(workerClient, "connect-follower-"+cfg.GroupID, kgo.ConsumePartitions(from),
+	f.client, err = kgo.NewClient(c.access.clientOpts("connect-follower-"+cfg.GroupID, kgo.ConsumePartitions(from),
 		kgo.KeepControlRecords(), // the end of a transaction counts as progress
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxWait(time.Second))...)

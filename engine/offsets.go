@@ -41,7 +41,12 @@ func (w *Worker) Offsets(ctx context.Context, name string) ([]ConnectorOffset, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	offsets, err := w.sourceOffsets(ctx, name, c.config)
+	cluster, err := w.stores.sourceCluster(ctx, name, c.config)
+	if err != nil {
+		return nil, offsetsError(name, "retrieve", err)
+	}
+	defer cluster.close()
+	offsets, err := w.sourceOffsets(ctx, cluster, name, c.config)
 	if err != nil {
 		return nil, offsetsError(name, "retrieve", err)
 	}
@@ -54,9 +59,17 @@ func (w *Worker) Offsets(ctx context.Context, name string) ([]ConnectorOffset, e
 }
 
 // sourceOffsets opens the offsets of a source; the caller closes them.
-func (w *Worker) sourceOffsets(ctx context.Context, name string, config map[string]string) (*sourceOffsets, error) {
+func (w *Worker) sourceOffsets(ctx context.Context, c *kafkaCluster, name string, config map[string]string) (*sourceOffsets, error) {
 	topic := strings.TrimSpace(w.plugins.providers.resolve(config).settings[ownOffsetsOption])
-	return w.stores.sourceOffsets(ctx, w.stores.admin, name, topic)
+	transactional := false
+	if c.other && topic == "" && w.plugins.exactlyOnce {
+		d, err := w.plugins.define(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		transactional = d.transactional(&w.cfg)
+	}
+	return w.stores.sourceOffsets(ctx, c, c.admin, name, topic, transactional)
 }
 
 func offsetsError(name, what string, err error) error {
@@ -75,7 +88,14 @@ func (p *plugins) sinkGroup(name string, config map[string]string) string {
 }
 
 func (w *Worker) sinkOffsets(ctx context.Context, name string, config map[string]string) ([]ConnectorOffset, error) {
-	committed, err := w.stores.admin.FetchOffsets(ctx, w.plugins.sinkGroup(name, config))
+	cluster, err := w.stores.sinkCluster(ctx, name, config)
+	if err != nil {
+		return nil, offsetsError(name, "retrieve consumer group", err)
+	}
+	defer cluster.close()
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	committed, err := cluster.admin.FetchOffsets(ctx, w.plugins.sinkGroup(name, config))
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, offsetsError(name, "retrieve consumer group", err)
 	}
@@ -301,39 +321,45 @@ func (m *modification) askConnector(ctx context.Context) (external bool, err err
 
 func (m *modification) write(ctx context.Context) error {
 	if m.partitions != nil || m.worker.plugins.kind(m.state.config) == typeSink {
-		if m.twoPhase {
-			return m.writeTwoPhase(ctx)
+		c, err := m.worker.stores.sinkCluster(ctx, m.name, m.state.config)
+		if err != nil {
+			return offsetsError(m.name, m.verb()+" consumer group", err)
 		}
-		return m.writeSink(ctx)
+		defer c.close()
+		if m.twoPhase {
+			return m.writeTwoPhase(ctx, c)
+		}
+		return m.writeSink(ctx, c)
 	}
 	if len(m.marks) == 0 {
 		return nil
 	}
-	if err := m.fence(ctx); err != nil {
-		return err
+	return m.writeSource(ctx)
+}
+
+// writeSource first ends what tasks that were abandoned may have open, so that none
+// of it is committed over the change (KIP-618).
+func (m *modification) writeSource(ctx context.Context) error {
+	stores := m.worker.stores
+	if err := stores.fenceTasks(ctx, m.name, m.state); err != nil {
+		return offsetsError(m.name, "fence the tasks before changing the", err)
 	}
-	offsets, err := m.worker.sourceOffsets(ctx, m.name, m.state.config)
+	c, err := stores.sourceCluster(ctx, m.name, m.state.config)
+	if err != nil {
+		return stored(err)
+	}
+	defer c.close()
+	offsets, err := m.worker.sourceOffsets(ctx, c, m.name, m.state.config)
 	if err != nil {
 		return stored(err)
 	}
 	defer offsets.close()
-	return stored(offsets.write(ctx, m.worker.stores, m.marks))
-}
-
-// fence ends what tasks that were abandoned may have open, so that none of it is
-// committed over the change (KIP-618).
-func (m *modification) fence(ctx context.Context) error {
-	for n := range m.state.fenced.tasks {
-		if err := m.worker.stores.fenceTask(ctx, TaskID{m.name, n}); err != nil {
-			return offsetsError(m.name, "fence the tasks before changing the", err)
-		}
-	}
-	return nil
+	return stored(offsets.write(ctx, stores, m.marks))
 }
 
 // writeSink changes the offsets of the consumer group, which must have no members.
-func (m *modification) writeSink(ctx context.Context) error {
-	admin, group := m.worker.stores.admin, m.worker.plugins.sinkGroup(m.name, m.state.config)
+func (m *modification) writeSink(ctx context.Context, c *kafkaCluster) error {
+	admin, group := c.admin, m.worker.plugins.sinkGroup(m.name, m.state.config)
 	if m.reset {
 		_, err := admin.DeleteGroup(ctx, group)
 		return m.groupError(err)

@@ -14,22 +14,23 @@ import (
 // the sink is told to read again or to leave out. In this order, because of a
 // state that is dropped while its offset stays the records would be lost, and a
 // state that stays restores what was committed once, which does no harm.
-func (m *modification) writeTwoPhase(ctx context.Context) error {
-	stores := m.worker.stores
-	if _, err := stores.states.open(ctx); err != nil {
+func (m *modification) writeTwoPhase(ctx context.Context, c *kafkaCluster) error {
+	states, closeStates := m.worker.stores.statesAt(c)
+	defer closeStates()
+	if _, err := states.open(ctx); err != nil {
 		return offsetsError(m.name, m.verb(), err)
 	}
 	if m.worker.cfg.ExactlyOnceSink == ExactlyOnceEnabled {
 		for n := range m.tasksMax {
-			if err := stores.fence(ctx, m.worker.cfg.sinkTransactionalID(TaskID{m.name, n})); err != nil {
+			if err := c.fence(ctx, m.worker.cfg.sinkTransactionalID(TaskID{m.name, n})); err != nil {
 				return offsetsError(m.name, "fence the tasks before changing the", err)
 			}
 		}
 	}
-	if err := m.writeSink(ctx); err != nil {
+	if err := m.writeSink(ctx, c); err != nil {
 		return err
 	}
-	dropped, err := stores.states.drop(ctx, m.name, func(key string) bool {
+	dropped, err := states.drop(ctx, m.name, func(key string) bool {
 		return m.reset || slices.ContainsFunc(m.partitions, func(p connect.PartitionOffset) bool {
 			return string(sinkStateKey(m.name, p.TopicPartition)) == key
 		})
@@ -51,7 +52,7 @@ func (s *sinkStates) drop(ctx context.Context, connector string, chosen func(key
 	if err != nil {
 		return nil, err
 	}
-	if err := f.syncEnd(ctx, s.stores.cfg.SinkStateTopic.Name); err != nil {
+	if err := f.syncEnd(ctx, s.cfg.SinkStateTopic.Name); err != nil {
 		return nil, err
 	}
 	var records []*kgo.Record
@@ -62,9 +63,9 @@ func (s *sinkStates) drop(ctx context.Context, connector string, chosen func(key
 		if st.State != nil {
 			dropped = append(dropped, key+" "+string(st.State))
 		}
-		records = append(records, &kgo.Record{Topic: s.stores.cfg.SinkStateTopic.Name, Key: []byte(key)})
+		records = append(records, &kgo.Record{Topic: s.cfg.SinkStateTopic.Name, Key: []byte(key)})
 	}
-	targets, err := produce(ctx, s.stores.client, records)
+	targets, err := produce(ctx, s.cluster.client, records)
 	if err != nil {
 		return nil, err
 	}

@@ -54,14 +54,50 @@ func (p *overridePolicy) check(setting string) error {
 
 // readClients sets the settings of the clients that the connector's tasks have.
 func (d *definition) readClients(p *plugins) {
-	_, sink := d.config.(connect.SinkConfig)
-	kinds := []clientKind{producerClient, adminClient}
-	if sink {
-		kinds = append(kinds, consumerClient)
-	}
-	for _, kind := range kinds {
+	for _, kind := range d.clientKinds() {
 		d.ineffective = append(d.ineffective, d.options.client(kind).read(kind, &d.def, d.resolved.settings, p.clients.of(kind))...)
 	}
+}
+
+// clientKinds are the kinds of clients that the connector's tasks have.
+func (d *definition) clientKinds() []clientKind {
+	kinds := []clientKind{producerClient, adminClient}
+	if _, sink := d.config.(connect.SinkConfig); sink {
+		kinds = append(kinds, consumerClient)
+	}
+	return kinds
+}
+
+// checkClients adds the errors of how clients get to their clusters, once each
+// option is right on its own, and notes what their protocols have no use for.
+func (d *definition) checkClients(cfg *Config) {
+	if d.err() != nil {
+		return
+	}
+	for _, kind := range d.clientKinds() {
+		s := d.options.client(kind)
+		if !s.own {
+			continue
+		}
+		if _, err := s.access(cfg); err != nil {
+			d.fail(s.anyAccess(d.settings), d.secrets.Replace(s.prefix+err.Error()))
+		}
+		for _, o := range s.security.Options() {
+			if _, given := d.settings[s.prefix+o.Name]; given && !s.security.Uses(o.Name) {
+				d.ineffective = append(d.ineffective, connect.UnknownOption{Name: s.prefix + o.Name})
+			}
+		}
+	}
+}
+
+// anyAccess returns an override of how the client gets to its cluster.
+func (s *clientSettings) anyAccess(overrides map[string]string) string {
+	for _, o := range s.accessOptions() {
+		if _, given := overrides[s.prefix+o.Name]; given {
+			return s.prefix + o.Name
+		}
+	}
+	return ""
 }
 
 // client returns the settings of one of the connector's clients.
@@ -107,13 +143,16 @@ func (d *definition) uses(kind clientKind) bool {
 // shows them. It returns the overrides that have no effect.
 func (s *clientSettings) read(kind clientKind, d *connect.Def, overrides, worker map[string]string) []connect.UnknownOption {
 	s.kind, s.prefix = kind, kind.overridePrefix()
+	s.own = s.anyAccess(overrides) != ""
 	var rest connect.Def
-	for _, o := range s.options() {
-		if v, ok := worker[o.Name]; ok {
+	for _, o := range append(s.options(), s.accessOptions()...) {
+		_, given := overrides[s.prefix+o.Name]
+		_, secret := o.Var.(*connect.Secret)
+		if v, ok := worker[o.Name]; ok && !(given && secret) { // I6: the defaults of given ones are shown
 			o.Default, o.NoDefault = v, false
 		}
 		o.Name, o.Group, o.Width = s.prefix+o.Name, groupClient, connect.WidthShort
-		if _, given := overrides[o.Name]; given {
+		if given {
 			d.Add(o)
 		} else {
 			rest.Add(o)
@@ -136,9 +175,6 @@ func (s *clientSettings) declareOthers(d *connect.Def, overrides map[string]stri
 			Doc: "It has no effect on the clients of this worker."}
 		if strings.HasPrefix(setting, "sasl.") || strings.HasPrefix(setting, "ssl.") || strings.Contains(setting, "password") {
 			o.Var = new(connect.Secret) // I6: whatever it is
-		}
-		if setting == "bootstrap.servers" {
-			o.Check = refuse("connectors use the cluster of their worker; run a worker on the other cluster, or remove this setting")
 		}
 		d.Add(o)
 		other := connect.UnknownOption{Name: name}

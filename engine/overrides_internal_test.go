@@ -131,7 +131,7 @@ func TestRefusedOverrides(t *testing.T) {
 	for name, want := range map[string]string{
 		"producer.override.acks":                          "what is acknowledged is durable",
 		"producer.override.transactional.id":              "keeps older runs of it out",
-		"producer.override.bootstrap.servers":             "connectors use the cluster of their worker",
+		"producer.override.bootstrap.servers":             "\"1\" is not HOST:PORT",
 		"producer.override.max.request.size":              "Value must be between 1024 and 104857600",
 		"consumer.override.enable.auto.commit":            "offsets follow what the sink has made durable",
 		"consumer.override.partition.assignment.strategy": "there is no assignor",

@@ -37,12 +37,13 @@ func TestOverridePolicy(t *testing.T) {
 		{"None", nil, sinkConf(letterConf("producer.override.linger.ms", "1")...), "The 'None' policy does not allow 'linger.ms'"},
 		{"None", nil, sinkConf("consumer.override.group.id", "g"), "The 'None' policy does not allow 'group.id'"},
 		{"Principal", nil, source("producer.override.client.id", "c"), "The 'Principal' policy does not allow 'client.id' to be overridden in the connector configuration."},
-		{"Principal", nil, source("producer.override.sasl.jaas.config", "x", "producer.override.sasl.mechanism", "PLAIN", "producer.override.security.protocol", "SASL_PLAINTEXT"), ""},
+		{"Principal", nil, source("producer.override.sasl.jaas.config", jaas("plain.PlainLoginModule", "x"), "producer.override.sasl.mechanism", "PLAIN", "producer.override.security.protocol", "SASL_PLAINTEXT"), ""},
 		{"Allowlist", nil, source(acks, "all"), "The 'Allowlist' policy does not allow 'acks' to be overridden in the connector configuration."},
 		{"org.apache.kafka.connect.connector.policy.AllowlistConnectorClientConfigOverridePolicy", []string{"linger.ms", "acks"}, source(acks, "all"), ""},
 	} {
 		w := enginetest.Start(t, enginetest.Fake(t), func(cfg *engine.Config) {
 			cfg.OverridePolicy, cfg.OverrideAllowlist = test.policy, test.allowlist
+			cfg.BootstrapServers = []string{"127.0.0.1:1"} // of an external cluster; ClientOpts leads to the test's
 		}, counting("out", 1, new(enginetest.Log)), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{} }))
 		_, err := w.Worker.Create(t.Context(), "c", test.config, "")
 		switch {
@@ -123,5 +124,28 @@ func TestAdminOverrides(t *testing.T) {
 	enginetest.Eventually(t, func() bool { return len(log.Events()) > 0 }, func() string { return "nothing was committed" })
 	if got := topicText(t, c, "made"); got != "2" {
 		t.Errorf("topic: got %s", got)
+	}
+}
+
+// TestOverridesOfAccess wants what leads nowhere refused, with the option's name.
+func TestOverridesOfAccess(t *testing.T) {
+	const address, protocol = "producer.override.bootstrap.servers", "producer.override.security.protocol"
+	for _, test := range []struct {
+		config map[string]string
+		want   string
+	}{
+		{sourceConf(protocol, "SASL_SSL"), protocol + ": the worker reaches the embedded log in memory; give bootstrap.servers too"},
+		{sourceConf(address, "kafka"), `"kafka" is not HOST:PORT`},
+		{sourceConf(address, "kafka:9092", protocol, "SASL_PLAINTEXT"), "producer.override.sasl.mechanism: security.protocol=SASL_PLAINTEXT needs one"},
+		{sourceConf(address, "kafka:9092", protocol, "SSL", "producer.override.ssl.truststore.location", "/no/such/file"), "producer.override.ssl.truststore.location: "},
+		{sinkConf("consumer.override.bootstrap.servers", "kafka:9092", "consumer.override.security.protocol", "TLS"), "consumer.override.security.protocol"},
+	} {
+		c, _ := embedded(t, t.TempDir())
+		w := enginetest.Start(t, c, nil, counting("out", 1, new(enginetest.Log)), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{} }))
+		_, err := w.Worker.Create(t.Context(), "c", test.config, "")
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "contains the following 1 error(s)") {
+			t.Errorf("%v:\n got %v\nwant %s", test.config, err, test.want)
+		}
+		w.Stop(t)
 	}
 }

@@ -25,18 +25,25 @@ type sourceOffsets struct {
 	primary   string // the topic that is written first
 	worker    *offsetStore
 	own       *offsetStore // nil: there is no topic of its own
+	client    *kgo.Client  // writes to primary when the task's producer does not; nil in tests
 
 	stop context.CancelFunc // ends the follower of own
 	over chan struct{}      // closed when it has ended
 }
 
-// sourceOffsets opens the offsets of a connector, and creates its own topic when
-// it is missing. An empty name means that it has none.
-func (s *stores) sourceOffsets(ctx context.Context, admin *kadm.Client, connector, topic string) (*sourceOffsets, error) {
-	o := &sourceOffsets{connector: connector, primary: s.offsets.topic, worker: s.offsets}
-	if topic == "" || topic == s.offsets.topic {
+// sourceOffsets opens the offsets of a connector that writes to a cluster, and
+// creates its own topic there when it is missing. An empty name means that it has
+// none, but for transactions in another cluster than the worker's: their offsets have
+// to be in that cluster, in a topic named like the worker's (KIP-618).
+func (s *stores) sourceOffsets(ctx context.Context, c *kafkaCluster, admin *kadm.Client, connector, topic string, transactional bool) (*sourceOffsets, error) {
+	o := &sourceOffsets{connector: connector, primary: s.offsets.topic, worker: s.offsets, client: s.client}
+	if topic == "" && c.other && transactional {
+		topic = s.offsets.topic
+	}
+	if topic == "" || topic == s.offsets.topic && !c.other {
 		return o, nil
 	}
+	o.client = c.client
 	like := s.cfg.OffsetTopic
 	like.Name = topic
 	if err := prepareTopic(ctx, admin, like); err != nil {
@@ -44,7 +51,7 @@ func (s *stores) sourceOffsets(ctx context.Context, admin *kadm.Client, connecto
 	}
 	own := &offsetStore{topic: topic, values: make(map[string][]byte)}
 	var err error
-	if own.follower, err = newFollower(ctx, s.cfg, admin, map[string]func(*kgo.Record){topic: own.apply}); err != nil {
+	if own.follower, err = newFollower(ctx, c, map[string]func(*kgo.Record){topic: own.apply}); err != nil {
 		return nil, err
 	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -65,11 +72,11 @@ func (o *sourceOffsets) close() {
 }
 
 // openOffsets opens the offsets of the task's connector.
-func (t *task) openOffsets(admin *kadm.Client) (offsets *sourceOffsets, err error) {
+func (t *task) openOffsets(c *kafkaCluster, admin *kadm.Client) (offsets *sourceOffsets, err error) {
 	err = t.retryForever(t.stop, "open the connector's offset topic", func() error {
 		ctx, cancel := context.WithTimeout(t.stop, storeTimeout)
 		defer cancel()
-		offsets, err = t.stores.sourceOffsets(ctx, admin, t.id.Connector, t.def.options.ownOffsetsTopic)
+		offsets, err = t.stores.sourceOffsets(ctx, c, admin, t.id.Connector, t.def.options.ownOffsetsTopic, t.transactional())
 		if errors.Is(err, errPermanent) {
 			return err
 		}
@@ -135,7 +142,7 @@ func (o *sourceOffsets) write(ctx context.Context, s *stores, marks []connect.Ma
 	if err := s.write(ctx, first...); err != nil {
 		return err
 	}
-	if _, err := produce(ctx, s.client, own); err != nil {
+	if _, err := produce(ctx, o.client, own); err != nil {
 		return err
 	}
 	if err := s.write(ctx, last...); err != nil {

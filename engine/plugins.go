@@ -28,6 +28,7 @@ const (
 
 // plugins are the connectors that can be run, by every name that configs use.
 type plugins struct {
+	cfg         *Config
 	workerGroup string // group.id, which no sink may use
 	specs       []connect.Spec
 	byName      map[string]*connect.Spec

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,6 +160,49 @@ func TestClientSecurity(t *testing.T) {
 				t.Errorf("ping: %v, want success: %v", err, tt.ok)
 			}
 		})
+	}
+}
+
+// A connector may be another user than its worker's, with a policy that allows no more
+// than that: each may do its own only, and the offsets of the source are the worker's
+// business.
+func TestPrincipalsOfConnectors(t *testing.T) {
+	addrs := secured(t, broker.Listener{Name: "SASL_SSL", TLS: brokerTLS(t, tls.NoClientCert),
+		Mechanisms: []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"}, PlainUsers: map[string]string{"reader": "reader-secret"}})
+	cfg, err := engine.ParseProperties(map[string]string{"bootstrap.servers": addrs[0], "connector.client.config.override.policy": "Principal",
+		"security.protocol": "SASL_SSL", "ssl.truststore.location": stores + "trust.pem", "sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": jaas("scram.ScramLoginModule", "worker"),
+	})
+	must(t, err)
+	var got collector
+	var log enginetest.Log
+	w := enginetest.Start(t, &enginetest.Cluster{}, func(c *engine.Config) {
+		cfg.Plugins, cfg.Logger, cfg.WorkerID, cfg.TaskShutdownTimeout = c.Plugins, c.Logger, c.WorkerID, c.TaskShutdownTimeout
+		*c = cfg
+	}, counting("in", 100, &log), enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
+	w.Create(t, "not", sourceConf("auto.restart.enable", "false"))
+	if status := w.Await(t, "not", engine.Running, engine.Failed); !strings.Contains(status.Tasks[0].Trace, "TOPIC_AUTHORIZATION_FAILED") {
+		t.Errorf("the worker's user writes: %s", status.Tasks[0].Trace)
+	}
+	must(t, w.Delete(t.Context(), "not"))
+	w.Create(t, "src", sourceConf("producer.override.sasl.mechanism", "SCRAM-SHA-256", "producer.override.sasl.jaas.config", jaas("scram.ScramLoginModule", "writer")))
+	w.Create(t, "snk", sinkConf("consumer.override.sasl.mechanism", "PLAIN", "consumer.override.sasl.jaas.config", jaas("plain.PlainLoginModule", "reader")))
+	got.await(t, texts(0, 100)...)
+	enginetest.Eventually(t, caughtUp(&log, 100), func() string { return fmt.Sprint(log.Events()) })
+
+	// What is given is checked, and shown without secrets (I6).
+	infos, err := w.Validate(t.Context(), enginetest.SourceClass, sourceConf("name", "bad", "producer.override.sasl.mechanism", "SCRAM-SHA-256", "producer.override.sasl.jaas.config", "hunter2"))
+	must(t, err)
+	text := fmt.Sprintf("%+v", infos)
+	for _, c := range infos.Configs {
+		text += fmt.Sprint(c.Value.Errors)
+		for _, shown := range []*string{c.Value.Value, c.Definition.DefaultValue} {
+			if shown != nil {
+				text += *shown
+			}
+		}
+	}
+	if infos.ErrorCount != 1 || !strings.Contains(text, "producer.override.sasl.jaas.config: ") || strings.Contains(text, "hunter2") || strings.Contains(text, "worker-secret") {
+		t.Errorf("a wrong login module: %d errors, %s", infos.ErrorCount, text)
 	}
 }
 

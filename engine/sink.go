@@ -61,6 +61,8 @@ type sinkTask struct {
 	held       *sinkBatch                                // the writer's: came while the connector was paused
 	writing    *sinkBatch                                // the writer's: in the hands of the sink
 	letters    *deadLetters                              // nil: no dead letter queue
+	cluster    *kafkaCluster                             // that the consumer reads from
+	states     *sinkStates                               // there
 	unapplied  bool                                      // the writer's: what was committed last is not visible yet
 
 	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
@@ -152,13 +154,25 @@ func (s *sinkTask) context() connect.SinkContext {
 func (s *sinkTask) consume() error {
 	lifetime, end := context.WithCancel(s.kill)
 	defer end()
+	var err error
+	if s.cluster, err = s.openCluster(consumerClient); err != nil {
+		return stopped(s.stop, err)
+	}
+	defer s.cluster.close()
+	states, endStates := s.stores.statesAt(s.cluster)
+	defer endStates()
+	s.states = states
 	// Before the task is in the group: what an earlier run of it has open ends.
 	endTransactions, err := s.beginTransactions()
 	if err != nil {
 		return stopped(s.stop, err)
 	}
 	defer endTransactions()
-	if s.client, err = kgo.NewClient(s.consumerOpts(lifetime)...); err != nil {
+	opts, err := s.consumerOpts(lifetime)
+	if err != nil {
+		return err
+	}
+	if s.client, err = kgo.NewClient(opts...); err != nil {
 		return fmt.Errorf("make the kafka consumer: %w", err)
 	}
 	fetching, stopFetching := context.WithCancel(lifetime)
@@ -228,23 +242,27 @@ func (s *sinkTask) instanceID() string {
 	return fmt.Sprintf("%s-%d", s.id.Connector, s.id.Task)
 }
 
-func (s *sinkTask) consumerOpts(lifetime context.Context) []kgo.Opt {
+func (s *sinkTask) consumerOpts(lifetime context.Context) ([]kgo.Opt, error) {
 	o := &s.def.options
-	opts := s.cfg.clientOpts(consumerClient, fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
+	a, err := s.access(consumerClient)
+	if err != nil {
+		return nil, err
+	}
+	opts := a.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
 	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
 		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
 	if o.topicsRegexPattern != nil {
 		if pattern, ok := o.topicsRegexPattern.RE2(); ok {
-			return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(pattern), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex()))
+			return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(pattern), kgo.ConsumeExcludeTopics(s.cfg.internalTopicsRegex())), nil
 		}
-		return opts // watchTopics names the topics
+		return opts, nil // watchTopics names the topics
 	}
 	if o.consumer.createTopics {
 		opts = append(opts, kgo.AllowAutoTopicCreation())
 	}
-	return append(opts, kgo.ConsumeTopics(o.topics...))
+	return append(opts, kgo.ConsumeTopics(o.topics...)), nil
 }
 
 func (s *sinkTask) group() string {

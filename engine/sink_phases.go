@@ -17,7 +17,7 @@ import (
 // commit any more: what states there will ever be are in the topic by now.
 func (s *sinkTask) restore(fresh []connect.PartitionOffset) error {
 	return s.followed("restore", func() error {
-		states, err := s.stores.states.of(s.stop, s.id.Connector, fresh)
+		states, err := s.states.of(s.stop, s.id.Connector, fresh)
 		if err != nil || len(states) == 0 {
 			return err
 		}
@@ -37,7 +37,7 @@ func (s *sinkTask) forgetStates(states []connect.PartitionState) error {
 	for i, st := range states {
 		records[i] = &kgo.Record{Topic: s.cfg.SinkStateTopic.Name, Key: sinkStateKey(s.id.Connector, st.TopicPartition)}
 	}
-	_, err := produce(s.kill, s.stores.client, records)
+	_, err := produce(s.kill, s.cluster.client, records)
 	return passingError("forget the states that were restored", err)
 }
 

@@ -36,6 +36,7 @@ type groupMember struct {
 // over the transactional id.
 type sinkTransaction struct {
 	task   *task
+	states *sinkStates
 	id     string
 	client *kgo.Client
 }
@@ -52,7 +53,7 @@ func (s *sinkTask) beginTransactions() (end func(), err error) {
 	// From version 5 on a commit of offsets adds the group to the transaction, which
 	// only clients do that have settled on it with the cluster (KIP-890).
 	versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 4)
-	client, err := kgo.NewClient(s.cfg.clientOpts(workerClient, fmt.Sprintf("connector-sink-producer-%s-%d", s.id.Connector, s.id.Task),
+	client, err := kgo.NewClient(s.cluster.access.clientOpts(fmt.Sprintf("connector-sink-producer-%s-%d", s.id.Connector, s.id.Task),
 		kgo.TransactionalID(id), kgo.TransactionTimeout(sinkTransactionTimeout), kgo.MaxVersions(versions), kgo.ProducerLinger(0))...)
 	if err != nil {
 		return nil, fmt.Errorf("make the kafka producer of the sink's states: %w", err)
@@ -61,7 +62,7 @@ func (s *sinkTask) beginTransactions() (end func(), err error) {
 	giveUp := context.AfterFunc(s.kill, client.Close)
 	end = func() { giveUp(); client.Close() }
 	err = s.retryForever(s.stop, "begin the sink's transactions", func() error {
-		if _, err := s.stores.states.open(s.stop); err != nil {
+		if _, err := s.states.open(s.stop); err != nil {
 			return passingError("open topic "+s.cfg.SinkStateTopic.Name, err)
 		}
 		ctx, cancel := context.WithTimeout(s.stop, storeTimeout)
@@ -73,7 +74,7 @@ func (s *sinkTask) beginTransactions() (end func(), err error) {
 		end()
 		return nil, err
 	}
-	s.txn = &sinkTransaction{task: &s.task, id: id, client: client}
+	s.txn = &sinkTransaction{task: &s.task, states: s.states, id: id, client: client}
 	return end, nil
 }
 
@@ -108,7 +109,7 @@ func (x *sinkTransaction) fill(ctx context.Context, m groupMember, states []conn
 	defer cancel()
 	records := make([]*kgo.Record, len(states))
 	for i := range states {
-		records[i] = x.task.stores.states.record(x.task.id.Connector, &states[i])
+		records[i] = x.states.record(x.task.id.Connector, &states[i])
 	}
 	if err := x.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("write the sink's states to topic %s: %w", x.task.cfg.SinkStateTopic.Name, err)

@@ -24,7 +24,9 @@ import (
 // The offset is the one that was committed together with the state, which is not
 // there when there is nothing to restore.
 type sinkStates struct {
-	stores *stores
+	cfg *Config
+	// cluster is that of the sink's consumer; its consumer offsets are there.
+	cluster *kafkaCluster
 	// opening has a token for whoever opens.
 	opening chan struct{}
 
@@ -43,8 +45,19 @@ type sinkState struct {
 	State  json.RawMessage `json:"state,omitempty"`
 }
 
-func newSinkStates(s *stores) *sinkStates {
-	return &sinkStates{stores: s, opening: make(chan struct{}, 1), values: make(map[string][]byte)}
+func newSinkStates(cfg *Config) *sinkStates {
+	return &sinkStates{cfg: cfg, opening: make(chan struct{}, 1), values: make(map[string][]byte)}
+}
+
+// statesAt returns the states of sinks whose consumer is at a cluster, and what ends
+// those that are not the worker's.
+func (s *stores) statesAt(c *kafkaCluster) (states *sinkStates, end func()) {
+	if !c.other {
+		return s.states, func() {}
+	}
+	states = newSinkStates(s.cfg)
+	states.cluster = c
+	return states, states.close
 }
 
 func (s *sinkStates) apply(r *kgo.Record) {
@@ -74,11 +87,10 @@ func (s *sinkStates) open(ctx context.Context) (*follower, error) {
 	if f != nil || closed {
 		return f, closedError(closed)
 	}
-	cfg := s.stores.cfg
-	if err := prepareTopic(ctx, s.stores.admin, cfg.SinkStateTopic); err != nil {
+	if err := prepareTopic(ctx, s.cluster.admin, s.cfg.SinkStateTopic); err != nil {
 		return nil, err
 	}
-	f, err := newFollower(ctx, cfg, s.stores.admin, map[string]func(*kgo.Record){cfg.SinkStateTopic.Name: s.apply})
+	f, err := newFollower(ctx, s.cluster, map[string]func(*kgo.Record){s.cfg.SinkStateTopic.Name: s.apply})
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +142,7 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := f.syncEnd(ctx, s.stores.cfg.SinkStateTopic.Name); err != nil {
+	if err := f.syncEnd(ctx, s.cfg.SinkStateTopic.Name); err != nil {
 		return nil, connect.Retriable(err) // the log may come back, a transaction ends
 	}
 	s.mu.Lock()
@@ -145,7 +157,7 @@ func (s *sinkStates) of(ctx context.Context, connector string, tps []connect.Par
 		if err := json.Unmarshal(value, &st); err != nil {
 			return nil, fmt.Errorf("read the state of connector %s for topic %s, partition %d, in topic %s: %w; "+
 				"what is prepared in the sink's system would be lost without it: repair the record, or reset the connector's offsets",
-				connector, tp.Topic, tp.Partition, s.stores.cfg.SinkStateTopic.Name, err)
+				connector, tp.Topic, tp.Partition, s.cfg.SinkStateTopic.Name, err)
 		}
 		if st.State != nil {
 			states = append(states, connect.PartitionState{State: st.State,
@@ -179,6 +191,6 @@ func sinkStateKey(connector string, tp connect.TopicPartition) []byte {
 
 // record returns the record that keeps a state.
 func (s *sinkStates) record(connector string, st *connect.PartitionState) *kgo.Record {
-	return &kgo.Record{Topic: s.stores.cfg.SinkStateTopic.Name, Key: sinkStateKey(connector, st.TopicPartition),
+	return &kgo.Record{Topic: s.cfg.SinkStateTopic.Name, Key: sinkStateKey(connector, st.TopicPartition),
 		Value: jsonValue(sinkState{st.Offset, st.State})}
 }

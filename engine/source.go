@@ -41,7 +41,10 @@ type sourceTask struct {
 	producer producer
 	admin    *kadm.Client // creates topics
 	offsets  *sourceOffsets
-	limits   *batchLimits
+	// offsetsElsewhere: the producer of the records does not write the offsets, since
+	// it goes to another cluster or is somebody else there.
+	offsetsElsewhere bool
+	limits           *batchLimits
 
 	free chan *sourceBatch
 	read chan *sourceBatch // closed by the reader
@@ -64,7 +67,16 @@ func runSource(t task) error {
 	}
 	transactional := t.transactional()
 	limits := &batchLimits{most: int32(t.def.options.producer.maxRequestBytes)}
-	client, err := kgo.NewClient(append(t.producerOpts(transactional), kgo.ProducerBatchMaxBytesFn(limits.of))...)
+	cluster, err := t.openCluster(producerClient)
+	if err != nil {
+		return stopped(t.stop, err)
+	}
+	defer cluster.close()
+	opts, err := t.producerOpts(transactional)
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytesFn(limits.of))...)
 	if err != nil {
 		return fmt.Errorf("make the kafka producer: %w", err)
 	}
@@ -79,10 +91,11 @@ func runSource(t task) error {
 		return err
 	}
 	defer closeAdmin()
-	if s.offsets, err = t.openOffsets(s.admin); err != nil {
+	if s.offsets, err = t.openOffsets(cluster, s.admin); err != nil {
 		return stopped(t.stop, err)
 	}
 	defer s.offsets.close()
+	s.offsetsElsewhere = cluster.access.own && s.offsets.own == nil && !transactional
 	if transactional {
 		if err := t.fence(client); err != nil {
 			return stopped(t.stop, err)
@@ -101,7 +114,11 @@ func newSourceTask(t task, p producer) *sourceTask {
 	return s
 }
 
-func (t *task) producerOpts(transactional bool) []kgo.Opt {
+func (t *task) producerOpts(transactional bool) ([]kgo.Opt, error) {
+	a, err := t.access(producerClient)
+	if err != nil {
+		return nil, err
+	}
 	// linger.ms is 0 by default: batches are made by Read already, and a source that
 	// waits for the acknowledgement of a window of 20 records got 98,000 records/s
 	// without and 10,000 with 1 ms (BenchmarkEmbedded).
@@ -110,8 +127,8 @@ func (t *task) producerOpts(transactional bool) []kgo.Opt {
 	if transactional {
 		opts = append(opts, t.transactionOpts()...)
 	}
-	return t.cfg.clientOpts(producerClient, fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
-		append(opts, t.def.options.producer.producerOpts(transactional)...)...)
+	return a.clientOpts(fmt.Sprintf("connector-producer-%s-%d", t.id.Connector, t.id.Task),
+		append(opts, t.def.options.producer.producerOpts(transactional)...)...), nil
 }
 
 // run is the reader's goroutine and starts the other two.

@@ -174,7 +174,11 @@ func (s *sourceTask) storeOffsets() error {
 	if len(o.records) == 0 {
 		return nil
 	}
-	s.produce(o)
+	p := s.producer
+	if s.offsetsElsewhere {
+		p = s.offsets.client
+	}
+	o.produceTo(s.kill, p, o.records)
 	<-o.answered
 	if len(o.failures) > 0 {
 		return s.explain(o.failures[0])

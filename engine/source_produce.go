@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -113,9 +114,13 @@ func (s *sourceTask) produce(b *sourceBatch) { s.produceRecords(b, b.records) }
 
 // produceRecords hands some of them to the client.
 func (s *sourceTask) produceRecords(b *sourceBatch, records []kgo.Record) {
+	b.produceTo(s.kill, s.producer, records)
+}
+
+func (b *sourceBatch) produceTo(ctx context.Context, p producer, records []kgo.Record) {
 	b.pending.Store(int64(len(records)) + 1)
 	for i := range records {
-		s.producer.Produce(s.kill, &records[i], b.promise)
+		p.Produce(ctx, &records[i], b.promise)
 	}
 	b.release()
 }

@@ -32,11 +32,13 @@ const (
 
 // transactional tells whether the task writes records and offsets in one
 // transaction.
-func (t *task) transactional() bool {
-	if t.cfg.ExactlyOnceSource != ExactlyOnceEnabled {
+func (t *task) transactional() bool { return t.def.transactional(t.cfg) }
+
+func (d *definition) transactional(cfg *Config) bool {
+	if cfg.ExactlyOnceSource != ExactlyOnceEnabled {
 		return false
 	}
-	c, ok := t.def.config.(connect.ExactlyOnce)
+	c, ok := d.config.(connect.ExactlyOnce)
 	return !ok || c.ExactlyOnce()
 }
 

@@ -14,8 +14,10 @@ import (
 // stores are the three internal topics: one client writes, one follower reads.
 type stores struct {
 	cfg      *Config
+	plugins  *plugins
 	client   *kgo.Client
 	admin    *kadm.Client
+	home     *kafkaCluster // the worker's, of client and admin
 	follower *follower
 	configs  *configStore
 	offsets  *offsetStore
@@ -35,7 +37,7 @@ func newStores(cfg *Config, onChange func(configChange)) *stores {
 	s.lead = newLeaderWriter(s)
 	s.offsets = &offsetStore{topic: cfg.OffsetTopic.Name, values: make(map[string][]byte)}
 	s.statuses = newStatusStore(s)
-	s.states = newSinkStates(s)
+	s.states = newSinkStates(cfg)
 	return s
 }
 
@@ -47,6 +49,8 @@ func (s *stores) connect() error {
 		return fmt.Errorf("make the worker's kafka client: %w", err)
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	s.home = &kafkaCluster{access: access{cfg: s.cfg, kind: workerClient}, client: s.client, admin: s.admin}
+	s.states.cluster = s.home
 	return nil
 }
 
@@ -56,7 +60,7 @@ func (s *stores) open(ctx context.Context) error {
 	if err := s.cfg.prepareTopics(ctx, s.admin); err != nil {
 		return err
 	}
-	f, err := newFollower(ctx, s.cfg, s.admin, map[string]func(*kgo.Record){
+	f, err := newFollower(ctx, s.home, map[string]func(*kgo.Record){
 		s.cfg.ConfigTopic.Name: s.configs.apply,
 		s.cfg.OffsetTopic.Name: s.offsets.apply,
 		s.cfg.StatusTopic.Name: s.statuses.apply,

@@ -48,6 +48,7 @@ func New(cfg Config) (*Worker, error) {
 	if w.plugins, err = newPlugins(cfg.Plugins); err != nil {
 		return nil, err
 	}
+	w.plugins.cfg = &w.cfg
 	w.plugins.exactlyOnce = cfg.ExactlyOnceSource == ExactlyOnceEnabled
 	w.plugins.topicCreationDisabled = cfg.TopicCreationDisabled
 	w.plugins.workerGroup, w.plugins.clients = cfg.GroupID, cfg.Clients
@@ -62,7 +63,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
-	w.reconciler.stores = w.stores
+	w.reconciler.stores, w.stores.plugins = w.stores, w.plugins
 	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
 	w.reconciler.group, w.stores.group = w.group, w.group
 	if cfg.Metrics != nil {

@@ -76,7 +76,7 @@ func (r *Registry) compare(verdict *Verdict, level Compatibility, typ string, ne
 	if err != nil {
 		return errorf(CodeStore, "Read version %d of subject %s: %v", v.number, v.name, err)
 	}
-	found, err := Differences(r.providers[typ], level, next, old)
+	found, err := Differences(r.comparer(v.name, typ), level, next, old)
 	if err != nil {
 		return invalidSchema(err)
 	}
@@ -89,6 +89,15 @@ func (r *Registry) compare(verdict *Verdict, level Compatibility, typ string, ne
 	verdict.Differences = found
 	verdict.explain(v, show)
 	return nil
+}
+
+// comparer is what compares the schemas of a subject.
+func (r *Registry) comparer(n Name, typ string) Provider {
+	p := r.providers[typ]
+	if l, ok := p.(LenientProvider); ok && r.lenient(n) {
+		return l.Lenient()
+	}
+	return p
 }
 
 // Differences are the reasons why a new schema does not get along with an old one at a level, those of old readers first.

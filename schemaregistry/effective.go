@@ -1,6 +1,9 @@
 package schemaregistry
 
-import "maps"
+import (
+	"maps"
+	"strings"
+)
 
 // holders are the names under which settings for a subject are looked up, the nearest first.
 func (n Name) holders() []string {
@@ -54,6 +57,12 @@ func (r *Registry) group(n Name) string {
 		return *g
 	}
 	return ""
+}
+
+// lenient tells whether a subject has the policy LENIENT.
+func (r *Registry) lenient(n Name) bool {
+	p := effective(r, n, func(c Config) *string { return c.Policy })
+	return p != nil && strings.EqualFold(*p, "LENIENT")
 }
 
 // mode is what may be done to a subject.

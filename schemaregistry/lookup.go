@@ -107,15 +107,26 @@ func (v Version) QualifiedReferences() []Reference {
 	return qualified
 }
 
-// Inlined returns the text of a version with what it refers to in it.
+// Formatted returns the text of a version in a format that its type has, such as "resolved": with what it refers to in it.
 //
 // Errors: 42201 it cannot be read, or a reference leads nowhere.
-func (r *Registry) Inlined(v Version) (string, error) {
+func (r *Registry) Formatted(v Version, format string) (string, error) {
 	s, _, err := r.parse(v.Name.Context, Input{v.Type, v.Schema, v.References, nil}, false)
 	if err != nil {
 		return "", err
 	}
-	return s.Inlined(), nil
+	f, ok := s.(Formatter)
+	switch {
+	case ok:
+		text, err := f.Formatted(format)
+		if err != nil {
+			return "", invalidSchema(err)
+		}
+		return text, nil
+	case format == "resolved":
+		return s.Inlined(), nil
+	}
+	return v.Schema, nil
 }
 
 // ClusterID is the name of the cluster that has the topic.

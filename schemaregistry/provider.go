@@ -41,6 +41,28 @@ type Schema interface {
 	HasField(name string) bool
 }
 
+// Formatter is a Schema that has more forms than Inlined, which is the format "resolved".
+type Formatter interface {
+	// Formatted returns the text in a format that clients ask for by name. For a name that it does not know it is Canonical, as formats
+	// may be added. An error means that the schema has no such form.
+	Formatted(format string) (string, error)
+}
+
+// LenientProvider is a Provider that has other rules for subjects with the policy LENIENT.
+type LenientProvider interface {
+	// Lenient returns the Provider with those rules.
+	Lenient() Provider
+}
+
+// Providers are those of all types that can be served, in the order in which Confluent's registry lists them.
+func Providers() []Provider {
+	return []Provider{
+		JSONProvider{},
+		ProtobufProvider{},
+		AvroProvider{},
+	}
+}
+
 // Difference is a reason why one schema cannot read what another wrote.
 type Difference struct {
 	Type string // such as READER_FIELD_MISSING_DEFAULT_VALUE

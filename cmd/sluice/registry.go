@@ -133,7 +133,7 @@ func (m *Main) startRegistry(worker engine.Config, ln net.Listener) (*registrySe
 	}
 	s := m.cfg.registry.settings
 	s.ClientOpts = append([]kgo.Opt{kgo.SeedBrokers(worker.BootstrapServers...)}, worker.ClientOpts...)
-	s.Providers = []schemaregistry.Provider{schemaregistry.AvroProvider{}}
+	s.Providers = schemaregistry.Providers()
 	s.Logger = m.logger
 	reg := schemaregistry.New(s)
 	o := m.cfg.registry.options

@@ -33,22 +33,30 @@ type Settings struct {
 }
 
 // Define adds the options to d, with a prefix before their names, such as producer.
-func (s *Settings) Define(d *connect.Def, prefix string) {
-	for _, o := range []connect.Option{
-		{Name: "security.protocol", Var: &s.protocol, Default: plaintext, OneOf: []string{plaintext, overTLS, saslPlaintext, saslOverTLS}, Doc: "Protocol to the brokers."},
-		{Name: "sasl.mechanism", Var: &s.mechanism, NoDefault: true, Check: s.checkMechanism, Doc: "Mechanism of SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."},
-		{Name: "sasl.jaas.config", Var: &s.jaas, Doc: "Login module with the user and the password."},
-	} {
+func (s *Settings) Define(d *connect.Def, prefix string) { add(d, prefix, s.Options()) }
+
+func add(d *connect.Def, prefix string, options []connect.Option) {
+	for _, o := range options {
 		o.Name = prefix + o.Name
 		d.Add(o)
 	}
-	s.DefineTLS(d, prefix)
+}
+
+// Options are the options under their own names.
+func (s *Settings) Options() []connect.Option {
+	return append([]connect.Option{
+		{Name: "security.protocol", Var: &s.protocol, Default: plaintext, OneOf: []string{plaintext, overTLS, saslPlaintext, saslOverTLS}, Doc: "Protocol to the brokers."},
+		{Name: "sasl.mechanism", Var: &s.mechanism, NoDefault: true, Check: s.checkMechanism, Doc: "Mechanism of SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."},
+		{Name: "sasl.jaas.config", Var: &s.jaas, Doc: "Login module with the user and the password."},
+	}, s.tlsOptions()...)
 }
 
 // DefineTLS adds the options of TLS alone, for clients of other servers than brokers.
-func (s *Settings) DefineTLS(d *connect.Def, prefix string) {
+func (s *Settings) DefineTLS(d *connect.Def, prefix string) { add(d, prefix, s.tlsOptions()) }
+
+func (s *Settings) tlsOptions() []connect.Option {
 	storeTypes := []string{"PEM", "JKS", "PKCS12"}
-	for _, o := range []connect.Option{
+	return []connect.Option{
 		{Name: "ssl.truststore.type", Var: &s.truststoreType, NoDefault: true, OneOf: storeTypes, Doc: "Format of the truststore; seen from its content."},
 		{Name: "ssl.truststore.location", Var: &s.truststore, NoDefault: true, Doc: "File with the certificates that sign the servers'; the system's when not given."},
 		{Name: "ssl.truststore.certificates", Var: &s.trusted, Doc: "Those certificates themselves in PEM, in place of the file."},
@@ -61,37 +69,42 @@ func (s *Settings) DefineTLS(d *connect.Def, prefix string) {
 		{Name: "ssl.key.password", Var: &s.keyPassword, Doc: "Password of the key in a JKS keystore; the keystore's when not given."},
 		{Name: "ssl.endpoint.identification.algorithm", Var: &s.identification, Default: "https", OneOf: []string{"https", ""}, Doc: "https checks the server's name; empty does not."},
 		{Name: "ssl.enabled.protocols", Var: &s.tlsVersions, Default: "TLSv1.2,TLSv1.3", OneOf: []string{"TLSv1.2", "TLSv1.3"}, Doc: "Versions of TLS."},
-	} {
-		o.Name = prefix + o.Name
-		d.Add(o)
 	}
 }
 
-// names returns the names of all options, without a prefix.
-func names() []string {
-	var s Settings
-	var d connect.Def
-	s.Define(&d, "")
-	var all []string
-	for _, o := range d.Options() {
-		all = append(all, o.Name)
+// Uses tells whether the protocol that is set has a use for the option of a name.
+func (s *Settings) Uses(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "ssl."):
+		return s.protocol == overTLS || s.protocol == saslOverTLS
+	case strings.HasPrefix(name, "sasl."):
+		return s.protocol == saslPlaintext || s.protocol == saslOverTLS
 	}
-	return all
+	return true
 }
 
-// Prefixed reads the settings of clients that have a prefix: a property with it counts
-// before the one without. They are nil when nothing has the prefix.
+// Secured tells whether the protocol is another than PLAINTEXT.
+func (s *Settings) Secured() bool { return s.protocol != "" && s.protocol != plaintext }
+
+// Given returns the properties that are options, under their own names: one with the
+// prefix counts before the one without. own tells whether any has the prefix.
+func Given(properties map[string]string, prefix string) (given map[string]string, own bool) {
+	given = map[string]string{}
+	for _, o := range new(Settings).Options() {
+		if value, ok := properties[o.Name]; ok {
+			given[o.Name] = value
+		}
+		if value, ok := properties[prefix+o.Name]; ok {
+			given[o.Name], own = value, true
+		}
+	}
+	return given, own
+}
+
+// Prefixed reads the settings of clients that have a prefix, as Given has them. They
+// are nil when nothing has the prefix.
 func Prefixed(properties map[string]string, prefix string) (*Settings, error) {
-	own := map[string]string{}
-	found := false
-	for _, name := range names() {
-		if value, ok := properties[name]; ok {
-			own[name] = value
-		}
-		if value, ok := properties[prefix+name]; ok {
-			own[name], found = value, true
-		}
-	}
+	own, found := Given(properties, prefix)
 	if !found {
 		return nil, nil
 	}

@@ -54,7 +54,7 @@ type HeaderConverter interface {
 
 // Bind lets the requests of a converter to other servers end with ctx. It comes before the converter's first call.
 func Bind(ctx context.Context, c Converter) {
-	if a, ok := c.(*avroConverter); ok {
+	if a, ok := c.(*registryConverter); ok {
 		a.client.ctx = ctx
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/sluice-data/sluice/connect"
-	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
 // Limits of a request to a schema registry.
@@ -28,14 +27,15 @@ const (
 type schemaClient struct {
 	ctx    context.Context // of the task whose converter it is: requests end with it
 	client *sr.Client
-	urls   string // for errors
+	format schemaFormat // the type of the schemas
+	urls   string       // for errors
 }
 
 // registered is a schema that the registry knows.
 type registered struct {
 	id, version int
 	guid        string
-	schema      *avro.Schema // nil: the one that was asked for
+	schema      parsedSchema // nil: the one that was asked for
 }
 
 // call runs a request within its time.
@@ -84,7 +84,7 @@ func (e *registryError) Error() string {
 // register makes a schema a version of a subject, or finds it there.
 func (c *schemaClient) register(subject, text string, normalize bool) (r registered, err error) {
 	err = c.call(normalized(normalize), func(ctx context.Context) error {
-		s, err := c.client.CreateSchema(ctx, subject, sr.Schema{Schema: text})
+		s, err := c.client.CreateSchema(ctx, subject, sr.Schema{Schema: text, Type: c.format.schemaType()})
 		r = registered{id: s.ID, version: s.Version, guid: s.GUID}
 		return err
 	})
@@ -97,7 +97,7 @@ func (c *schemaClient) register(subject, text string, normalize bool) (r registe
 // lookup finds a schema that somebody else registers.
 func (c *schemaClient) lookup(subject, text string, normalize bool) (r registered, err error) {
 	err = c.call(normalized(normalize), func(ctx context.Context) error {
-		s, err := c.client.LookupSchema(ctx, subject, sr.Schema{Schema: text})
+		s, err := c.client.LookupSchema(ctx, subject, sr.Schema{Schema: text, Type: c.format.schemaType()})
 		r = registered{id: s.ID, version: s.Version, guid: s.GUID}
 		return err
 	})
@@ -150,21 +150,21 @@ func (c *schemaClient) parsed(s sr.SubjectSchema, err error, what string) (regis
 	if err != nil {
 		return r, fmt.Errorf("fetch %s: %w", what, err)
 	}
-	if s.Type != sr.TypeAvro {
-		return r, fmt.Errorf("%s is %s and not AVRO; use the converter of that type", what, s.Type)
+	if typ := c.format.schemaType(); s.Type != typ {
+		return r, fmt.Errorf("%s is %s and not %s; use the converter of that type", what, s.Type, typ)
 	}
-	o := avro.Options{Registered: true}
-	if err := c.references(s.References, &o, make(map[string]bool)); err != nil {
+	var references []schemaReference
+	if err := c.references(s.References, &references, make(map[string]bool)); err != nil {
 		return r, fmt.Errorf("fetch %s: %w", what, err)
 	}
-	if r.schema, err = avro.Parse(s.Schema.Schema, o); err != nil {
+	if r.schema, err = c.format.parse(s.Schema.Schema, references); err != nil {
 		return r, fmt.Errorf("read %s: %w", what, err)
 	}
 	return r, nil
 }
 
 // references fetches what is referred to, each schema before those that use it.
-func (c *schemaClient) references(refs []sr.SchemaReference, o *avro.Options, seen map[string]bool) error {
+func (c *schemaClient) references(refs []sr.SchemaReference, found *[]schemaReference, seen map[string]bool) error {
 	for _, ref := range refs {
 		if seen[ref.Name] {
 			continue
@@ -181,10 +181,10 @@ func (c *schemaClient) references(refs []sr.SchemaReference, o *avro.Options, se
 		if err != nil {
 			return fmt.Errorf("version %d of subject %s, which it refers to: %w", ref.Version, ref.Subject, err)
 		}
-		if err := c.references(s.References, o, seen); err != nil {
+		if err := c.references(s.References, found, seen); err != nil {
 			return err
 		}
-		o.References = append(o.References, avro.Reference{Name: ref.Name, Text: s.Schema.Schema})
+		*found = append(*found, schemaReference{ref.Name, s.Schema.Schema})
 	}
 	return nil
 }

@@ -29,8 +29,18 @@ record that is too large for the log goes there without its value.
 
 **Settings of Kafka clients.** A connector may override settings of the clients that its tasks have, as far as the worker's
 ` + "`connector.client.config.override.policy`" + ` goes: ` + "`All`" + ` (the default), ` + "`None`" + `, ` + "`Principal`" + ` (who the client is) or ` + "`Allowlist`" + ` with the names in
-` + "`connector.client.config.override.allowlist`" + `. The tables below list what takes effect. Any other setting is accepted and named in the log as one without effect;
-` + "`bootstrap.servers`" + ` is refused, because connectors use the cluster of their worker.
+` + "`connector.client.config.override.allowlist`" + `. The tables below list what takes effect. Any other setting is accepted and named in the log as one without effect.
+
+**Connectors on another cluster, or as another user.** ` + "`producer.override.bootstrap.servers`" + ` of a source and ` + "`consumer.override.bootstrap.servers`" + ` of a sink name the brokers of
+another cluster than the worker's; ` + "`security.protocol`" + `, ` + "`sasl.*`" + ` and ` + "`ssl.*`" + ` of the same prefix say as whom, on top of what the worker has for its own cluster, there and with the
+worker's cluster alike. A worker with the embedded log reaches that in memory, as itself: to be somebody there takes ` + "`bootstrap.servers`" + ` too.
+
+- The topics that a source writes to are created where it writes, unless ` + "`admin.override.bootstrap.servers`" + ` names a cluster. Its offsets stay in the worker's cluster. With
+  ` + "`offsets.storage.topic`" + ` they are in that topic of the other cluster, and where the source is exactly once always, in a topic that is named like the worker's if none is
+  named: records and offsets are one transaction of one cluster, and the worker's topic gets copies (KIP-618).
+- A sink's consumer group is in the cluster that it reads from. An exactly-once sink has its states there too, in a topic named like ` + "`sink.state.storage.topic`" + `. Its dead letter queue is where
+  ` + "`producer.override`" + ` leads.
+- Offsets are read, changed and reset through the REST API wherever they are. Configs, status and topics in use stay with the worker.
 `
 
 // writeOptions writes the options that connectors have beside their own.

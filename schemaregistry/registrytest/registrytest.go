@@ -52,7 +52,7 @@ func Cluster(t testing.TB, fs vfs.FS, dir string) (opts []kgo.Opt, stop func()) 
 // Start runs a registry until the test ends or stop is called.
 func Start(t testing.TB, opts []kgo.Opt) (r *schemaregistry.Registry, stop func()) {
 	t.Helper()
-	r = schemaregistry.New(schemaregistry.Settings{ClientOpts: opts, Providers: []schemaregistry.Provider{schemaregistry.AvroProvider{}},
+	r = schemaregistry.New(schemaregistry.Settings{ClientOpts: opts, Providers: schemaregistry.Providers(),
 		Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -84,10 +84,11 @@ func (a *api) formatted(r *http.Request, v schemaregistry.Version) (schemaregist
 	if param(r, "referenceFormat") == "qualified" {
 		v.References = v.QualifiedReferences()
 	}
-	if param(r, "format") != "resolved" {
+	format := param(r, "format")
+	if format == "" {
 		return v, nil
 	}
-	text, err := a.registry.Inlined(v)
+	text, err := a.registry.Formatted(v, format)
 	v.Schema = text
 	return v, err
 }
