@@ -41,7 +41,7 @@ func (r rotation) full(g *group, files []*file, p *packing) bool {
 		return true
 	}
 	for _, f := range files {
-		if len(f.up.parts) >= maxParts || f.bytes >= maxObjectBytes || r.flushBytes > 0 && p.size(f) >= r.flushBytes {
+		if f != nil && (len(f.up.parts) >= maxParts || f.bytes >= maxObjectBytes || r.flushBytes > 0 && p.size(f) >= r.flushBytes) {
 			return true
 		}
 	}
