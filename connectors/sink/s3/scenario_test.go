@@ -17,7 +17,6 @@ import (
 	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
-
 // scenario runs the commands of a text file against a sink that is exactly once, with an S3 server in memory:
 //
 //	config KEY=VALUE …    a sink with this config

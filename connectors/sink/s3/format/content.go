@@ -7,16 +7,8 @@ import (
 )
 
 // headerSchema describes headers: an array of keys and values, all of them text.
-var headerSchema = mustArray(connect.MustStruct("", connect.Field{Name: "key", Schema: connect.StringSchema},
-	connect.Field{Name: "value", Schema: connect.OptionalStringSchema}))
-
-func mustArray(elem *connect.Schema) *connect.Schema {
-	s, err := connect.NewArray(elem, connect.Attrs{})
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+var headerSchema, _ = connect.NewArray(connect.MustStruct("", connect.Field{Name: "key", Schema: connect.StringSchema},
+	connect.Field{Name: "value", Schema: connect.OptionalStringSchema}), connect.Attrs{})
 
 // content takes a part of records, for formats that write values by their schema.
 type content struct {
