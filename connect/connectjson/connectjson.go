@@ -51,6 +51,30 @@ type Options struct {
 	// RawAsText writes and reads raw JSON as a JSON string, for others that go by
 	// the schema, which says STRING.
 	RawAsText bool
+	// Entries writes and reads a map whose keys are not STRING, or may be null, as
+	// an array of objects with the members key and value, not as one of pairs.
+	Entries bool
+	// Absent reads a field that is not there as null although it is required. A
+	// null that is there stays an error.
+	Absent bool
+	// Union is the name of structs that stand for the one of their fields that is
+	// set, which is written by itself; with it those that have UnionParameter do too.
+	// They are read as the first field of a type that fits, of structs as the one that
+	// most names agree with.
+	Union string
+}
+
+// UnionParameter marks structs of which one field is set, in schemas of
+// converters.
+const UnionParameter = "org.apache.kafka.connect.data.Union"
+
+// isUnion tells which structs stand for one of their fields.
+func (o *Options) isUnion(s *connect.Schema) bool {
+	if o.Union == "" {
+		return false
+	}
+	_, marked := s.Parameter(UnionParameter)
+	return marked || s.Name() == o.Union
 }
 
 // SyntaxError says where text stops being JSON.

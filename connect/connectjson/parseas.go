@@ -43,7 +43,7 @@ func (p *parser) as(i int, n *node, depth int) (connect.Value, int) {
 		return p.raw(i, depth)
 	case opDecimal, opNumeric:
 		return p.decimal(i, n)
-	case opArray, opObject, opPairs, opStruct:
+	case opArray, opObject, opPairs, opEntries, opStruct, opUnion:
 		if depth == 0 {
 			return connect.Value{}, p.fail(i, "nested too deeply")
 		}

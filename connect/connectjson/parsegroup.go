@@ -18,8 +18,14 @@ func (p *parser) group(i int, n *node, depth int) (connect.Value, int) {
 		return p.mapAs(i, n.elem, depth)
 	case n.op == opPairs && c == '[':
 		return p.pairsAs(i, n, depth)
+	case n.op == opEntries && c == '[':
+		return p.entriesAs(i, n, depth)
+	case n.op == opUnion:
+		return p.unionAs(i, n, depth)
 	case n.op == opObject:
 		return p.mismatch(i, "a MAP, which is an object")
+	case n.op == opEntries:
+		return p.mismatch(i, "a MAP, which is an array of objects with key and value")
 	case n.op == opPairs:
 		return p.mismatch(i, "a MAP, which is an array of pairs")
 	}
@@ -124,7 +130,7 @@ func (p *parser) structAs(i int, n *node, depth int) (connect.Value, int) {
 			continue
 		}
 		in := n.fields[f].node
-		if in.missingErr != nil {
+		if in.missingErr != nil && !in.absent {
 			return p.failWith(start, fmt.Errorf("field %s: %w", n.fields[f].name, in.missingErr))
 		}
 		cells[f] = in.missing
@@ -142,7 +148,7 @@ func (p *parser) members(i int, n *node, cells []connect.Value, depth int) int {
 		if len(p.text)-i < len(prefix) || string(p.text[i:i+len(prefix)]) != prefix {
 			break
 		}
-		if i = p.member(i+len(prefix), n, f, cells, depth); i == failed {
+		if i = p.member(p.space(i+len(prefix)), n, f, cells, depth); i == failed {
 			return failed
 		}
 	}
@@ -183,6 +189,10 @@ func (p *parser) member(i int, n *node, f int, cells []connect.Value, depth int)
 	in := n.fields[f].node
 	if i < len(p.text) && p.text[i] == 'n' && !in.nullIsText {
 		cells[f] = connect.Value{} // what null stands for is settled at the end
+		if in.absent && in.missingErr != nil {
+			_, i = p.failWith(i, fmt.Errorf("field %s: %w", n.fields[f].name, in.missingErr))
+			return i
+		}
 		return p.literal(i)
 	}
 	if cells[f], i = p.as(i, in, depth); i == failed {

@@ -33,7 +33,9 @@ const (
 	opArray
 	opObject // a map with keys of STRING
 	opPairs  // any other map
+	opEntries
 	opStruct
+	opUnion // a struct of which one field is written
 )
 
 // node is one schema of a Plan.
@@ -47,11 +49,13 @@ type node struct {
 	writeNull  bool          // else null is an error
 	missing    connect.Value // read for a null or nothing
 	missingErr error
+	absent     bool // nothing is null in spite of missingErr
 
 	scale    int // of a Decimal
 	scaleErr error
 
 	key, elem *node // elem also of a map's values
+	entry     *node // of a map with opEntries: key and value as fields
 	fields    []field
 	schema    *connect.Schema // finds fields that are out of order
 	height    int             // levels from here down, 1 without any below
@@ -112,7 +116,7 @@ func (c *compiler) compile(s *connect.Schema, depth int) (*node, error) {
 
 // leaf returns the node of s without those below.
 func (c *compiler) leaf(s *connect.Schema) *node {
-	n := &node{op: c.opOf(s), typ: s.Type(), isRaw: IsRaw(s), schema: s, height: 1, writeNull: s.Optional()}
+	n := &node{op: c.opOf(s), typ: s.Type(), isRaw: IsRaw(s), schema: s, height: 1, writeNull: s.Optional(), absent: c.opts.Absent}
 	n.nullIsText = n.op == opRaw && !s.Optional()
 	if n.op == opDecimal || n.op == opNumeric {
 		n.scale, n.scaleErr = Scale(s)
@@ -151,11 +155,17 @@ func (c *compiler) opOf(s *connect.Schema) op {
 	case connect.Array:
 		return opArray
 	case connect.Map:
-		if s.Key().Type() == connect.String {
+		switch {
+		case s.Key().Type() == connect.String && !(c.opts.Entries && s.Key().Optional()):
 			return opObject
+		case c.opts.Entries:
+			return opEntries
 		}
 		return opPairs
 	case connect.Struct:
+		if c.opts.isUnion(s) {
+			return opUnion
+		}
 		return opStruct
 	}
 	return opInteger
@@ -180,6 +190,9 @@ func (c *compiler) inner(n *node, s *connect.Schema, depth int) (err error) {
 			return err
 		}
 	}
+	if n.op == opEntries {
+		n.entry = entryOf(s, n.key, n.elem)
+	}
 	n.fields = make([]field, len(s.Fields()))
 	for i, f := range s.Fields() {
 		in, err := below(f.Schema)
@@ -195,6 +208,12 @@ func (c *compiler) inner(n *node, s *connect.Schema, depth int) (err error) {
 		c.size += nodeBytes + len(prefix)
 	}
 	return nil
+}
+
+// entryOf is the node of one object with key and value.
+func entryOf(s *connect.Schema, key, elem *node) *node {
+	names := connect.MustStruct("", connect.Field{Name: "key", Schema: s.Key()}, connect.Field{Name: "value", Schema: s.Value()})
+	return &node{op: opStruct, typ: connect.Struct, schema: names, fields: []field{{"key", `{"key":`, key}, {"value", `,"value":`, elem}}}
 }
 
 // maxPlansBytes bounds the memory of Plans, in bytes (I5).

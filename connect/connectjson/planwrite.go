@@ -47,6 +47,10 @@ func (n *node) append(dst []byte, v *connect.Value) ([]byte, error) {
 		return n.appendObject(dst, v.Cells())
 	case opPairs:
 		return n.appendPairs(dst, v.Cells())
+	case opEntries:
+		return n.appendEntries(dst, v.Cells())
+	case opUnion:
+		return n.appendUnion(dst, v.Cells())
 	}
 	return n.appendStruct(dst, v.Cells())
 }
@@ -135,4 +139,35 @@ func (n *node) appendPairs(dst []byte, pairs []connect.Value) ([]byte, error) {
 		dst = append(dst, ']')
 	}
 	return append(dst, ']'), nil
+}
+
+func (n *node) appendEntries(dst []byte, pairs []connect.Value) ([]byte, error) {
+	dst = append(dst, '[')
+	var err error
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = n.key.append(append(dst, `{"key":`...), &pairs[i]); err != nil {
+			return dst, fmt.Errorf("map key: %w", err)
+		}
+		if dst, err = n.elem.append(append(dst, `,"value":`...), &pairs[i+1]); err != nil {
+			return dst, fmt.Errorf("map value: %w", err)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']'), nil
+}
+
+// appendUnion writes the first field that is set.
+func (n *node) appendUnion(dst []byte, cells []connect.Value) ([]byte, error) {
+	if len(n.fields) != len(cells) {
+		return dst, errCells(len(cells))
+	}
+	for i := range cells {
+		if !cells[i].IsNull() {
+			return n.fields[i].node.append(dst, &cells[i])
+		}
+	}
+	return n.appendOther(dst, &connect.Value{})
 }

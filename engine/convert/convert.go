@@ -14,6 +14,8 @@ const (
 	ByteArrayClass    = "org.apache.kafka.connect.converters.ByteArrayConverter"
 	JSONClass         = "org.apache.kafka.connect.json.JsonConverter"
 	AvroClass         = "io.confluent.connect.avro.AvroConverter"
+	ProtobufClass     = "io.confluent.connect.protobuf.ProtobufConverter"
+	JSONSchemaClass   = "io.confluent.connect.json.JsonSchemaConverter"
 	BooleanClass      = "org.apache.kafka.connect.converters.BooleanConverter"
 	ShortClass        = "org.apache.kafka.connect.converters.ShortConverter"
 	IntegerClass      = "org.apache.kafka.connect.converters.IntegerConverter"

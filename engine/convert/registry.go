@@ -90,7 +90,7 @@ func resolve(class, option string, allowed []string) (string, error) {
 // Classes returns the classes that New takes, for a config's list of allowed
 // values.
 func Classes() []string {
-	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, AvroClass, BooleanClass, ShortClass,
+	return []string{AutoClass, StringClass, ByteArrayClass, JSONClass, AvroClass, JSONSchemaClass, ProtobufClass, BooleanClass, ShortClass,
 		IntegerClass, LongClass, FloatClass, DoubleClass}
 }
 
@@ -98,7 +98,12 @@ func Classes() []string {
 func HeaderClasses() []string {
 	classes := append([]string{SimpleHeaderClass}, Classes()[1:]...)
 	// Headers have no subject in a schema registry.
-	return slices.DeleteFunc(classes, func(c string) bool { return c == AvroClass })
+	return slices.DeleteFunc(classes, NeedsRegistry)
+}
+
+// NeedsRegistry tells whether the converter of a class, in full, asks a schema registry.
+func NeedsRegistry(class string) bool {
+	return class == AvroClass || class == JSONSchemaClass || class == ProtobufClass
 }
 
 // config holds a converter's options.
@@ -117,6 +122,10 @@ func newConfig(class string, isKey bool) config {
 		return &jsonConfig{}
 	case AvroClass:
 		return &avroConfig{isKey: isKey}
+	case ProtobufClass:
+		return &protobufConfig{isKey: isKey}
+	case JSONSchemaClass:
+		return &jsonSchemaConfig{isKey: isKey}
 	case AutoClass:
 		return noOptions{NewAuto(isKey)}
 	case ByteArrayClass:

@@ -68,7 +68,7 @@ func writeConverters(w io.Writer) error {
 		for i := range options {
 			option(&b, &options[i])
 		}
-		if class == convert.AvroClass {
+		if convert.NeedsRegistry(class) {
 			b.WriteString("\nOf a key's converter the options that begin with `value.` begin with `key.`, as `key.subject.name.strategy`.\n")
 		}
 	}

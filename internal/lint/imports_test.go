@@ -22,7 +22,9 @@ var layers = []layer{
 	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
-	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "schemaregistry/avro"}},
+	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
+	{path: "engine/convert/connectjsonschema", imports: []string{"connect", "connect/connectjson", "schemaregistry/jsonschema"}},
+	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "engine/transform/internal/javatest"}, // used by tests
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert"}},
 	{path: "engine/cluster"},

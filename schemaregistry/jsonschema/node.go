@@ -1,5 +1,7 @@
 package jsonschema
 
+import "strconv"
+
 // Kind is what a Node says something about.
 type Kind uint8
 
@@ -159,6 +161,24 @@ func (n *Node) extra(name string) *Value {
 		if n.Extra[i].Name == name {
 			return &n.Extra[i].Value
 		}
+	}
+	return nil
+}
+
+// ExtraInteger returns the value of such a member if it is an integer that Java has room for.
+func (n *Node) ExtraInteger(name string) (int, bool) {
+	v := n.extra(name)
+	if v == nil || v.Kind != Number {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(v.Text, 10, 32)
+	return int(i), err == nil
+}
+
+// ExtraMembers returns the members of such a member if it is an object.
+func (n *Node) ExtraMembers(name string) []Member {
+	if v := n.extra(name); v != nil {
+		return v.Members
 	}
 	return nil
 }

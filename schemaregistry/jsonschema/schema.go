@@ -64,12 +64,19 @@ func (s *Schema) check() error {
 //
 // Errors: keywords of wrong types, and references that lead nowhere.
 func (s *Schema) Root() (*Node, error) {
-	s.load.Do(func() { s.root, s.err = s.read() })
+	s.load.Do(func() { s.root, s.err = s.read(dialectOf(&s.value)) })
 	return s.root, s.err
 }
 
-func (s *Schema) read() (*Node, error) {
-	d := dialectOf(&s.value)
+// RootOf is Root, with classic as if the schema were of draft 7 where it is of a later one.
+func (s *Schema) RootOf(classic bool) (*Node, error) {
+	if classic && dialectOf(&s.value).modern() {
+		return s.read(draft7)
+	}
+	return s.Root()
+}
+
+func (s *Schema) read(d dialect) (*Node, error) {
 	r, root := newResolver(&s.value, d)
 	for _, ref := range s.references {
 		v, err := parseValue(ref.Text, s.limits)

@@ -59,6 +59,9 @@ type valueParser struct {
 	depth    int
 }
 
+// ParseValue reads one JSON text within the default limits.
+func ParseValue(text string) (Value, error) { return parseValue(text, Limits{}.withDefaults()) }
+
 // parseValue reads one JSON text. Of two members with one name the last one's value counts, at the first one's place.
 func parseValue(text string, l Limits) (Value, error) {
 	if !utf8.ValidString(text) {

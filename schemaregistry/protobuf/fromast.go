@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -18,7 +19,9 @@ func fromAST(tree *ast.FileNode) (*file, error) {
 	r := &reader{tree: tree}
 	f := &file{}
 	if tree.Syntax != nil {
-		f.syntax = tree.Syntax.Syntax.AsString()
+		if f.syntax = tree.Syntax.Syntax.AsString(); f.syntax != "proto2" && f.syntax != "proto3" {
+			return nil, &ParseError{Line: 1, Column: 1, Reason: fmt.Sprintf("syntax must be proto2 or proto3, not %q", f.syntax)}
+		}
 	}
 	if tree.Edition != nil {
 		f.edition = tree.Edition.Edition.AsString()

@@ -27,7 +27,7 @@ func (f *file) text() string { return f.write(&writer{}) }
 func (f *file) write(w *writer) string {
 	switch {
 	case f.edition != "":
-		w.line("edition = \"" + f.edition + "\";")
+		w.line("edition = " + quoted(f.edition) + ";")
 	case f.syntax != "":
 		w.line("syntax = \"" + f.syntax + "\";")
 	}
@@ -256,7 +256,7 @@ func (r rangeItem) String() string {
 	case r.name != "" && !r.quoted:
 		return r.name
 	case r.quoted:
-		return "\"" + r.name + "\""
+		return quoted(r.name)
 	case !r.span:
 		return strconv.FormatInt(r.start, 10)
 	case r.end >= maxTag:

@@ -1,0 +1,227 @@
+package connectproto_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/engine/convert/connectproto"
+)
+
+// describe writes a schema on one line: its type, ? when it is optional, its name, and its parameters but for the numbers of fields.
+func describe(s *connect.Schema) string {
+	var b strings.Builder
+	b.WriteString(s.Type().String())
+	if s.Optional() {
+		b.WriteByte('?')
+	}
+	if s.Name() != "" {
+		b.WriteString(" " + s.Name())
+	}
+	for _, name := range s.ParameterNames() {
+		if v, _ := s.Parameter(name); !strings.HasSuffix(name, ".Tag") {
+			fmt.Fprintf(&b, " %s=%s", strings.TrimPrefix(name, "io.confluent.connect.protobuf."), v)
+		}
+	}
+	switch s.Type() {
+	case connect.Array:
+		fmt.Fprintf(&b, "[%s]", describe(s.Value()))
+	case connect.Map:
+		fmt.Fprintf(&b, "[%s: %s]", describe(s.Key()), describe(s.Value()))
+	case connect.Struct:
+		var fields []string
+		for _, f := range s.Fields() {
+			fields = append(fields, f.Name+" "+describe(f.Schema))
+		}
+		fmt.Fprintf(&b, "{%s}", strings.Join(fields, ", "))
+	}
+	return b.String()
+}
+
+const shop = `syntax = "proto3"; package shop; import "google/protobuf/wrappers.proto"; import "confluent/type/decimal.proto"; import "confluent/meta.proto";
+import "google/type/date.proto"; import "google/type/timeofday.proto"; import "google/protobuf/timestamp.proto";
+message M { int32 a = 1; optional string b = 2; uint32 c = 3; E e = 4; N n = 5; repeated E es = 6; map<string, N> m_n = 7;
+  oneof o { string x = 8; google.protobuf.Int32Value w = 9; } google.protobuf.StringValue s = 10;
+  confluent.type.Decimal d = 11 [(confluent.field_meta) = {params: [{key: "scale", value: "2"}, {key: "precision", value: "9"}]}];
+  google.type.Date day = 12; google.type.TimeOfDay t = 13; google.protobuf.Timestamp at = 14;
+  int32 tiny = 15 [(confluent.field_meta).params = {key: "connect.type", value: "int8"}]; }
+message N { bool y = 1; } enum E { A = 0; B = 1; }`
+
+func TestToConnectSchema(t *testing.T) {
+	const enum = " Enum=E Enum.A=0 Enum.B=1"
+	for name, c := range map[string]struct {
+		o    connectproto.Options
+		want string
+	}{
+		"defaults": {connectproto.Options{}, "STRUCT M{o_0 STRUCT? io.confluent.connect.protobuf.Union.o{x STRING?, w STRUCT? Int32Value{value INT32?}}, a INT32?, b STRING?, c INT64? Type=uint32, " +
+			"e STRING? E" + enum + ", n STRUCT? N{y BOOLEAN?}, es ARRAY?[STRING? E" + enum + "], m_n MAP? m_n[STRING?: STRUCT? N{y BOOLEAN?}], s STRUCT? StringValue{value STRING?}, " +
+			"d BYTES? org.apache.kafka.connect.data.Decimal scale=2 connect.decimal.precision=9, day INT32? org.apache.kafka.connect.data.Date, t INT32? org.apache.kafka.connect.data.Time, " +
+			"at INT64? org.apache.kafka.connect.data.Timestamp, tiny INT8?}"},
+		"optional, enhanced": {connectproto.Options{OptionalForNullables: true, Enhanced: true, NoUnionIndex: true, IntForEnums: true},
+			"STRUCT shop.M{o STRUCT? io.confluent.connect.protobuf.Union.shop.M.o{x STRING?, w STRUCT? google.protobuf.Int32Value{value INT32}}, a INT32, b STRING?, c INT64 Type=uint32, " +
+				"e INT32? shop.E" + enum + ", n STRUCT? shop.N{y BOOLEAN}, es ARRAY?[INT32? shop.E" + enum + "], m_n MAP? shop.M.m_n[STRING: STRUCT? shop.N{y BOOLEAN}], " +
+				"s STRUCT? google.protobuf.StringValue{value STRING}, d BYTES? org.apache.kafka.connect.data.Decimal scale=2 connect.decimal.precision=9, day INT32? org.apache.kafka.connect.data.Date, " +
+				"t INT32? org.apache.kafka.connect.data.Time, at INT64? org.apache.kafka.connect.data.Timestamp, tiny INT8}"},
+		"wrappers, flat": {connectproto.Options{WrapperForNullables: true, FlattenUnions: true, Generalized: true},
+			"STRUCT M{x STRING?, w INT32? Wrapper=true, a INT32, b STRING, c INT64 Type=uint32, e STRING? E org.apache.kafka.connect.data.Enum=E org.apache.kafka.connect.data.Enum.A=0 " +
+				"org.apache.kafka.connect.data.Enum.B=1, n STRUCT? N{y BOOLEAN}, es ARRAY?[STRING? E org.apache.kafka.connect.data.Enum=E org.apache.kafka.connect.data.Enum.A=0 " +
+				"org.apache.kafka.connect.data.Enum.B=1], m_n MAP? m_n[STRING: STRUCT? N{y BOOLEAN}], s STRING?, d BYTES? org.apache.kafka.connect.data.Decimal scale=2 connect.decimal.precision=9, " +
+				"day INT32? org.apache.kafka.connect.data.Date, t INT32? org.apache.kafka.connect.data.Time, at INT64? org.apache.kafka.connect.data.Timestamp, tiny INT8}"},
+	} {
+		d, err := connectproto.ToConnect(parse(t, shop), "", 0, c.o)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got := describe(d.Schema); got != c.want {
+			t.Errorf("%s\ngot  %s\nwant %s", name, got, c.want)
+		}
+		f := d.Schema.Fields()[d.Schema.Index("a")]
+		if tag, _ := f.Schema.Parameter("io.confluent.connect.protobuf.Tag"); tag != "1" {
+			t.Errorf("%s: the number of a is %q", name, tag)
+		}
+	}
+}
+
+func decode(t *testing.T, text string, o connectproto.Options, data []byte) (connect.Value, error) {
+	t.Helper()
+	d, err := connectproto.ToConnect(parse(t, text), "", 0, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Decode(connect.NewBatch(1, 1<<20), data)
+}
+
+func field(number protowire.Number, typ protowire.Type, data ...byte) []byte {
+	return append(protowire.AppendTag(nil, number, typ), data...)
+}
+
+// Data that the writers of Go do not make, but that is Protobuf data all the same.
+func TestDecodeUnusual(t *testing.T) {
+	const text = `syntax = "proto3"; message M { repeated int32 a = 1; N n = 2; map<string, int32> m = 3; int32 i = 4; oneof o { N x = 5; int32 y = 6; } repeated int32 u = 7 [packed = false]; }
+		message N { int32 v = 1; repeated int32 w = 2; }`
+	join := func(parts ...[]byte) (all []byte) {
+		for _, p := range parts {
+			all = append(all, p...)
+		}
+		return all
+	}
+	v, b := protowire.VarintType, protowire.BytesType
+	entry := func(key, value byte) []byte { return field(3, b, 5, 0x0a, 1, key, 0x10, value) }
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"nothing":                          {nil, "STRUCT[null ARRAY[] null MAP[] 0 ARRAY[]]"},
+		"packed and not":                   {join(field(1, v, 1), field(1, b, 2, 2, 3), field(1, v, 4)), "STRUCT[null ARRAY[1 2 3 4] null MAP[] 0 ARRAY[]]"},
+		"packed where it should not be":    {field(7, b, 2, 2, 3), "STRUCT[null ARRAY[] null MAP[] 0 ARRAY[2 3]]"},
+		"packed, none":                     {join(field(1, b, 0), field(1, v, 1)), "STRUCT[null ARRAY[1] null MAP[] 0 ARRAY[]]"},
+		"a message in pieces":              {join(field(2, b, 4, 0x08, 1, 0x10, 7), field(4, v, 9), field(2, b, 4, 0x08, 2, 0x10, 8)), "STRUCT[null ARRAY[] STRUCT[2 ARRAY[7 8]] MAP[] 9 ARRAY[]]"},
+		"the last counts":                  {join(field(4, v, 1), field(4, v, 2)), "STRUCT[null ARRAY[] null MAP[] 2 ARRAY[]]"},
+		"a key twice":                      {join(entry('a', 1), entry('b', 2), entry('a', 3)), `STRUCT[null ARRAY[] null MAP["a" 3 "b" 2] 0 ARRAY[]]`},
+		"an entry of nothing":              {field(3, b, 0), `STRUCT[null ARRAY[] null MAP["" 0] 0 ARRAY[]]`},
+		"unknown fields":                   {join(field(99, v, 1), field(4, v, 5), field(98, b, 1, 'x'), field(97, protowire.StartGroupType, 0x08, 1), field(97, protowire.EndGroupType)), "STRUCT[null ARRAY[] null MAP[] 5 ARRAY[]]"},
+		"another wire type":                {join(field(4, b, 1, 'x'), field(2, v, 1)), "STRUCT[null ARRAY[] null MAP[] 0 ARRAY[]]"},
+		"of a oneof the last":              {join(field(5, b, 2, 0x08, 1), field(6, v, 3)), "STRUCT[STRUCT[null 3] ARRAY[] null MAP[] 0 ARRAY[]]"},
+		"of a oneof the last, the message": {join(field(6, v, 3), field(5, b, 2, 0x08, 1)), "STRUCT[STRUCT[STRUCT[1 ARRAY[]] null] ARRAY[] null MAP[] 0 ARRAY[]]"},
+		"more than 32 bits":                {field(4, v, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), "STRUCT[null ARRAY[] null MAP[] -1 ARRAY[]]"},
+	} {
+		got, err := decode(t, text, connectproto.Options{}, c.data)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, c.want)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"cut off": field(4, v), "a tag alone": {0x80}, "number 0": {0x00, 0x01}, "a length beyond": field(2, b, 9, 1), "cut off inside": field(2, b, 1, 0x08),
+		"packed, cut off": field(1, b, 2, 1, 0x80), "a group that does not end": field(97, protowire.StartGroupType, 0x08, 1), "wire type 7": {0x27, 1},
+	} {
+		if got, err := decode(t, text, connectproto.Options{}, data); err == nil {
+			t.Errorf("%s: read %v", name, got)
+		}
+	}
+}
+
+func TestDecodeMore(t *testing.T) {
+	const enum = `syntax = "proto3"; message M { E e = 1; N n = 2; string s = 3; } enum E { A = 0; } message N { int32 a = 1; optional int32 b = 2; }`
+	if got, err := decode(t, enum, connectproto.Options{}, field(1, protowire.VarintType, 5)); err != nil || got.String() != `STRUCT["UNKNOWN_ENUM_VALUE_E_5" null ""]` {
+		t.Errorf("a symbol that nobody knows: %v, %v", got, err)
+	}
+	if got, err := decode(t, enum, connectproto.Options{StructForNull: true}, nil); err != nil || got.String() != `STRUCT["A" STRUCT[0 0] ""]` {
+		t.Errorf("a struct for null: %v, %v", got, err)
+	}
+	if _, err := decode(t, enum, connectproto.Options{}, field(3, protowire.BytesType, 1, 0xff)); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("no UTF-8: %v", err)
+	}
+	const proto2 = `syntax = "proto2"; message M { optional int32 a = 1 [default = 7]; required string b = 2; optional E e = 3; enum E { X = 3; Y = 4; } }`
+	if got, err := decode(t, proto2, connectproto.Options{}, nil); err != nil || got.String() != `STRUCT[null "" null]` {
+		t.Errorf("proto2: %v, %v", got, err)
+	}
+	if got, err := decode(t, proto2, connectproto.Options{NoProto2Optional: true}, nil); err != nil || got.String() != `STRUCT[7 "" "X"]` {
+		t.Errorf("proto2 with defaults: %v, %v", got, err)
+	}
+}
+
+func TestToConnectRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		`message M { M m = 1; }`: "contains itself", `message M { N n = 1; } message N { map<string, M> m = 1; }`: "contains itself",
+		`enum E { A = 0; }`: "no message",
+		`import "google/protobuf/struct.proto"; message M { google.protobuf.Struct s = 1; }`: "contains itself",
+	} {
+		if _, err := connectproto.ToConnect(parse(t, `syntax = "proto3"; `+text), "", 0, connectproto.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := connectproto.ToConnect(parse(t, `syntax = "proto2"; message M { optional group G = 1 { optional int32 a = 1; } }`), "", 0, connectproto.Options{}); err == nil {
+		t.Error("a group is read")
+	}
+}
+
+// Few bytes do not become many cells.
+func TestDecodeBounded(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`syntax = "proto3"; message M { repeated W w = 1; } message W {`)
+	for i := range 2000 {
+		fmt.Fprintf(&text, "int32 f%d = %d;", i, i+1)
+	}
+	text.WriteString("}")
+	var data []byte
+	for range 500_000 {
+		data = append(data, field(1, protowire.BytesType, 0)...)
+	}
+	if _, err := decode(t, text.String(), connectproto.Options{}, data); err == nil || !strings.Contains(err.Error(), "too many empty elements") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDecimals(t *testing.T) {
+	const text = `syntax = "proto3"; import "confluent/type/decimal.proto"; import "confluent/meta.proto";
+		message M { confluent.type.Decimal d = 1 [(confluent.field_meta) = {params: [{key: "scale", value: "2"}]}]; }`
+	dec := func(unscaled []byte, scale uint64) []byte {
+		var d []byte
+		d = protowire.AppendBytes(protowire.AppendTag(d, 1, protowire.BytesType), unscaled)
+		d = protowire.AppendVarint(protowire.AppendTag(d, 3, protowire.VarintType), scale)
+		return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), d)
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"the same scale":  {dec([]byte{0x04, 0xd2}, 2), "STRUCT[04d2]"},
+		"another scale":   {dec([]byte{0x0c}, 0), "STRUCT[04b0]"},
+		"below zero":      {dec([]byte{0xff}, 1), "STRUCT[f6]"},
+		"fewer digits":    {dec([]byte{0x04, 0xb0}, 3), "STRUCT[78]"},
+		"-128":            {dec([]byte{0xfb, 0x00}, 3), "STRUCT[80]"},
+		"nothing is zero": {dec(nil, 2), "STRUCT[00]"},
+	} {
+		if got, err := decode(t, text, connectproto.Options{}, c.data); err != nil || got.String() != c.want {
+			t.Errorf("%s: %v, %v; want %s", name, got, err, c.want)
+		}
+	}
+	for name, data := range map[string][]byte{"a digit too many": dec([]byte{1}, 3), "a scale far away": dec([]byte{1}, 1<<31-1), "long": dec(make([]byte, 5000), 2)} {
+		if got, err := decode(t, text, connectproto.Options{}, data); err == nil {
+			t.Errorf("%s: read %v", name, got)
+		}
+	}
+}
