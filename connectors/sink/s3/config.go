@@ -15,7 +15,7 @@ type Config struct {
 	formatClass     string
 	flushSize       int
 	flushBytes      int64
-	maxAge          time.Duration // -1 ms: never by age
+	maxAge          time.Duration // -1 ms: never by age; 0: not set
 	rotateIdle      time.Duration
 	flushOnClose    bool
 	retryBackoff    time.Duration

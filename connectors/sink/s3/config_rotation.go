@@ -17,9 +17,10 @@ func (c *Config) rotationOptions() []connect.Option {
 			Doc: "Bytes of an object, compressed if it is, after which it ends, about; what has not been compressed yet is estimated by what has " +
 				"been before. -1 for no limit.",
 			Group: groupConnector, Importance: connect.Medium, Width: connect.WidthMedium, Display: "Flush bytes"},
-		{Name: "rotate.max.age.ms", Var: &c.maxAge, Default: "60000", Check: c.checkMaxAge,
+		{Name: "rotate.max.age.ms", Var: &c.maxAge, NoDefault: true, Check: c.checkMaxAge,
 			Doc: "Milliseconds of wall-clock time from the first record in the files of a topic-partition until they become visible, " +
-				"even when no more records come; -1 for no limit.",
+				"even when no more records come; -1 for no limit. When it is not set that is 60000, and no limit when " +
+				"rotate.interval.ms, rotate.schedule.interval.ms or rotate.idle.ms says when files end.",
 			Group: groupConnector, Importance: connect.High, Width: connect.WidthMedium, Display: "Rotation age (ms)"},
 		{Name: "rotate.idle.ms", Var: &c.rotateIdle, Default: "-1", Check: c.checkMillis(&c.rotateIdle),
 			Doc:   "Milliseconds without a record of the topic-partition after which its files end; -1 for no limit.",
@@ -49,6 +50,20 @@ func (c *Config) checkMaxAge() error {
 		return nil
 	}
 	return errors.New("Value must be at least 1, or -1 for no limit")
+}
+
+// defaultMaxAge is how old files become when nothing says so.
+const defaultMaxAge = time.Minute
+
+// age is rotate.max.age.ms, negative for no limit.
+func (c *Config) age() time.Duration {
+	switch {
+	case c.maxAge != 0:
+		return c.maxAge
+	case c.rotateSchedule > 0, c.rotateIdle > 0, c.rotateInterval > 0 && c.timed():
+		return -time.Millisecond
+	}
+	return defaultMaxAge
 }
 
 // checkMillis wants a number of milliseconds, or any negative number for none as Confluent's sink takes it.

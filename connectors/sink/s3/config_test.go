@@ -146,7 +146,7 @@ func TestConfigOfAUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.flushSize != 10000 || c.maxAge != time.Minute || !c.pathStyle || c.partSizeBytes != 25<<20 || c.byteSeparator != "\n" {
+	if c.flushSize != 10000 || c.age() != time.Minute || !c.pathStyle || c.partSizeBytes != 25<<20 || c.byteSeparator != "\n" {
 		t.Errorf("defaults: %+v", *c)
 	}
 }

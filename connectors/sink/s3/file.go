@@ -6,7 +6,8 @@ import (
 
 // file is one object in the making. The caller's goroutine owns it.
 type file struct {
-	up      *upload
+	key     string
+	up      *upload       // nil before the first record is in
 	writer  format.Writer // nil for a restored file
 	block   []byte        // records that are not sealed yet; from the pool
 	rows    int           // in block

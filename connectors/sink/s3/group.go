@@ -11,36 +11,42 @@ import (
 // partition is what the sink keeps for a topic-partition.
 type partition struct {
 	connect.TopicPartition
-	next     int64    // the offset after the last record taken; -1: unknown, as are the next two
+	next     int64    // the offset after the last record taken; -1: unknown, as are the next three
+	written  int64    // the offset after the last batch that Write is done with: nothing beyond it is offered
 	durable  int64    // every record before it is in a complete object, or left out
 	reported int64    // what is committed as far as we know
 	open     *group   // gets the next record; nil before it
 	rotated  []*group // in order; those that were offered come first
 	saved    string   // the state that is committed; "" without one
-	listText string   // what the object listKey has
-	listKey  string
-	list     string // the object that has the committed state, when it is too large for a record
-	offer    *offer // what the last Prepare returned; nil: nothing
+	listText string   // what the last of lists has; "" when it was read
+	lists    []string // objects that a committed state may name: states too large for a record
+	strays   []string // such objects that were there before and that no committed state names
+	offer    *offer   // what the last Prepare returned; nil: nothing
 	// failed are records of the batch that a Write could not end with: the same
 	// Write comes again and has to name them too.
 	failed []connect.RecordError
 }
 
 func newPartition(tp connect.TopicPartition, start int64) *partition {
-	return &partition{TopicPartition: tp, next: start, durable: start, reported: start}
+	return &partition{TopicPartition: tp, next: start, written: start, durable: start, reported: start}
 }
 
 // advance moves durable over the complete groups at the head of rotated, never
 // past an incomplete one (I2, I3).
 func (p *partition) advance() {
-	for len(p.rotated) > 0 && p.rotated[0].complete() {
+	for len(p.rotated) > 0 && p.rotated[0].end <= p.written && p.rotated[0].complete() {
 		p.durable = p.rotated[0].end
 		p.rotated[0] = nil
 		p.rotated = p.rotated[1:]
 	}
-	if len(p.rotated) == 0 && p.open == nil {
+	if p.idle() {
 		p.durable = p.next // records left out leave nothing to wait for
 	}
+}
+
+// idle tells whether all that was written is complete, or left out.
+func (p *partition) idle() bool {
+	return len(p.rotated) == 0 && p.open == nil && p.next <= p.written
 }
 
 // files returns all files that are not complete.
@@ -65,8 +71,9 @@ type group struct {
 	opened  time.Time // when the first record came
 	last    time.Time // when the last one came
 	due     time.Time // when rotate.schedule.interval.ms is over; zero: never
-	baseMs  int64     // the first record's time
-	encoded string    // partition of the last record
+	timed   bool      // there is a record with a value: the next two are of such
+	baseMs  int64     // the first one's time
+	encoded string    // partition of the last one
 }
 
 // cell has the files of one encoded partition: one for each part of records that is stored.

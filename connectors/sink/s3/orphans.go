@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
@@ -9,7 +10,7 @@ import (
 
 // orphans are uploads of former owners of partitions. Their ids are in states as far as a state was committed after they were made; the server
 // knows the rest. A partition is owned by one task, which alone writes the names of its objects, and what is listed at the assignment is not its own
-// yet.
+// yet. Another connector may write the same topic into the same directory under other names: what could not be a name of ours is not touched.
 type orphans struct{ found []savedUpload }
 
 // find lists the uploads of partitions that are being assigned.
@@ -19,9 +20,10 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 		byTopic[a.Topic] = append(byTopic[a.Topic], a.TopicPartition)
 	}
 	for topic, tps := range byTopic {
+		names := ownNames{sink: s, tps: tps, perPart: make(map[connect.TopicPartition]*regexp.Regexp)}
 		err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error {
 			return s.store.eachUpload(ctx, s.config.topicDir(topic), func(u savedUpload) {
-				if s.config.owns(u.Key, tps) {
+				if names.has(u.Key) {
 					o.found = append(o.found, u)
 				}
 			})
@@ -32,15 +34,50 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 	}
 }
 
-// owns tells whether an object's name is of one of the partitions.
-func (c *Config) owns(key string, tps []connect.TopicPartition) bool {
-	name := key[strings.LastIndex(key, c.directoryDelim)+len(c.directoryDelim):]
-	for _, tp := range tps {
-		if rest, ok := strings.CutPrefix(name, c.filePrefix(tp)); ok && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+// ownNames tells whether names of objects are of partitions of one topic.
+type ownNames struct {
+	sink    *Sink
+	tps     []connect.TopicPartition
+	perPart map[connect.TopicPartition]*regexp.Regexp // made when first needed; nil for one that cannot be
+}
+
+func (o *ownNames) has(key string) bool {
+	for _, tp := range o.tps {
+		if !strings.Contains(key, o.sink.config.filePrefix(tp)) {
+			continue
+		}
+		e, known := o.perPart[tp]
+		if !known {
+			e = o.sink.namesOf(tp)
+			o.perPart[tp] = e
+		}
+		if e != nil && e.MatchString(key) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesOf is a regular expression of the names that the objects of a partition can have.
+func (s *Sink) namesOf(tp connect.TopicPartition) *regexp.Regexp {
+	c, quote := s.config, regexp.QuoteMeta
+	ends := make([]string, len(s.parts))
+	for i, p := range s.parts {
+		ends[i] = quote(p.suffix + p.format.Extension())
+	}
+	encoded := s.partitioner.Expression(tp.Partition)
+	switch c.schemaAffix {
+	case affixPrefix:
+		encoded = "schema_name=.*" + quote(c.directoryDelim) + encoded
+	case affixSuffix:
+		encoded += quote(c.directoryDelim) + "schema_name=.*"
+	}
+	e, err := regexp.Compile("(?s)^" + quote(c.topicDir(tp.Topic)) + "(?:" + encoded + "|" + quote(c.tombstoneDir) + ")" +
+		quote(c.directoryDelim+c.filePrefix(tp)) + "[0-9]+(?:" + strings.Join(ends, "|") + ")$")
+	if err != nil {
+		s.logger.Warn("the names of objects cannot be told from others, so uploads of former owners stay", "topic", tp.Topic, "partition", tp.Partition, "error", err)
+	}
+	return e
 }
 
 // spare takes out what is to be completed.

@@ -63,13 +63,13 @@ func (s *Sink) cellFor(p *partition, r *connect.Record) (c *cell, isNew bool, er
 			s.rotate(p)
 		}
 	}
-	c, err = s.newCell(r)
+	c, err = s.newCell(p.TopicPartition, r)
 	return c, true, err
 }
 
 var errNullKey = errors.New("the key is null, and store.kafka.keys is on")
 
-func (s *Sink) newCell(r *connect.Record) (*cell, error) {
+func (s *Sink) newCell(tp connect.TopicPartition, r *connect.Record) (*cell, error) {
 	c := &cell{schema: r.ValueSchema, files: make([]*file, len(s.parts))}
 	for i, p := range s.parts {
 		if p.what == format.Keys && r.Key.IsNull() {
@@ -82,7 +82,11 @@ func (s *Sink) newCell(r *connect.Record) (*cell, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.files[i] = &file{writer: w}
+		key := s.objectKey(tp, string(s.place.encoded), &s.parts[i], r.Offset)
+		if err := checkKey(key); err != nil {
+			return nil, err
+		}
+		c.files[i] = &file{key: key, writer: w}
 	}
 	return c, nil
 }
@@ -91,14 +95,13 @@ func (s *Sink) newCell(r *connect.Record) (*cell, error) {
 func (s *Sink) openCell(p *partition, c *cell, r *connect.Record) {
 	if p.open == nil {
 		p.open = newGroup(s.now())
-		p.open.baseMs, p.open.encoded = s.place.timeMs, string(s.place.encoded)
 		p.open.due = s.rotation.next(p.open.opened)
 	}
 	p.open.cells[string(s.place.key)] = c
-	for i, f := range c.files {
+	for _, f := range c.files {
 		if f != nil {
 			f.first = r.Offset
-			f.up = newUpload(s.ctx, s.objectKey(p.TopicPartition, string(s.place.encoded), &s.parts[i], r.Offset))
+			f.up = newUpload(s.ctx, f.key)
 			p.open.files = append(p.open.files, f)
 		}
 	}

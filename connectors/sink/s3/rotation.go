@@ -25,7 +25,7 @@ type rotation struct {
 }
 
 func newRotation(c *Config) rotation {
-	r := rotation{flushSize: c.flushSize, flushBytes: c.flushBytes, maxAge: c.maxAge, idle: max(c.rotateIdle, 0), zone: c.zone}
+	r := rotation{flushSize: c.flushSize, flushBytes: c.flushBytes, maxAge: c.age(), idle: max(c.rotateIdle, 0), zone: c.zone}
 	if c.rotateSchedule > 0 {
 		r.schedule = c.rotateSchedule
 	}
@@ -50,7 +50,7 @@ func (r rotation) full(g *group, files []*file, p *packing) bool {
 
 // over tells before a record whether the group ends: its time is too far from the first one's, or it is for another directory.
 func (r rotation) over(g *group, timeMs int64, encoded []byte) bool {
-	return r.interval > 0 && (timeMs-g.baseMs >= r.interval || r.onChange && g.encoded != string(encoded))
+	return r.interval > 0 && g.timed && (timeMs-g.baseMs >= r.interval || r.onChange && g.encoded != string(encoded))
 }
 
 // old tells whether the group's time is up. It is asked without records too: an idle one is rotated as well.

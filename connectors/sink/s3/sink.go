@@ -95,7 +95,7 @@ func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.uploader = newUploader()
 	s.logger.Info("writing to S3", "bucket", s.config.bucket, "endpoint", s.store.endpoint(), "region", s.store.region,
-		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.maxAge.Milliseconds(),
+		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.age().Milliseconds(),
 		"s3.part.size", s.config.firstPartBytes(), "exactly_once", s.exactlyOnce)
 	return nil
 }
@@ -139,6 +139,7 @@ func (s *Sink) Assign(ctx context.Context, added []connect.PartitionOffset) erro
 	}
 	if s.exactlyOnce {
 		s.orphans.find(ctx, s, added)
+		s.findLists(ctx, added)
 	}
 	return nil
 }

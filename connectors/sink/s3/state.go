@@ -2,8 +2,13 @@ package s3
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -11,8 +16,8 @@ import (
 // offerList puts a state that is too large for a record into an object, and offers the object's name. The same state keeps its
 // object from one Prepare to the next.
 func (s *Sink) offerList(ctx context.Context, p *partition, o *offer) error {
-	if p.listText != o.state || p.listKey == "" {
-		key := s.config.hiddenKey(fmt.Sprintf("state-%s-%s-%d-%s", s.connector, p.Topic, p.Partition, newUpload(ctx, "").attempt))
+	if p.listText != o.state {
+		key := s.listPrefix(p.TopicPartition) + rand.Text()
 		body := []byte(o.state)
 		if err := s.retrier.once(ctx, requestTimeout(len(body)), func(ctx context.Context) error {
 			return s.store.putObject(ctx, key, body)
@@ -22,25 +27,70 @@ func (s *Sink) offerList(ctx context.Context, p *partition, o *offer) error {
 			}
 			return s.store.fatal(key, err)
 		}
-		if p.listKey != "" && p.listKey != p.list {
-			s.deleteLater(p.listKey)
-		}
-		p.listText, p.listKey = o.state, key
+		p.listText, p.lists = o.state, append(p.lists, key)
 	}
-	text, err := json.Marshal(state{List: p.listKey})
+	o.list = p.lists[len(p.lists)-1]
+	text, err := json.Marshal(state{List: o.list})
 	if err != nil {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
-	o.state, o.list = string(text), p.listKey
+	o.state = string(text)
 	return nil
 }
 
-// dropList deletes the object of the state before, once another state is committed.
-func (s *Sink) dropList(p *partition, list string) {
-	if p.list != "" && p.list != list {
-		s.deleteLater(p.list)
+// keepList deletes the objects of states before, once another state is committed. Not sooner: whether a commit that failed has
+// happened is not always known (I3).
+func (s *Sink) keepList(p *partition, list string) {
+	kept := p.lists[:0]
+	for _, key := range p.lists {
+		if key == list {
+			kept = append(kept, key)
+		} else {
+			s.deleteLater(key)
+		}
 	}
-	p.list = list
+	if p.lists = kept; len(kept) == 0 {
+		p.listText = ""
+	}
+}
+
+// listPrefix is what the names of objects with states of a partition begin with.
+func (s *Sink) listPrefix(tp connect.TopicPartition) string {
+	return s.config.hiddenKey("state") + "/" + url.PathEscape(s.connector) + "/" + tp.Topic + "/" + strconv.Itoa(int(tp.Partition)) + "/"
+}
+
+// findLists notes the objects with states that are left of former owners of partitions.
+func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
+	listed := make(map[string]bool)
+	for _, a := range added {
+		prefix := strings.TrimSuffix(s.listPrefix(connect.TopicPartition{Topic: a.Topic}), "0/")
+		if listed[prefix] {
+			continue
+		}
+		listed[prefix] = true
+		err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error {
+			return s.store.eachObject(ctx, prefix, func(key string) {
+				number, _, _ := strings.Cut(strings.TrimPrefix(key, prefix), "/")
+				n, err := strconv.ParseInt(number, 10, 32)
+				if p := s.partitions[connect.TopicPartition{Topic: a.Topic, Partition: int32(n)}]; err == nil && p != nil {
+					p.strays = append(p.strays, key)
+				}
+			})
+		})
+		if err != nil {
+			s.logger.Warn("objects with states of former owners could not be listed, so they stay", "prefix", prefix, "error", err)
+		}
+	}
+}
+
+// dropStrays deletes what findLists has found and no committed state needs.
+func (s *Sink) dropStrays(p *partition) {
+	for _, key := range p.strays {
+		if !slices.Contains(p.lists, key) {
+			s.deleteLater(key)
+		}
+	}
+	p.strays = nil
 }
 
 // deleteLater deletes an object that nobody needs, best effort.

@@ -179,6 +179,21 @@ func (s *store) eachUpload(ctx context.Context, prefix string, yield func(savedU
 	}
 }
 
+// eachObject lists the names of objects that have a prefix.
+func (s *store) eachObject(ctx context.Context, prefix string, yield func(key string)) error {
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Contents {
+			yield(aws.ToString(o.Key))
+		}
+	}
+	return nil
+}
+
 // completeUpload makes the object of the parts; with create it must not be there.
 // When the upload is gone or the object is there, an earlier attempt whose answer
 // was lost may have done it, or another owner of the partition: the object then

@@ -49,6 +49,7 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 	now := s.now()
 	var states []connect.PartitionState
 	for _, p := range s.partitions {
+		s.dropStrays(p)
 		if p.open != nil && (s.leaving[p.TopicPartition] || s.rotation.old(p.open, now)) {
 			s.rotate(p)
 		}
@@ -110,7 +111,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 	var st state
 	size, done := 0, 0
 	for _, g := range p.rotated {
-		if !g.sent() || size > maxStateBytes {
+		if !g.sent() || size > maxStateBytes || g.end > p.written {
 			break
 		}
 		for _, f := range g.files {
@@ -128,7 +129,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
 		}
 	}
-	if len(p.rotated) == 0 && p.open == nil {
+	if p.idle() {
 		o.offset = p.next // records left out leave nothing to wait for
 	}
 	p.offer = o
@@ -152,7 +153,7 @@ func (s *Sink) Apply(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
 			p.reported, p.saved = p.offer.offset, p.offer.state
-			s.dropList(p, p.offer.list)
+			s.keepList(p, p.offer.list)
 		}
 		if !s.exactlyOnce {
 			p.offer = nil // it is visible
@@ -232,7 +233,10 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 			s.abortUpload(s.restoredFile(u))
 		}
 		p.rotated = append(p.rotated, g)
-		p.saved, p.list, p.offer = string(st.State), saved.List, &offer{offset: p.durable, groups: 1}
+		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List}
+		if saved.List != "" {
+			p.lists = append(p.lists, saved.List)
+		}
 		s.orphans.spare(saved.Complete)
 	}
 	err := s.applyOffers(ctx)
@@ -287,6 +291,7 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 	case s.store.aws():
 		return true, nil
 	}
+	s.dropProbe(ctx, sc)
 	var refuses bool
 	err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) (err error) {
 		refuses, err = s.store.probe(ctx, s.config.probeKey(sc))
@@ -304,6 +309,18 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 			existingOption+"=fail has no effect", "endpoint", s.store.endpoint())
 	}
 	return refuses, nil
+}
+
+// dropProbe takes away the upload of a probe that was killed.
+func (s *Sink) dropProbe(ctx context.Context, sc connect.SinkContext) {
+	key := s.config.probeKey(sc)
+	_ = s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error { // best effort, as the probe itself
+		return s.store.eachUpload(ctx, key, func(u savedUpload) {
+			if u.Key == key {
+				_ = s.store.abortUpload(ctx, &upload{key: u.Key, id: u.ID})
+			}
+		})
+	})
 }
 
 // probeKey names the object of the probe.

@@ -31,6 +31,7 @@ func (s *Sink) Write(ctx context.Context, b *connect.Batch) error {
 			return err
 		}
 	}
+	p.written = p.next
 	if len(p.failed) > 0 {
 		failed := p.failed
 		p.failed = nil
@@ -58,7 +59,7 @@ func (s *Sink) take(ctx context.Context, p *partition, r *connect.Record, index 
 		return nil // taken by an earlier call with the same batch
 	}
 	if p.durable < 0 { // nothing was ever committed: there is nothing before it
-		p.durable, p.reported = r.Offset, r.Offset
+		p.written, p.durable, p.reported = r.Offset, r.Offset, r.Offset
 	}
 	err := s.write(ctx, p, r)
 	var refused *refusedError
@@ -148,9 +149,7 @@ func (s *Sink) encode(c *cell, r *connect.Record) error {
 func (s *Sink) append(p *partition, c *cell, r *connect.Record) {
 	g := p.open
 	g.last = s.now()
-	if s.rotation.onChange && g.encoded != string(s.place.encoded) {
-		g.encoded = string(s.place.encoded)
-	}
+	s.noteTime(g)
 	g.records++
 	for i, f := range c.files {
 		if f != nil {
@@ -161,6 +160,19 @@ func (s *Sink) append(p *partition, c *cell, r *connect.Record) {
 	if s.rotation.full(g, c.files, &s.packing) {
 		p.next = r.Offset + 1
 		s.rotate(p)
+	}
+}
+
+// noteTime keeps what rotation by the records' time needs. Records without a value are in a directory of their own and have no part in it.
+func (s *Sink) noteTime(g *group) {
+	if s.place.tombstone {
+		return
+	}
+	if !g.timed {
+		g.timed, g.baseMs = true, s.place.timeMs
+	}
+	if s.rotation.onChange && g.encoded != string(s.place.encoded) {
+		g.encoded = string(s.place.encoded)
 	}
 }
 

@@ -3,7 +3,9 @@ package partitioner
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -47,6 +49,18 @@ func (f *Field) Append(dst []byte, r *connect.Record, _ int32, _ int64) ([]byte,
 		}
 	}
 	return dst, nil
+}
+
+// Expression has any text for values: they may have the delimiter in them.
+func (f *Field) Expression(int32) string {
+	var e strings.Builder
+	for i, p := range f.paths {
+		if i > 0 {
+			e.WriteString(regexp.QuoteMeta(f.delimiter))
+		}
+		e.WriteString(regexp.QuoteMeta(p.text) + "=.*")
+	}
+	return e.String()
 }
 
 func appendValue(dst []byte, v connect.Value) ([]byte, error) {

@@ -2,6 +2,7 @@ package partitioner
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -9,7 +10,8 @@ import (
 
 // Pattern formats times by a pattern of Joda-Time's DateTimeFormat. Text is English.
 type Pattern struct {
-	parts []func(dst []byte, t time.Time) []byte
+	parts      []func(dst []byte, t time.Time) []byte
+	expression string // a regular expression of what comes out
 }
 
 // ParsePattern reads a pattern: letters are fields, all else stands for itself, in single quotes letters too.
@@ -32,6 +34,7 @@ func ParsePattern(text string) (*Pattern, error) {
 				return nil, err
 			}
 			p.parts = append(p.parts, field)
+			p.expression += expressionOf(c, n)
 			i += n
 		default:
 			p.literal(text[i : i+1])
@@ -61,6 +64,15 @@ func quoted(text string) (literal string, n int) {
 
 func (p *Pattern) literal(text string) {
 	p.parts = append(p.parts, func(dst []byte, _ time.Time) []byte { return append(dst, text...) })
+	p.expression += regexp.QuoteMeta(text)
+}
+
+// expressionOf is a regular expression of a field: words, or digits behind a sign.
+func expressionOf(letter byte, n int) string {
+	if letter == 'M' && n >= 3 || strings.IndexByte("GaEzZ", letter) >= 0 {
+		return ".+"
+	}
+	return "-?[0-9]+"
 }
 
 // Append formats t in its own zone.

@@ -8,6 +8,7 @@
 package partitioner
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/sluice-data/sluice/connect"
@@ -19,6 +20,8 @@ type Partitioner interface {
 	Append(dst []byte, r *connect.Record, partition int32, timeMs int64) ([]byte, error)
 	// Time returns the time by which the record is partitioned, in milliseconds since 1970; not called unless Timed.
 	Time(r *connect.Record) (int64, error)
+	// Expression is a regular expression of the encoded partitions that Append makes of records of a partition of the log.
+	Expression(partition int32) string
 	// Timed tells whether records are partitioned by a time.
 	Timed() bool
 }
@@ -37,6 +40,9 @@ func (Default) Append(dst []byte, _ *connect.Record, partition int32, _ int64) (
 	return strconv.AppendInt(append(dst, "partition="...), int64(partition), 10), nil
 }
 
+// Expression is partition=N.
+func (Default) Expression(partition int32) string { return "partition=" + strconv.Itoa(int(partition)) }
+
 // Both puts the directories of one partitioner into those of another; the second has the time.
 type Both struct {
 	First, Second Partitioner
@@ -50,6 +56,11 @@ func (b Both) Append(dst []byte, r *connect.Record, partition int32, timeMs int6
 		return dst, err
 	}
 	return b.Second.Append(append(dst, b.Delimiter...), r, partition, timeMs)
+}
+
+// Expression is that of both.
+func (b Both) Expression(partition int32) string {
+	return b.First.Expression(partition) + regexp.QuoteMeta(b.Delimiter) + b.Second.Expression(partition)
 }
 
 // Time is that of the second.

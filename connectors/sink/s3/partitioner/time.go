@@ -42,6 +42,9 @@ func (p *Time) Append(dst []byte, _ *connect.Record, _ int32, timeMs int64) ([]b
 	return append(dst, p.encoded...), nil
 }
 
+// Expression is that of the pattern.
+func (p *Time) Expression(int32) string { return p.pattern.expression }
+
 // Times that have a year which can be written, in milliseconds.
 const (
 	minMillis = -8_640_000_000_000_000
