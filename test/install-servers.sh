@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that the tests run against, those that are missing.
+# Installs what the tests run against, as far as it is missing: Debian packages, and a server that is written in Go.
 set -euo pipefail
 
 # program package: a package is wanted when its program is not there.
@@ -32,6 +32,17 @@ fetch_promtool() {
     mv "$dir/usr/bin/promtool" "$promtool"
     rm -r "$dir"
 }
+
+# The S3 server, a Go program.
+versitygw_version=v1.8.0
+fetch_versitygw() {
+    local at=${promtool%/*}/versitygw
+    [[ -x $at && $(go version -m "$at" | awk '$1 == "mod" { print $3 }') == "$versitygw_version" ]] && return
+    echo "building versitygw $versitygw_version"
+    mkdir -p "${at%/*}"
+    (cd / && GOBIN=${at%/*} GOFLAGS= go install "github.com/versity/versitygw/cmd/versitygw@$versitygw_version")
+}
+fetch_versitygw
 
 if [[ ${#missing[@]} -eq 0 ]]; then
     [[ -x $promtool ]] || fetch_promtool
