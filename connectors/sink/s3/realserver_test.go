@@ -156,10 +156,11 @@ func TestRealServerExistingObject(t *testing.T) {
 // TestRealServerStateObject has more files in a group than a state has room for, and changes the owner at each step.
 func TestRealServerStateObject(t *testing.T) {
 	server, bucket := realServer(t, s3server.Options{})
-	const n = 1500
+	const n = 100
 	settings := map[string]string{"flush.size": fmt.Sprint(n), "partitioner.class": "FieldPartitioner", "partition.field.name": "o"}
 	l := ledger{}
 	first := realSink(t, server.URL, l, settings)
+	first.sink.stateBytes = 8 << 10
 	first.write(rawBatch(0, 0, n, 20))
 	l.commit(first.prepareUntil(n))
 	if text := string(l[tp(0)].State); len(text) > 300 || !strings.Contains(text, "_sluice-state/c/iot/0/") {

@@ -20,7 +20,7 @@ import (
 // scenario runs the commands of a text file against a sink that is exactly once, with an S3 server in memory:
 //
 //	config KEY=VALUE …    a sink with this config
-//	write OFFSET [@MS] [SCHEMA] JSON   a record with this value; MS is its timestamp, SCHEMA one of the schemas below, _ for the key k
+//	write OFFSET [@MS] [SCHEMA] JSON   a record with this value; MS is its timestamp, SCHEMA one of the schemas below, "raw" for JSON text, "text" for text, "long" a value too long for a name
 //	null OFFSET           a record without a value
 //	tick DURATION         the clock goes on
 //	leave                 the partition is given up
@@ -156,6 +156,10 @@ func (s *scenario) write(text string) string {
 	case schema != nil:
 		r.ValueSchema = schema
 		r.Value, err = connectjson.ParseAs(b, schema, []byte(value), connectjson.Options{})
+	case strings.HasPrefix(rest, "raw "):
+		r.ValueSchema, r.Value = connectjson.Schema, connect.StringValue(value)
+	case rest == "long":
+		r.Value, err = connectjson.Parse(b, []byte(`{"a":"`+strings.Repeat("x", 1000)+`"}`), 0)
 	case strings.HasPrefix(rest, "text "):
 		r.ValueSchema, r.Value = connect.StringSchema, connect.StringValue(value)
 	default:

@@ -41,6 +41,7 @@ type Sink struct {
 	pool     *pool
 	report   func(*connect.Record, error) error
 
+	stateBytes  int  // of a state in a record, about: maxStateBytes but in tests
 	exactlyOnce bool // the engine commits our states: nothing is visible before
 	conditional bool // completing an upload must not replace an object
 
@@ -70,7 +71,7 @@ var (
 )
 
 func newSink(c *Config) *Sink {
-	return &Sink{config: c, rotation: newRotation(c), now: time.Now, stall: stallTimeout, pool: newPool(c.bufferMaxBytes),
+	return &Sink{config: c, rotation: newRotation(c), now: time.Now, stall: stallTimeout, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
 		partitions: make(map[connect.TopicPartition]*partition), leaving: make(map[connect.TopicPartition]bool), scratch: connect.NewBatch(1, 1)}
 }
 

@@ -111,7 +111,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 	var st state
 	size, done := 0, 0
 	for _, g := range p.rotated {
-		if !g.sent() || size > maxStateBytes || g.end > p.written {
+		if !g.sent() || size > s.stateBytes || g.end > p.written {
 			break
 		}
 		for _, f := range g.files {
@@ -124,7 +124,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		o.groups, o.offset = o.groups+1, g.end
 	}
 	for _, f := range p.files()[done:] {
-		if id, ok := f.up.known(); ok && size <= maxStateBytes {
+		if id, ok := f.up.known(); ok && size <= s.stateBytes {
 			size += len(f.up.key) + len(id) + 32
 			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
 		}
@@ -141,7 +141,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
 	o.state = string(text)
-	if size > maxStateBytes+maxStateBytes/4 {
+	if size > s.stateBytes+s.stateBytes/4 {
 		return s.offerList(ctx, p, o)
 	}
 	return nil

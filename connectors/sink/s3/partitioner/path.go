@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
 // path leads to a field of a value, through structs and maps. It finds the way through a schema once.
@@ -16,6 +17,10 @@ type path struct {
 	schema *connect.Schema // of which the next two are
 	way    []int
 	end    *connect.Schema
+
+	// A value that still is JSON text, parsed; good until the next find.
+	source []byte
+	batch  *connect.Batch
 }
 
 // newPath reads names with dots between them.
@@ -31,6 +36,9 @@ func newPath(text string) (*path, error) {
 // missing. A struct without the field is an error.
 func (p *path) find(r *connect.Record) (*connect.Schema, connect.Value, error) {
 	v := r.Value
+	if v.Type() == connect.String && connectjson.IsRaw(r.ValueSchema) {
+		return p.findInText(v.Text())
+	}
 	if v.Type() != connect.Struct || r.ValueSchema == nil {
 		return p.findIn(v, p.names)
 	}
@@ -50,6 +58,23 @@ func (p *path) find(r *connect.Record) (*connect.Schema, connect.Value, error) {
 	}
 	return p.end, v, nil
 }
+
+// findInText is for JSON that nobody has parsed yet, as the worker's own converter leaves it.
+func (p *path) findInText(text string) (*connect.Schema, connect.Value, error) {
+	if p.batch == nil {
+		p.batch = connect.NewBatch(1, maxTextBytes)
+	}
+	p.batch.Reset()
+	p.source = append(p.source[:0], text...)
+	v, err := connectjson.Parse(p.batch, p.source, 0)
+	if err != nil {
+		return nil, v, fmt.Errorf("look for the field %s: %w", p.text, err)
+	}
+	return p.findIn(v, p.names)
+}
+
+// maxTextBytes is how much a batch of parsed values may hold before it says that it is full, which nobody asks here.
+const maxTextBytes = 1 << 20
 
 // learn finds the way through the structs of a schema.
 func (p *path) learn(s *connect.Schema) error {
