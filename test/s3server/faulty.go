@@ -65,6 +65,7 @@ func (f *Faulty) next() int {
 	return f.random.IntN(faults)
 }
 
+// ServeHTTP forwards a request or fails it.
 func (f *Faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := f.next()
 	if fault < 0 {

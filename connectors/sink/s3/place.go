@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -18,13 +17,16 @@ type place struct {
 	tombstone bool   // it has no value to write
 }
 
+// tombstoneKey begins the cell's key of records without a value: a value may have their directory too, and needs a file for it.
+const tombstoneKey = 1
+
 // locate finds the record's place.
 func (s *Sink) locate(p *partition, r *connect.Record) error {
 	at := &s.place
 	at.tombstone, at.timeMs, at.encoded = r.Value.IsNull(), 0, at.encoded[:0]
 	if at.tombstone {
 		at.encoded = append(at.encoded, s.config.tombstoneDir...)
-		at.key = append(at.key[:0], at.encoded...)
+		at.key = append(append(at.key[:0], tombstoneKey), at.encoded...)
 		return nil
 	}
 	var err error
@@ -67,14 +69,9 @@ func (s *Sink) cellFor(p *partition, r *connect.Record) (c *cell, isNew bool, er
 	return c, true, err
 }
 
-var errNullKey = errors.New("the key is null, and store.kafka.keys is on")
-
 func (s *Sink) newCell(tp connect.TopicPartition, r *connect.Record) (*cell, error) {
 	c := &cell{schema: r.ValueSchema, files: make([]*file, len(s.parts))}
 	for i, p := range s.parts {
-		if p.what == format.Keys && r.Key.IsNull() {
-			return nil, errNullKey
-		}
 		if p.what == format.Values && s.place.tombstone {
 			continue
 		}

@@ -20,7 +20,8 @@ import (
 // scenario runs the commands of a text file against a sink that is exactly once, with an S3 server in memory:
 //
 //	config KEY=VALUE …    a sink with this config
-//	write OFFSET [@MS] [SCHEMA] JSON   a record with this value; MS is its timestamp, SCHEMA one of the schemas below, "raw" for JSON text, "text" for text, "long" a value too long for a name
+//	write OFFSET [@MS] [SCHEMA] JSON   a record with this value; MS is its timestamp, SCHEMA one of the schemas below, "raw" for JSON text, "text" for text, "long" a value too long for a name;
+//	                                   behind "nokey" the record has no key, behind "bare" no headers
 //	null OFFSET           a record without a value
 //	tick DURATION         the clock goes on
 //	leave                 the partition is given up
@@ -150,6 +151,11 @@ func (s *scenario) write(text string) string {
 		ms, after, _ := strings.Cut(rest[1:], " ")
 		r.Timestamp, _ = strconv.ParseInt(ms, 10, 64)
 		rest = after
+	}
+	if after, ok := strings.CutPrefix(rest, "nokey "); ok {
+		r.KeySchema, r.Key, rest = nil, connect.Value{}, after
+	} else if after, ok := strings.CutPrefix(rest, "bare "); ok {
+		r.Headers, rest = nil, after
 	}
 	name, value, _ := strings.Cut(rest, " ")
 	switch schema := scenarioSchemas[name]; {

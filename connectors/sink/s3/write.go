@@ -12,6 +12,8 @@ import (
 
 var errNullValue = errors.New("the value is null; set behavior.on.null.values to ignore to leave such records out, or to write to keep them")
 
+var errNullKey = errors.New("the key is null, and store.kafka.keys is on")
+
 // Write appends the records to the open files of their partition. After an error
 // the same call continues behind the last record that was taken.
 func (s *Sink) Write(ctx context.Context, b *connect.Batch) error {
@@ -83,6 +85,9 @@ func (s *Sink) write(ctx context.Context, p *partition, r *connect.Record) error
 	leave, err := s.leaveOut(r)
 	if err != nil || leave {
 		return err
+	}
+	if s.config.storeKeys && r.Key.IsNull() {
+		return &refusedError{errNullKey}
 	}
 	if err := s.locate(p, r); err != nil {
 		return &refusedError{err}
