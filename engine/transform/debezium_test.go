@@ -29,6 +29,13 @@ func TestByLogicalTableRouter(t *testing.T) {
 	})
 }
 
+func TestEventRouter(t *testing.T) {
+	compareWithDebezium(t, "outbox.EventRouter", "outbox", "outbox.records", 32, map[string]string{
+		"table.fields.additional.placement=type:nowhere": "Debezium fails with the first event; the config is refused",
+		"table.fields.additional.placement=type":         "Debezium fails with what is no message; the config is refused",
+	})
+}
+
 // compareWithDebezium compares with what a class of Debezium's made of the same
 // records: topic, key, value and headers as JsonConverter writes them. Errors have
 // other words.

@@ -82,6 +82,9 @@ func Plugins() []Plugin {
 	all = append(all, Plugin{Class: debeziumPackage + "ExtractNewRecordState", Kind: KindTransformation,
 		Doc:       "Puts the row after a change in the place of Debezium's envelope, or the row before a delete. Other records pass as they are.",
 		transform: func() transformation { return &extractNewRecordState{} }})
+	all = append(all, Plugin{Class: debeziumPackage + "outbox.EventRouter", Kind: KindTransformation,
+		Doc:       "Makes an event of each new row of an outbox table: its topic, key, value, headers and timestamp are columns of the row.",
+		transform: func() transformation { return &eventRouter{} }})
 	return append(all, predicates()...)
 }
 

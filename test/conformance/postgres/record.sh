@@ -25,3 +25,4 @@ transform() {
 }
 transform ExtractNewRecordState unwrap records.txt
 transform ByLogicalTableRouter logical records.txt
+transform outbox.EventRouter outbox outbox.records.txt
