@@ -43,6 +43,14 @@ var rows = []row{
 	{"20,000 schemas, start after kill -9", "≤ 100 MB resident", registryStart},
 	{"20,000 schemas, GET /schemas in pages of 1,000", "≤ 1 s", registryList},
 	{"20,000 schemas, GET /schemas/ids/{id}", "≥ 50,000/s on one core of the server", registryByID},
+	{"PostgreSQL → log, " + pgWorkloads[0].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[0])},
+	{"PostgreSQL → log, " + pgWorkloads[1].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[1])},
+	{"PostgreSQL → log, " + pgWorkloads[2].name, "(none)", pgDrain(&pgWorkloads[2])},
+	{"PostgreSQL → log, " + pgWorkloads[3].name, "(none)", pgDrain(&pgWorkloads[3])},
+	{"PostgreSQL → log, " + pgWorkloads[4].name, "(none)", pgDrain(&pgWorkloads[4])},
+	{"PostgreSQL → log, 1,000 rows/s in 1-row transactions", "(none)", pgLatency(1000, 1)},
+	{"PostgreSQL → log, 10,000 rows/s in 100-row transactions", "(none)", pgLatency(10_000, 100)},
+	{"PostgreSQL → log, snapshot of 1 M rows of 12 columns", "≥ 0.6 × COPY (FORMAT binary) to nowhere", pgSnapshot},
 	{"200 idle connectors", "≤ 100 MB resident", idleConnectors},
 }
 
@@ -54,6 +62,9 @@ type bench struct {
 	gib     int          // of data in the restart rows
 	env     []string     // of the binary, beside this process's
 	kafka   *apacheKafka // starts this in place of the binary; nil: the binary
+	// debezium is the class path of the worker that drains PostgreSQL in place of the
+	// binary; empty: the binary.
+	debezium string
 }
 
 // options are the command line.
@@ -62,6 +73,7 @@ type options struct {
 	seconds              time.Duration
 	gib                  int
 	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
+	debezium             string        // file with the class path of Debezium; empty: no comparison
 	soak                 time.Duration // 0: no soak
 	bare                 string        // address to answer HTTP on instead of measuring
 }
@@ -74,6 +86,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure (a temporary one is made in it)")
 	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
 	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
+	flag.StringVar(&o.debezium, "debezium", "", "file with the class path of Kafka Connect and Debezium, to drain PostgreSQL with them (test/conformance/debezium/classpath.sh prints its name)")
 	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
 	flag.StringVar(&o.bare, "bare-http", "", "only answer HTTP requests on this address: the limit that a row starts for itself")
 	flag.Parse()
@@ -99,6 +112,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(tmp)
 	b := &bench{binary: o.binary, dir: tmp, seconds: o.seconds, gib: o.gib}
+	if o.debezium != "" {
+		if b.debezium, err = readClasspath(o.debezium); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("%d cores, %s, %s\n\n", runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
 	switch {
 	case o.soak > 0:

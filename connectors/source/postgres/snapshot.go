@@ -32,6 +32,7 @@ type snapshotEnv struct {
 	// refreshEnum reads an enum that has got new labels.
 	refreshEnum func(context.Context, *pgtype.StaleEnumError) error
 	notices     *notifier
+	numbers     *snapshotNumbers
 }
 
 // snapshotter takes snapshots, one at a time: reads tables as they were at one
@@ -149,19 +150,24 @@ func (s *snapshotter) place(ctx context.Context) error {
 func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position) error {
 	if s.waiting { // the stream goes on to where the snapshot is
 		if err := s.place(ctx); err != nil {
-			return s.interrupted(err)
+			return s.interrupted(ctx, err)
 		}
 		s.log.Info("a snapshot waits for its place in the stream", "kind", s.state.Kind, logLSN, s.state.LSN.String())
 		return nil
 	}
 	if s.reader == nil {
 		if err := s.open(ctx, b, pos); err != nil {
-			return s.interrupted(err)
+			return s.interrupted(ctx, err)
 		}
 	}
 	done, err := s.fill(ctx, b)
 	if err != nil {
-		return s.interrupted(err)
+		if stale, other := s.staleEnum(ctx, err); stale {
+			err = errChanged
+		} else {
+			err = other
+		}
+		return s.interrupted(ctx, err)
 	}
 	if done {
 		s.finish(b)
@@ -171,14 +177,14 @@ func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position)
 
 // interrupted gives up all connections. The next read goes on from state, with a
 // new snapshot.
-func (s *snapshotter) interrupted(err error) error {
+func (s *snapshotter) interrupted(ctx context.Context, err error) error {
 	s.release()
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, errChanged):
 		s.log.Warn("the snapshot goes on with a new plan", "cause", err)
 		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	}
 	var wrong *connect.ConfigError
 	if errors.As(err, &wrong) || errors.Is(err, errCopy) {
