@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/keystore"
 )
 
 // read parses properties, a line each.
@@ -31,11 +32,11 @@ func read(t *testing.T, text string) (*Settings, error) {
 // keyPEM returns the key pair of testdata in PEM, as openssl would convert it.
 func keyPEM(t *testing.T) string {
 	t.Helper()
-	content, err := readStore("testdata/key.p12")
+	content, err := keystore.ReadFile("testdata/key.p12")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := (&store{content: content, password: "changeit"}).keyPair()
+	cert, err := (&keystore.Store{Content: content, Password: "changeit"}).KeyPair()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,8 +201,8 @@ func FuzzStore(f *testing.F) {
 		f.Add(content)
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		s := store{content: content, password: "changeit", keyPassword: "keypass"}
-		_, _ = s.certificates()
-		_, _ = s.keyPair()
+		s := keystore.Store{Content: content, Password: "changeit", KeyPassword: "keypass"}
+		_, _ = s.Certificates()
+		_, _ = s.KeyPair()
 	})
 }

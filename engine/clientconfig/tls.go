@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/sluice-data/sluice/internal/keystore"
 )
 
 var versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
@@ -51,27 +53,20 @@ func verifyChain(roots *x509.CertPool, chain []*x509.Certificate) error {
 // roots returns the certificates that are believed; nil: the system's.
 func (s *Settings) roots() (*x509.CertPool, error) {
 	property := "ssl.truststore.certificates"
-	st := store{content: []byte(s.trusted.Reveal()), password: s.truststorePassword.Reveal()}
+	st := keystore.Store{Content: []byte(s.trusted.Reveal()), Password: s.truststorePassword.Reveal()}
 	if s.truststore != "" {
 		property = "ssl.truststore.location"
 		var err error
-		if st.content, err = readStore(s.truststore); err != nil {
+		if st.Content, err = keystore.ReadFile(s.truststore); err != nil {
 			return nil, fmt.Errorf("%s: %w", property, err)
 		}
 	}
-	if len(st.content) == 0 {
+	if len(st.Content) == 0 {
 		return nil, nil
 	}
-	certs, err := st.certificates()
-	if err == nil && len(certs) == 0 {
-		err = errors.New("there is no trusted certificate in it")
-	}
+	pool, err := st.Roots()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", property, err)
-	}
-	pool := x509.NewCertPool()
-	for _, cert := range certs {
-		pool.AddCert(cert)
 	}
 	return pool, nil
 }
@@ -79,18 +74,18 @@ func (s *Settings) roots() (*x509.CertPool, error) {
 // certificate returns the client's own; nil: it has none.
 func (s *Settings) certificate() (*tls.Certificate, error) {
 	property := "ssl.keystore.certificate.chain"
-	st := store{content: slices.Concat([]byte(s.chain.Reveal()), []byte("\n"), []byte(s.key.Reveal())), password: s.keystorePassword.Reveal(), keyPassword: s.keyPassword.Reveal()}
+	st := keystore.Store{Content: slices.Concat([]byte(s.chain.Reveal()), []byte("\n"), []byte(s.key.Reveal())), Password: s.keystorePassword.Reveal(), KeyPassword: s.keyPassword.Reveal()}
 	switch {
 	case s.keystore != "":
 		property = "ssl.keystore.location"
 		var err error
-		if st.content, err = readStore(s.keystore); err != nil {
+		if st.Content, err = keystore.ReadFile(s.keystore); err != nil {
 			return nil, fmt.Errorf("%s: %w", property, err)
 		}
 	case !s.chain.IsSet() && !s.key.IsSet():
 		return nil, nil
 	}
-	cert, err := st.keyPair()
+	cert, err := st.KeyPair()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", property, err)
 	}

@@ -27,11 +27,12 @@ var layers = []layer{
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert", "internal/avroname", "internal/javaregex"}},
 	{path: "engine/cluster"},
-	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas"}},
+	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas", "internal/keystore"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/avroname", "internal/javaregex"}}, // Debezium's names and filters
+	{path: "connectors/source/mqtt", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "schemaregistry/avro", "internal/keystore"}},                               // payloads have Avro schemas; Confluent's keystores
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "connect/connecttext", "schemaregistry/avro", "connectors/internal/..."}},
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
@@ -60,6 +61,7 @@ var layers = []layer{
 	{path: "internal/javaprops", stdOnly: true},
 	{path: "internal/avroname", stdOnly: true},
 	{path: "internal/javaregex"},
+	{path: "internal/keystore"},
 	{path: "internal/javatest"}, // used by tests
 	{path: "internal/vfs"},
 	{path: "internal/demo"},
@@ -101,6 +103,7 @@ func (l *layer) allows(pkg string) bool {
 var clients = map[string][]string{
 	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
+	"github.com/eclipse/paho.golang":      {"connectors/source/mqtt", "test"},
 	"github.com/jackc/pgx":                {"connectors/source/postgres", "bench", "test"},
 	"github.com/aws/aws-sdk-go-v2":        {"connectors/sink/s3", "connectors/internal", "internal/demo", "bench", "test"},
 }

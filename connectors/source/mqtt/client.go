@@ -8,8 +8,8 @@ import (
 // client is one connection to a broker. One goroutine uses it, until close.
 type client interface {
 	// subscribe returns the broker's code for each filter: the QoS granted, or
-	// subscribeRefused.
-	subscribe(ctx context.Context, filters []string, qos int) (map[string]byte, error)
+	// subscribeRefused and above.
+	subscribe(ctx context.Context, filters []string, o subscribeOptions) (map[string]byte, error)
 	unsubscribe(ctx context.Context, filters []string) error
 	// ended is closed when the connection is lost. err then says why.
 	ended() <-chan struct{}
@@ -19,7 +19,13 @@ type client interface {
 	close()
 }
 
-// subscribeRefused is the SUBACK code for a filter that the broker refused.
+// subscribeOptions are what is asked for with each filter.
+type subscribeOptions struct {
+	qos        int
+	noRetained bool // MQTT 5 spares sending retained messages
+}
+
+// subscribeRefused is the lowest SUBACK code for a filter that the broker refused.
 const subscribeRefused = 0x80
 
 // clientOptions say what to connect to and how.
@@ -29,27 +35,52 @@ type clientOptions struct {
 	clientID     string
 	cleanSession bool
 	pingTimeout  time.Duration
-	// receive gets the messages, in order, from one goroutine. It must return
-	// within the ping timeout.
-	receive func(message)
+	// taker gets what is delivered, in order, from one goroutine. Its methods must
+	// return within the ping timeout.
+	taker taker
+}
+
+// taker is a frameTaker that is told first what its connection is.
+type taker interface {
+	frameTaker
+	attach(acknowledger)
 }
 
 // connector connects a client and tells whether the broker had a session for it.
 // A *connect.ConfigError says that trying again is of no use.
 type connector func(ctx context.Context, o clientOptions) (c client, sessionPresent bool, err error)
 
-// acknowledger acknowledges one message, on the connection on which it came.
-type acknowledger interface{ Ack() }
+// acknowledger acknowledges messages in order, on the connection on which they
+// came. After that is gone it does nothing.
+type acknowledger interface{ acknowledge(group []uncommitted) }
 
-// message is one PUBLISH.
+// kind is what stands in the queue.
+type kind uint8
+
+const (
+	newMessage kind = iota
+	// seenMessage is to be acknowledged only: a message of QoS 2 that came before.
+	seenMessage
+	// release says that a packet id is free again.
+	release
+	// newSession says that what comes after it is of another session of the broker.
+	newSession
+	// lostSession is newSession where there should have been an old one.
+	lostSession
+)
+
+// message is one PUBLISH, or what else has to be handled in its order.
 type message struct {
 	ack        acknowledger
 	topic      string
+	rawTopic   []byte // of the decoder only
 	payload    []byte
+	properties []byte // of MQTT 5, with their length
 	arrived    int64  // Unix time in milliseconds
 	generation uint64 // number of the connection
 	id         uint16 // 0 with QoS 0
 	qos        byte
+	kind       kind
 	retained   bool
 	duplicate  bool
 }
@@ -57,4 +88,6 @@ type message struct {
 // messageOverhead is about what a held message takes beside topic and payload.
 const messageOverhead = 256
 
-func (m *message) size() int { return len(m.topic) + len(m.payload) + messageOverhead }
+func (m *message) size() int {
+	return len(m.topic) + len(m.payload) + len(m.properties) + messageOverhead
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,27 @@ const (
 	optTLSKey    = "mqtt.tls.key"
 	optQueueSize = "records.buffer.queue.size"
 	optMaxPacket = "mqtt.max.packet.bytes"
+
+	optVersion             = "mqtt.version"
+	optKafkaTopic          = "kafka.topic"
+	optTopicRegex          = "kafka.topic.regex"
+	optKey                 = "mqtt.record.key"
+	optKeyField            = "mqtt.record.key.field"
+	optPayloadFormat       = "mqtt.payload.format"
+	optPayloadSchema       = "mqtt.payload.schema"
+	optPayloadInvalid      = "mqtt.payload.invalid"
+	optPayloadInvalidTopic = "mqtt.payload.invalid.topic"
+	optTrustStore          = "mqtt.ssl.trust.store.path"
+	optKeyStore            = "mqtt.ssl.key.store.path"
+	optWillTopic           = "mqtt.will.topic"
+	optSessionPurge        = "mqtt.session.purge"
+)
+
+// Values of mqtt.retained.
+const (
+	retainedKeep = "keep"
+	retainedDrop = "drop"
+	retainedOnly = "only"
 )
 
 // Config is the config of the connector. Its fields are the options of the same
@@ -47,9 +69,30 @@ type Config struct {
 	FullTimeout    time.Duration
 	MaxPacketBytes int
 
-	// Options of Confluent's connector that are refused or not used.
-	trustStorePath, keyStorePath                      string
-	trustStorePassword, keyStorePassword, keyPassword connect.Secret
+	Version        string
+	SessionExpiry  int64
+	ReceiveMaximum int
+	SessionPurge   bool
+	Retained       string
+	WillTopic      string
+	WillPayload    string
+	WillQoS        int
+	WillRetained   bool
+
+	TopicRegex          string
+	TopicFallback       string
+	TopicsMax           int
+	Key                 string
+	KeyLevel            int
+	KeyField            string
+	PayloadFormat       string
+	PayloadSchema       string
+	PayloadInvalid      string
+	PayloadInvalidTopic string
+	GapTopic            string
+
+	TrustStorePath, KeyStorePath                      string
+	TrustStorePassword, KeyStorePassword, KeyPassword connect.Secret
 
 	servers   []server    // of ServerURI, set by its check
 	tlsConfig *tls.Config // set by Open and Ping
@@ -60,33 +103,47 @@ var Spec = connect.Spec{
 	Class:   "sluice.MqttSourceConnector",
 	Aliases: []string{"io.confluent.connect.mqtt.MqttSourceConnector"},
 	Version: "0.1.0",
-	Doc: "Reads messages from an MQTT 3.1.1 broker into a topic. With QoS 1 or 2 and a persistent session, " +
-		"which are the defaults, a message is acknowledged to the broker only after it is durable in the log.",
-	New: func() connect.Config { return new(Config) },
+	Doc: "Reads messages from an MQTT broker (3.1.1 or 5) into topics. With QoS 1 and a persistent session, " +
+		"which are the defaults, a message is acknowledged to the broker only after it is durable in the log; " +
+		"with QoS 2 it becomes exactly one record.",
+	New:     func() connect.Config { return new(Config) },
+	Metrics: metrics(),
 }
 
 // Source returns a source for this config.
 func (c *Config) Source() connect.Source { return newSource(*c) }
 
-// ExactlyOnce implements connect.ExactlyOnce: the MQTT server keeps the position,
-// and sends again what was not acknowledged.
-func (c *Config) ExactlyOnce() bool { return false }
+// ExactlyOnce implements connect.ExactlyOnce. With QoS 2 the packet ids that are in
+// use are written in one transaction with the records. With QoS 0 and 1 the broker
+// keeps the position, and sends again what was not acknowledged.
+func (c *Config) ExactlyOnce() bool { return c.QoS == 2 && !c.CleanSession }
 
 // Split deals the topics to at most maxTasks tasks as Kafka Connect groups
 // partitions: in order, the first tasks getting one more when it does not come
-// out even. Each task has its own client id and so its own session; the first
+// out even. A shared subscription goes to every task, since the broker deals its
+// messages. Each task has its own client id and so its own session; the first
 // keeps the id that a single task has.
 func (c *Config) Split(maxTasks int) []map[string]string {
-	tasks := max(1, min(maxTasks, len(c.Topics)))
-	each, more := len(c.Topics)/tasks, len(c.Topics)%tasks
+	var shared, rest []string
+	for _, t := range c.Topics {
+		if strings.HasPrefix(t, "$share/") {
+			shared = append(shared, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	tasks := max(1, min(maxTasks, len(rest)))
+	if len(shared) > 0 {
+		tasks = max(1, maxTasks)
+	}
+	each, more := len(rest)/tasks, len(rest)%tasks
 	settings := make([]map[string]string, tasks)
-	rest := c.Topics
 	for i := range settings {
 		n := each
 		if i < more {
 			n++
 		}
-		settings[i] = map[string]string{optTopics: strings.Join(rest[:n], ",")}
+		settings[i] = map[string]string{optTopics: strings.Join(append(rest[:n:n], shared...), ",")}
 		rest = rest[n:]
 		if c.ClientID != "" && i > 0 {
 			settings[i][optClientID] = fmt.Sprintf("%s-%d", c.ClientID, i)
@@ -102,8 +159,52 @@ func (c *Config) Validate() []*connect.ConfigError {
 		errs = append(errs, &connect.ConfigError{Option: optPassword,
 			Reason: "MQTT has no password without a user name: set " + optUsername + " too"})
 	}
+	errs = append(errs, c.checkPayload()...)
+	if _, err := newTopicMapper(c); c.TopicRegex != "" && err != nil {
+		errs = append(errs, &connect.ConfigError{Option: optKafkaTopic, Reason: err.Error()})
+	}
 	_, tlsErrs := c.loadTLS()
 	return append(errs, tlsErrs...)
+}
+
+func (c *Config) checkPayload() []*connect.ConfigError {
+	var errs []*connect.ConfigError
+	hasSchema := c.PayloadFormat == formatJSON || c.PayloadFormat == formatAvro
+	switch {
+	case c.PayloadFormat == formatAvro && c.PayloadSchema == "":
+		errs = append(errs, &connect.ConfigError{Option: optPayloadSchema,
+			Reason: "Avro cannot be read without its schema: give it here, as JSON or the path of a file"})
+	case c.PayloadSchema != "" && !hasSchema:
+		errs = append(errs, &connect.ConfigError{Option: optPayloadSchema,
+			Reason: "it is for " + optPayloadFormat + "=json or avro: set that, or leave it out"})
+	case c.PayloadSchema != "":
+		var refused *connect.ConfigError
+		if _, err := newPayloadDecoder(c); errors.As(err, &refused) {
+			errs = append(errs, refused)
+		}
+	}
+	if c.Key == keyField && c.KeyField == "" {
+		errs = append(errs, &connect.ConfigError{Option: optKeyField, Reason: "it is missing, while " + optKey + " is field"})
+	}
+	return errs
+}
+
+func (c *Config) checkRegex() error {
+	_, err := regexp.Compile(c.TopicRegex)
+	if err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return nil
+}
+
+func (c *Config) checkWill() error {
+	switch {
+	case c.WillTopic == "":
+		return nil
+	case strings.ContainsAny(c.WillTopic, "+#"):
+		return errors.New("a message cannot be sent to a filter: leave + and # out")
+	}
+	return checkFilter(c.WillTopic)
 }
 
 func (c *Config) checkServers() error {
@@ -143,23 +244,11 @@ func (c *Config) checkClientID() error {
 }
 
 // inRange is the check of a number's option.
-func inRange[T int | time.Duration](v *T, lowest, highest, unit T) func() error {
+func inRange[T int | int64 | time.Duration](v *T, lowest, highest, unit T) func() error {
 	return func() error {
 		if *v < lowest || *v > highest {
 			return fmt.Errorf("it must be between %d and %d", int64(lowest/unit), int64(highest/unit))
 		}
 		return nil
-	}
-}
-
-// refuseJKS is the check of the options that name a Java key store.
-func refuseJKS(path *string, remedy string) func() error {
-	return func() error {
-		if *path == "" {
-			return nil
-		}
-		return errors.New("Java key stores are not supported: " + remedy +
-			", as PEM text or the path of a PEM file, and leave this option out" +
-			" (keytool and openssl convert a key store: keytool -importkeystore -deststoretype PKCS12, then openssl pkcs12)")
 	}
 }

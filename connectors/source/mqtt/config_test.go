@@ -83,6 +83,10 @@ func TestDefaults(t *testing.T) {
 		"mqtt.connect.timeout.seconds": "30", "mqtt.keepalive.interval.seconds": "60", "max.retry.time.ms": "30000",
 		"records.buffer.queue.size": "50000", "records.buffer.queue.max.batch.size": "4096",
 		"records.buffer.queue.full.timeout": "60000", "mqtt.max.packet.bytes": "16777216",
+		"kafka.topic.fallback": "mqtt", "kafka.topics.max": "1000", "mqtt.payload.format": "bytes", "mqtt.payload.invalid": "fail",
+		"mqtt.receive.maximum": "1000", "mqtt.record.key": "topic", "mqtt.record.key.level": "1", "mqtt.retained": "keep",
+		"mqtt.session.expiry.seconds": "4294967295", "mqtt.session.purge": "true", "mqtt.version": "3",
+		"mqtt.will.qos": "0", "mqtt.will.retained": "false",
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -99,6 +103,8 @@ func TestSplit(t *testing.T) {
 		{"a,b,c", "", 2, []string{"a,b", "c"}},
 		{"a,b,c,a", "", 9, []string{"a", "b", "c"}},
 		{"a,b,c", "id", 3, []string{"a", "b id-1", "c id-2"}},
+		{"$share/g/a,b", "id", 3, []string{"b,$share/g/a", "$share/g/a id-1", "$share/g/a id-2"}},
+		{"$share/g/a", "", 1, []string{"$share/g/a"}},
 	}
 	for _, c := range cases {
 		cfg := parse(t, fast("tcp://broker", optTopics, c.topics, optClientID, c.id))
@@ -152,5 +158,24 @@ func TestPingIsConfigError(t *testing.T) {
 	err := parse(t, fast(fmt.Sprintf("tcp://127.0.0.1:%d", freePort(t)))).Ping(t.Context())
 	if !errors.As(err, &ce) || ce.Option != optServerURI {
 		t.Errorf("got %v, want an error of %s", err, optServerURI)
+	}
+}
+
+func TestWithoutCovered(t *testing.T) {
+	cases := []struct{ filters, want string }{
+		{"t/#,t/+,t/x", "t/#"},
+		{"t/x,t/+", "t/+"},
+		{"a/+/c,a/b/+", "a/+/c,a/b/+"}, // neither has all of the other
+		{"t/#,t", "t/#"},
+		{"#,$SYS/#,$SYS/a", "#,$SYS/#"},
+		{"+/a,$SYS/a", "+/a,$SYS/a"},
+		{"t/+,t/#", "t/#"},
+		{"t/+,t/x/y", "t/+,t/x/y"},
+		{"#,$share/g/t", "#,$share/g/t"},
+	}
+	for _, c := range cases {
+		if got := strings.Join(withoutCovered(strings.Split(c.filters, ",")), ","); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.filters, got, c.want)
+		}
 	}
 }

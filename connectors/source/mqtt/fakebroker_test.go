@@ -202,7 +202,7 @@ func TestLateAcksAreVoid(t *testing.T) {
 	for _, m := range old {
 		k.src.Commit(m)
 	}
-	eventually(t, "release of what was committed", func() bool { return k.src.queue.held() == 1 })
+	eventually(t, "release of what was committed", func() bool { return k.src.queue.waiting() == 1 })
 	k.commit()
 	k.close()
 	var got []string
@@ -322,7 +322,7 @@ func TestQueueOverflow(t *testing.T) {
 	})
 	k := openTask(t, nil, fast(b.uri(), "records.buffer.queue.full.timeout", "10"))
 	eventually(t, "drop", func() bool { return k.log.count("does not take the records fast enough") == 1 })
-	if held := k.src.queue.held(); held != 31 {
+	if held := k.src.queue.waiting(); held != 31 {
 		t.Errorf("%d messages of 1 MiB are held, want the 31 that fit into 32 MiB", held)
 	}
 	select {

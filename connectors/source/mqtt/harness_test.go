@@ -26,6 +26,13 @@ import (
 
 const patience = 20 * time.Second
 
+// inBothVersions runs a test with MQTT 3.1.1 and 5.
+func inBothVersions(t *testing.T, test func(t *testing.T, version string)) {
+	for _, version := range []string{"3", "5"} {
+		t.Run("mqtt"+version, func(t *testing.T) { test(t, version) })
+	}
+}
+
 // eventually polls a condition until it holds.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
@@ -210,6 +217,23 @@ func (o *offsets) put(m connect.Mark) {
 	o.stored[string(m.Partition)] = string(m.Offset)
 }
 
+// ids returns the packet ids in the only offset.
+func (o *offsets) ids() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var s storedSession
+	for _, text := range o.stored {
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			return err.Error()
+		}
+	}
+	return s.InFlight
+}
+
+func timeout(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), patience)
+}
+
 // record is a copy of a record that outlives its batch.
 type record struct {
 	topic, key, value string
@@ -292,10 +316,27 @@ func (k *task) readBatch(ctx context.Context) ([]record, error) {
 	}
 	out := make([]record, 0, k.batch.Len())
 	for _, r := range k.batch.Records() {
-		out = append(out, record{r.Topic, strings.Clone(r.Key.Text()), string(r.Value.Bytes()), r.Headers[0].Value.Int(),
-			r.Headers[1].Value.Int(), r.Headers[2].Value.Boolean(), r.Headers[3].Value.Boolean(), r.Timestamp})
+		out = append(out, copyRecord(&r))
 	}
 	return out, nil
+}
+
+func copyRecord(r *connect.Record) record {
+	c := record{topic: r.Topic, timestamp: r.Timestamp}
+	if r.Key.Type() == connect.String {
+		c.key = strings.Clone(r.Key.Text())
+	}
+	switch r.Value.Type() {
+	case connect.Bytes:
+		c.value = string(r.Value.Bytes())
+	case connect.String:
+		c.value = strings.Clone(r.Value.Text())
+	}
+	if len(r.Headers) >= 4 {
+		c.id, c.qos = r.Headers[0].Value.Int(), r.Headers[1].Value.Int()
+		c.retained, c.dup = r.Headers[2].Value.Boolean(), r.Headers[3].Value.Boolean()
+	}
+	return c
 }
 
 // read reads at least n records, committing each batch or nothing.
@@ -344,6 +385,20 @@ func (k *task) quiet(d time.Duration) {
 			k.t.Fatalf("got %d records, the first %+v, want none", len(batch), batch[0])
 		}
 	}
+}
+
+// settle reads and commits until nothing is left to acknowledge.
+func (k *task) settle() {
+	k.t.Helper()
+	eventually(testingT(k.t), "empty queue", func() bool {
+		ctx, cancel := context.WithTimeout(k.t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if got, err := k.readBatch(ctx); err == nil && len(got) > 0 {
+			k.t.Errorf("got %d records more", len(got))
+		}
+		k.commit()
+		return k.src.queue.waiting() == 0
+	})
 }
 
 // commit does what the engine does when everything read is durable.
@@ -498,9 +553,15 @@ func (r *relay) cut() {
 
 var _ io.Writer = (*logLines)(nil)
 
-// held returns the number of messages that are not committed yet.
-func (q *queue) held() int {
+// waiting returns the number of messages that are not committed yet.
+func (q *queue) waiting() int {
+	n, _, _ := q.held()
+	return n
+}
+
+// unreadNow returns the number of messages that are not read yet.
+func (q *queue) unreadNow() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.unread.len() + q.uncommitted.len()
+	return q.unread.len()
 }

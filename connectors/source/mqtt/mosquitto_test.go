@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-func TestRecord(t *testing.T) {
+func TestRecord(t *testing.T) { inBothVersions(t, testRecord) }
+
+func testRecord(t *testing.T, version string) {
 	m := startMosquitto(t)
-	k := openTask(t, nil, fast(m.uri()))
+	k := openTask(t, nil, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	p := publisher(t, m.uri())
 	before := time.Now().UnixMilli()
@@ -35,14 +37,16 @@ func TestRecord(t *testing.T) {
 }
 
 // What was not committed comes again, what was committed does not.
-func TestKillMatrix(t *testing.T) {
+func TestKillMatrix(t *testing.T) { inBothVersions(t, testKillMatrix) }
+
+func testKillMatrix(t *testing.T, version string) {
 	cases := []struct {
 		name string
 		die  func(k *task, r *relay)
 		want bool // the messages come again
 	}{
 		{"before read", func(k *task, r *relay) {
-			eventually(t, "arrival", func() bool { return k.src.queue.held() == 3 })
+			eventually(t, "arrival", func() bool { return k.src.queue.waiting() == 3 })
 			r.cut()
 		}, true},
 		{"after read, before commit", func(k *task, r *relay) {
@@ -69,13 +73,13 @@ func TestKillMatrix(t *testing.T) {
 			m := startMosquitto(t)
 			r := startRelay(t, m.addr())
 			o := new(offsets)
-			k := openTask(t, o, fast(r.uri(), optClientID, "id", "max.retry.time.ms", "3600000"))
+			k := openTask(t, o, fast(r.uri(), optVersion, version, optClientID, "id", "max.retry.time.ms", "3600000"))
 			k.connected(1)
 			publish(t, publisher(t, m.uri()), "t/x", 1, "a", "b", "c")
 			c.die(k, r)
 			k.close()
 
-			again := openTask(t, o, fast(m.uri(), optClientID, "id"))
+			again := openTask(t, o, fast(m.uri(), optVersion, version, optClientID, "id"))
 			if !c.want {
 				again.quiet(300 * time.Millisecond)
 				return
@@ -93,8 +97,12 @@ func TestKillMatrix(t *testing.T) {
 
 // Nothing that the broker keeps is lost when it is restarted.
 func TestBrokerRestartWithPersistence(t *testing.T) {
+	inBothVersions(t, testBrokerRestartWithPersistence)
+}
+
+func testBrokerRestartWithPersistence(t *testing.T, version string) {
 	m := startMosquitto(t, "persistence true", "persistence_location DIR/", "max_inflight_messages 1000")
-	k := openTask(t, nil, fast(m.uri()))
+	k := openTask(t, nil, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	publish(t, publisher(t, m.uri()), "t/x", 1, numbers(0, 100)...)
 	got := k.read(50, false)
@@ -115,8 +123,12 @@ func TestBrokerRestartWithPersistence(t *testing.T) {
 // A broker that forgets makes the connector subscribe again and say that
 // messages may be lost.
 func TestBrokerRestartWithoutPersistence(t *testing.T) {
+	inBothVersions(t, testBrokerRestartWithoutPersistence)
+}
+
+func testBrokerRestartWithoutPersistence(t *testing.T, version string) {
 	m := startMosquitto(t)
-	k := openTask(t, nil, fast(m.uri()))
+	k := openTask(t, nil, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	publish(t, publisher(t, m.uri()), "t/x", 1, "a")
 	k.read(1, true)
@@ -135,17 +147,19 @@ func TestBrokerRestartWithoutPersistence(t *testing.T) {
 }
 
 // The loss of a session is noticed over a restart of the connector too.
-func TestSessionGoneAfterRestart(t *testing.T) {
+func TestSessionGoneAfterRestart(t *testing.T) { inBothVersions(t, testSessionGoneAfterRestart) }
+
+func testSessionGoneAfterRestart(t *testing.T, version string) {
 	m := startMosquitto(t)
 	o := new(offsets)
-	k := openTask(t, o, fast(m.uri()))
+	k := openTask(t, o, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	publish(t, publisher(t, m.uri()), "t/x", 1, "a")
 	k.read(1, true)
 	k.close()
 	m.stop()
 	m.start()
-	k = openTask(t, o, fast(m.uri()))
+	k = openTask(t, o, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	if k.log.count("no session") != 1 {
 		t.Errorf("want a warning:\n%s", k.log)
@@ -153,11 +167,13 @@ func TestSessionGoneAfterRestart(t *testing.T) {
 }
 
 // The smallest windows keep flowing, because Read never waits for more.
-func TestWindow(t *testing.T) {
+func TestWindow(t *testing.T) { inBothVersions(t, testWindow) }
+
+func testWindow(t *testing.T, version string) {
 	for _, window := range []string{"1", "20"} {
 		t.Run(window, func(t *testing.T) {
 			m := startMosquitto(t, "max_inflight_messages "+window)
-			k := openTask(t, nil, fast(m.uri()))
+			k := openTask(t, nil, fast(m.uri(), optVersion, version))
 			k.connected(1)
 			want := numbers(0, 2000)
 			publish(t, publisher(t, m.uri()), "t/x", 1, want...)
@@ -168,9 +184,11 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-func TestPacketIDWrap(t *testing.T) {
+func TestPacketIDWrap(t *testing.T) { inBothVersions(t, testPacketIDWrap) }
+
+func testPacketIDWrap(t *testing.T, version string) {
 	m := startMosquitto(t)
-	k := openTask(t, nil, fast(m.uri()))
+	k := openTask(t, nil, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	want := numbers(0, 70_000)
 	p := publisher(t, m.uri())
@@ -189,9 +207,11 @@ func TestPacketIDWrap(t *testing.T) {
 	}
 }
 
-func TestOverlappingFilters(t *testing.T) {
+func TestOverlappingFilters(t *testing.T) { inBothVersions(t, testOverlappingFilters) }
+
+func testOverlappingFilters(t *testing.T, version string) {
 	m := startMosquitto(t)
-	k := openTask(t, nil, fast(m.uri(), optTopics, "t/#,t/+,t/x"))
+	k := openTask(t, nil, fast(m.uri(), optVersion, version, optTopics, "t/#,t/+,t/x"))
 	k.connected(1)
 	publish(t, publisher(t, m.uri()), "t/x", 1, "a", "b")
 	if got, want := values(k.read(2, true)), []string{"a", "b"}; !slices.Equal(got, want) {
@@ -200,11 +220,13 @@ func TestOverlappingFilters(t *testing.T) {
 	k.quiet(200 * time.Millisecond)
 }
 
-func TestQoS(t *testing.T) {
+func TestQoS(t *testing.T) { inBothVersions(t, testQoS) }
+
+func testQoS(t *testing.T, version string) {
 	for _, qos := range []byte{0, 2} {
 		t.Run(string('0'+rune(qos)), func(t *testing.T) {
 			m := startMosquitto(t)
-			k := openTask(t, nil, fast(m.uri(), "mqtt.qos", string('0'+rune(qos))))
+			k := openTask(t, nil, fast(m.uri(), optVersion, version, "mqtt.qos", string('0'+rune(qos))))
 			k.connected(1)
 			want := numbers(0, 500)
 			publish(t, publisher(t, m.uri()), "t/x", qos, want...)
@@ -212,19 +234,21 @@ func TestQoS(t *testing.T) {
 			if !slices.Equal(values(got), want) || got[0].qos != int64(qos) {
 				t.Errorf("got %d records of QoS %d, the first %+v", len(got), qos, got[0])
 			}
-			eventually(t, "empty queue", func() bool { return k.src.queue.held() == 0 })
+			k.settle()
 		})
 	}
 }
 
 // Retained messages come once, not with every start; deleting the offsets brings
 // them again.
-func TestRetained(t *testing.T) {
+func TestRetained(t *testing.T) { inBothVersions(t, testRetained) }
+
+func testRetained(t *testing.T, version string) {
 	m := startMosquitto(t)
 	p := publisher(t, m.uri())
 	p.Publish("t/r", 1, true, "kept").Wait()
 	o := new(offsets)
-	k := openTask(t, o, fast(m.uri()))
+	k := openTask(t, o, fast(m.uri(), optVersion, version))
 	if got := k.read(1, true); !got[0].retained || got[0].value != "kept" {
 		t.Errorf("got %+v, want the retained message", got[0])
 	}
@@ -232,22 +256,24 @@ func TestRetained(t *testing.T) {
 	k.quiet(100 * time.Millisecond)
 	k.commit()
 	k.close()
-	k = openTask(t, o, fast(m.uri()))
+	k = openTask(t, o, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	k.quiet(200 * time.Millisecond)
 	k.close()
-	k = openTask(t, nil, fast(m.uri()))
+	k = openTask(t, nil, fast(m.uri(), optVersion, version))
 	if got := k.read(1, true); !got[0].retained {
 		t.Errorf("got %+v, want the retained message again", got[0])
 	}
 }
 
 // What is removed from mqtt.topics is unsubscribed from the session.
-func TestFiltersChange(t *testing.T) {
+func TestFiltersChange(t *testing.T) { inBothVersions(t, testFiltersChange) }
+
+func testFiltersChange(t *testing.T, version string) {
 	m := startMosquitto(t)
 	o := new(offsets)
 	open := func(topics string) *task {
-		k := openTask(t, o, fast(m.uri(), optTopics, topics))
+		k := openTask(t, o, fast(m.uri(), optVersion, version, optTopics, topics))
 		k.connected(1)
 		k.quiet(100 * time.Millisecond)
 		k.commit()
@@ -266,9 +292,11 @@ func TestFiltersChange(t *testing.T) {
 }
 
 // Two clients with one id take the connection from each other, at a bounded rate.
-func TestTakeoverIsNotHot(t *testing.T) {
+func TestTakeoverIsNotHot(t *testing.T) { inBothVersions(t, testTakeoverIsNotHot) }
+
+func testTakeoverIsNotHot(t *testing.T, version string) {
 	m := startMosquitto(t)
-	settings := fast(m.uri(), optClientID, "same", "max.retry.time.ms", "2000")
+	settings := fast(m.uri(), optVersion, version, optClientID, "same", "max.retry.time.ms", "2000")
 	a, b := openTask(t, nil, settings), openTask(t, nil, settings)
 	eventually(t, "suspicion", func() bool {
 		return a.log.count("does another client use")+b.log.count("does another client use") > 0
@@ -280,10 +308,12 @@ func TestTakeoverIsNotHot(t *testing.T) {
 	}
 }
 
-func TestHalfOpen(t *testing.T) {
+func TestHalfOpen(t *testing.T) { inBothVersions(t, testHalfOpen) }
+
+func testHalfOpen(t *testing.T, version string) {
 	m := startMosquitto(t)
 	r := startRelay(t, m.addr())
-	k := openTask(t, nil, fast(r.uri(), "mqtt.keepalive.interval.seconds", "1", "mqtt.connect.timeout.seconds", "1"),
+	k := openTask(t, nil, fast(r.uri(), optVersion, version, "mqtt.keepalive.interval.seconds", "1", "mqtt.connect.timeout.seconds", "1"),
 		func(s *Source) { s.pingTimeout = 300 * time.Millisecond })
 	k.connected(1)
 	r.setSwallow(true)
@@ -294,9 +324,11 @@ func TestHalfOpen(t *testing.T) {
 	k.read(1, true)
 }
 
-func TestBadCredentials(t *testing.T) {
+func TestBadCredentials(t *testing.T) { inBothVersions(t, testBadCredentials) }
+
+func testBadCredentials(t *testing.T, version string) {
 	m := startMosquitto(t, "allow_anonymous false")
-	settings := fast(m.uri(), optUsername, "u", optPassword, "hunter2")
+	settings := fast(m.uri(), optVersion, version, optUsername, "u", optPassword, "hunter2")
 	for name, err := range map[string]error{
 		"Read": openTask(t, nil, settings).fails(),
 		"Ping": parse(t, settings).Ping(t.Context()),
@@ -309,10 +341,12 @@ func TestBadCredentials(t *testing.T) {
 }
 
 // A broker may come later than its connector.
-func TestBrokerComesLater(t *testing.T) {
+func TestBrokerComesLater(t *testing.T) { inBothVersions(t, testBrokerComesLater) }
+
+func testBrokerComesLater(t *testing.T, version string) {
 	m := startMosquitto(t)
 	m.stop()
-	settings := fast(m.uri())
+	settings := fast(m.uri(), optVersion, version)
 	k := openTask(t, nil, settings)
 	eventually(t, "warning", func() bool { return k.log.count("mqtt broker cannot be used") == 1 })
 	if err := parse(t, settings).Ping(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "mqtt.server.uri: no broker answers") {
@@ -330,25 +364,29 @@ func TestBrokerComesLater(t *testing.T) {
 }
 
 // The second server is used when the first does not answer.
-func TestSeveralServers(t *testing.T) {
+func TestSeveralServers(t *testing.T) { inBothVersions(t, testSeveralServers) }
+
+func testSeveralServers(t *testing.T, version string) {
 	m := startMosquitto(t)
 	dead := startMosquitto(t)
 	dead.stop()
-	openTask(t, nil, fast(dead.uri()+","+m.uri())).connected(1)
+	openTask(t, nil, fast(dead.uri()+","+m.uri(), optVersion, version)).connected(1)
 }
 
 // Messages that come while the connector is away wait in the session.
-func TestAwayAndClose(t *testing.T) {
+func TestAwayAndClose(t *testing.T) { inBothVersions(t, testAwayAndClose) }
+
+func testAwayAndClose(t *testing.T, version string) {
 	m := startMosquitto(t)
 	o := new(offsets)
-	k := openTask(t, o, fast(m.uri()))
+	k := openTask(t, o, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	p := publisher(t, m.uri())
 	publish(t, p, "t/x", 1, "a")
 	k.read(1, true)
 	k.close()
 	publish(t, p, "t/x", 1, "b")
-	k = openTask(t, o, fast(m.uri()))
+	k = openTask(t, o, fast(m.uri(), optVersion, version))
 	if got := values(k.read(1, true)); !slices.Equal(got, []string{"b"}) {
 		t.Errorf("got %v, want b alone: the acknowledgement of a was to be sent by Close", got)
 	}
@@ -359,10 +397,12 @@ func TestAwayAndClose(t *testing.T) {
 
 // Nothing is missing when the connection breaks again and again under load, at
 // whatever point between arrival and acknowledgement.
-func TestCutsUnderLoad(t *testing.T) {
+func TestCutsUnderLoad(t *testing.T) { inBothVersions(t, testCutsUnderLoad) }
+
+func testCutsUnderLoad(t *testing.T, version string) {
 	m := startMosquitto(t, "max_inflight_messages 100")
 	r := startRelay(t, m.addr())
-	k := openTask(t, nil, fast(r.uri()))
+	k := openTask(t, nil, fast(r.uri(), optVersion, version))
 	k.connected(1)
 	want := numbers(0, 20_000)
 	p := publisher(t, m.uri())

@@ -52,7 +52,9 @@ func connectPaho(ctx context.Context, o clientOptions) (client, bool, error) {
 			dialErr = err
 			return nil, err
 		}
-		c.wire = newWire(conn, o.config.MaxPacketBytes, func() int { return int(c.subackCodes.Load()) })
+		c.wire = newWire(conn, wireOptions{version: version3, maxPacketBytes: o.config.MaxPacketBytes, taker: o.taker,
+			subackCodes: func() int { return int(c.subackCodes.Load()) }})
+		o.taker.attach(c.wire)
 		stopWatching = context.AfterFunc(ctx, func() { c.wire.abort(context.Cause(ctx)) })
 		return c.wire, nil
 	})
@@ -80,8 +82,6 @@ func (c *pahoClient) options(o clientOptions) *paho.ClientOptions {
 	options.SetProtocolVersion(4) // without the second attempt with MQTT 3.1
 	options.SetAutoReconnect(false)
 	options.SetConnectRetry(false)
-	options.SetOrderMatters(true)
-	options.SetAutoAckDisabled(true) // I2: acknowledged by the acker alone
 	options.SetStore(noStore{})
 	options.SetConnectTimeout(o.config.ConnectTimeout)
 	options.SetKeepAlive(o.config.KeepAlive)
@@ -92,12 +92,9 @@ func (c *pahoClient) options(o clientOptions) *paho.ClientOptions {
 		c.lostErr = err
 		close(c.lost)
 	})
-	// One handler for everything, set before Connect: a session delivers at once,
-	// and a PUBLISH that matches several filters comes once.
-	options.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-		o.receive(message{ack: m, topic: m.Topic(), payload: m.Payload(), id: m.MessageID(),
-			qos: m.Qos(), retained: m.Retained(), duplicate: m.Duplicate()})
-	})
+	if o.config.WillTopic != "" {
+		options.SetBinaryWill(o.config.WillTopic, []byte(o.config.WillPayload), byte(o.config.WillQoS), o.config.WillRetained)
+	}
 	return options
 }
 
@@ -110,13 +107,13 @@ func (o clientOptions) credentials() (username, password string) {
 	return o.server.user.Username(), password
 }
 
-func (c *pahoClient) subscribe(ctx context.Context, filters []string, qos int) (map[string]byte, error) {
+func (c *pahoClient) subscribe(ctx context.Context, filters []string, o subscribeOptions) (map[string]byte, error) {
 	codes := make(map[string]byte, len(filters))
 	for len(filters) > 0 {
 		n := min(len(filters), filtersPerSubscribe)
 		group := make(map[string]byte, n)
 		for _, f := range filters[:n] {
-			group[f] = byte(qos)
+			group[f] = byte(o.qos)
 		}
 		filters = filters[n:]
 		c.subackCodes.Store(int32(n))

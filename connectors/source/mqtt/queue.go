@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/sluice-data/sluice/connect"
 )
 
 const (
@@ -53,6 +51,21 @@ type uncommitted struct {
 	token      uint64 // of the Read that took it
 	generation uint64
 	size       int
+	id         uint16
+	packet     byte // the type of the acknowledgement
+}
+
+// answer is the packet that a broker waits for after it has sent a message.
+func (m *message) answer() byte {
+	switch {
+	case m.kind == release:
+		return typePubcomp
+	case m.kind == newSession || m.kind == lostSession || m.qos == 0:
+		return 0
+	case m.qos == 1:
+		return typePuback
+	}
+	return typePubrec
 }
 
 func newQueue(maxQoS0 int, wait time.Duration) *queue {
@@ -139,28 +152,39 @@ func (q *queue) overflow(m message) (dropped int, err error) {
 	return dropped, nil
 }
 
-// fill moves up to n unread messages into b and returns their number. token is
-// that of the mark that will cover them.
-func (q *queue) fill(b *connect.Batch, topic string, n int, token uint64) int {
+// takeBytes and takeAtOnce bound what take returns.
+const takeBytes, takeAtOnce = 1 << 20, 256
+
+// take moves up to n unread messages to group, which is empty, and returns it.
+// token is that of the mark that will cover them.
+func (q *queue) take(group []message, n int, token uint64) []message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	filled := 0
-	for ; filled < n && q.unread.len() > 0 && !b.Full(); filled++ {
-		m := q.unread.pop()
-		appendRecord(b, topic, &m)
-		if m.qos == 0 {
-			q.bytes -= m.size()
+	for size := 0; len(group) < n && size < takeBytes && q.unread.len() > 0; {
+		group = append(group, q.unread.pop())
+		m := &group[len(group)-1]
+		size += m.size()
+		if packet := m.answer(); packet != 0 {
+			q.uncommitted.push(uncommitted{m.ack, token, m.generation, m.size(), m.id, packet})
 		} else {
-			q.uncommitted.push(uncommitted{m.ack, token, m.generation, m.size()})
+			q.bytes -= m.size()
 		}
 	}
 	if q.unread.len() > 0 {
 		notify(q.ready)
 	}
-	if filled > 0 {
+	if len(group) > 0 {
 		notify(q.room)
 	}
-	return filled
+	return group
+}
+
+// held returns how many messages and bytes wait to be read or committed, and how
+// many of the messages wait to be committed.
+func (q *queue) held() (messages, unconfirmed, size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.unread.len() + q.uncommitted.len(), q.uncommitted.len(), q.bytes
 }
 
 // takeCommitted removes committed messages in order of arrival, as many as

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -16,11 +17,9 @@ func textMessage(qos byte, payload string) message {
 }
 
 func (q *queue) takeAll() []string {
-	b := connect.NewBatch(1<<20, 1<<30)
-	q.fill(b, "k", 1<<20, 1)
 	var out []string
-	for _, r := range b.Records() {
-		out = append(out, string(r.Value.Bytes()))
+	for _, m := range q.take(nil, 1<<20, 1) {
+		out = append(out, string(m.payload))
 	}
 	return out
 }
@@ -60,8 +59,7 @@ func TestQueueWaitsForCommit(t *testing.T) {
 		q := newQueue(3, time.Second)
 		big := strings.Repeat("x", maxHeldBytes)
 		q.put(textMessage(1, big))
-		b := connect.NewBatch(10, 1<<30)
-		q.fill(b, "k", 10, 7)
+		q.take(nil, 10, 7)
 		go func() {
 			<-time.After(500 * time.Millisecond) // of the bubble
 			q.committed.Store(7)
@@ -82,14 +80,12 @@ func TestQueueWaitsForCommit(t *testing.T) {
 
 func TestQueueTakesCommittedOnly(t *testing.T) {
 	q := newQueue(10, 0)
-	b := connect.NewBatch(2, 1<<20)
 	for range 5 {
 		q.put(textMessage(1, "x"))
 	}
 	q.put(textMessage(0, "needs no acknowledgement"))
 	for token := uint64(1); token <= 3; token++ {
-		b.Reset()
-		q.fill(b, "k", 10, token)
+		q.take(nil, 2, token)
 	}
 	q.committed.Store(2)
 	if got := len(q.takeCommitted(make([]uncommitted, 0, 3))); got != 3 {
@@ -98,8 +94,8 @@ func TestQueueTakesCommittedOnly(t *testing.T) {
 	if got := len(q.takeCommitted(make([]uncommitted, 0, 3))); got != 1 {
 		t.Errorf("second group: got %d, want 1", got)
 	}
-	if q.held() != 1 {
-		t.Errorf("%d held, want the one that is not committed", q.held())
+	if q.waiting() != 1 {
+		t.Errorf("%d held, want the one that is not committed", q.waiting())
 	}
 }
 
@@ -133,9 +129,13 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
-// Reading and acknowledging add no garbage of their own to paho's.
+// Reading and acknowledging make no garbage.
 func TestNoGarbagePerRecord(t *testing.T) {
-	q := newQueue(1<<20, 0)
+	k := parse(t, fast("tcp://broker"))
+	s := k.Source().(*Source)
+	s.session = &session{clean: true}
+	s.records, _ = newRecordMaker(k, "id", slog.Default(), &s.numbers)
+	q := s.queue
 	b := connect.NewBatch(1000, 1<<20)
 	group := make([]uncommitted, 0, acksAtOnce)
 	m := textMessage(1, strings.Repeat("x", 100))
@@ -146,7 +146,11 @@ func TestNoGarbagePerRecord(t *testing.T) {
 		}
 		token++
 		b.Reset()
-		q.fill(b, "k", 1000, token)
+		for b.Len() < 1000 {
+			if _, err := s.fill(b); err != nil {
+				t.Fatal(err)
+			}
+		}
 		q.committed.Store(token)
 		for group = q.takeCommitted(group[:0]); len(group) > 0; group = q.takeCommitted(group[:0]) {
 		}

@@ -57,12 +57,12 @@ func (s *Source) run(ctx context.Context) {
 // runConnection connects, serves the connection until it ends and returns why.
 func (s *Source) runConnection(ctx context.Context, w *watch) (connected bool, err error) {
 	overflow := make(chan error, 1)
-	receive := s.receiver(s.generation.Add(1), func(err error) { overflow <- err })
-	c, server, present, err := s.connectAny(ctx, receive)
+	c, server, present, err := s.connectAny(ctx, func(err error) { overflow <- err })
 	if err != nil {
 		return false, err
 	}
 	defer c.close()
+	defer s.numbers.connected.Store(false)
 	if err := s.subscribe(ctx, c, present); err != nil {
 		return false, err
 	}
@@ -78,11 +78,11 @@ func (s *Source) runConnection(ctx context.Context, w *watch) (connected bool, e
 }
 
 // connectAny tries the servers in order.
-func (s *Source) connectAny(ctx context.Context, receive func(message)) (client, server, bool, error) {
+func (s *Source) connectAny(ctx context.Context, overflow func(error)) (client, server, bool, error) {
 	var errs attemptErrors
 	for _, server := range s.config.servers {
 		c, present, err := s.connect(ctx, clientOptions{config: &s.config, server: server,
-			clientID: s.session.clientID, cleanSession: s.config.CleanSession, pingTimeout: s.pingTimeout, receive: receive})
+			clientID: s.session.clientID, cleanSession: s.config.CleanSession, pingTimeout: s.pingTimeout, taker: s.receiver(overflow)})
 		if err == nil {
 			return c, server, present, nil
 		}
@@ -108,13 +108,13 @@ func (e attemptErrors) Unwrap() []error { return e }
 func (s *Source) subscribe(ctx context.Context, c client, present bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
 	defer cancel()
-	add, remove, gone := s.session.changes(present)
-	if gone {
+	add, remove := s.session.changes(present)
+	if s.session.lost(present) {
 		s.log.Warn("mqtt broker has no session for the client: messages published since the last connection may be lost; "+
 			"check that the broker keeps sessions over restarts and long enough, and that no other client uses the client id",
 			logClientID, s.session.clientID)
 	}
-	codes, err := c.subscribe(ctx, add, s.config.QoS)
+	codes, err := c.subscribe(ctx, add, subscribeOptions{qos: s.config.QoS, noRetained: s.config.Retained == retainedDrop})
 	if err != nil {
 		return err
 	}
@@ -124,13 +124,14 @@ func (s *Source) subscribe(ctx context.Context, c client, present bool) error {
 	if err := c.unsubscribe(ctx, remove); err != nil {
 		return err
 	}
-	return s.session.subscribed()
+	s.session.subscribed()
+	return nil
 }
 
 func (s *Source) checkGranted(codes map[string]byte) error {
 	var refused []string
 	for filter, code := range codes {
-		if code == subscribeRefused {
+		if code >= subscribeRefused {
 			refused = append(refused, filter)
 		} else if int(code) < s.config.QoS {
 			s.log.Warn("mqtt broker grants a lower QoS than asked for", "filter", filter, "asked", s.config.QoS, "granted", code)
@@ -172,6 +173,8 @@ type watch struct {
 
 // up notes that the connection stands.
 func (w *watch) up(server server, present bool) {
+	w.source.numbers.connected.Store(true)
+	w.source.numbers.connections.Add(1)
 	w.source.log.Info("mqtt connected", logServer, server.String(), logClientID, w.source.session.clientID,
 		logSessionPresent, present, logAttempt, w.attempt+1)
 	w.down = false

@@ -101,3 +101,39 @@ func checkLevel(level string, last bool) error {
 	}
 	return nil
 }
+
+// withoutCovered leaves out filters whose topics another one has all of. Brokers
+// may send a message once for each filter that it matches, and with MQTT 5 they do.
+func withoutCovered(filters []string) []string {
+	var out []string
+	for i, f := range filters {
+		covered := false
+		for j, other := range filters {
+			covered = covered || i != j && covers(other, f)
+		}
+		if !covered {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// covers tells whether a filter matches every topic that b, a different one, does.
+// Shared subscriptions stand for themselves.
+func covers(a, b string) bool {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	if x[0] == "$share" || y[0] == "$share" || strings.HasPrefix(y[0], "$") && x[0] != y[0] {
+		return false
+	}
+	for i, level := range x {
+		switch {
+		case level == "#":
+			return true
+		case i == len(y) || y[i] == "#":
+			return false
+		case level != "+" && level != y[i]:
+			return false
+		}
+	}
+	return len(x) == len(y)
+}

@@ -5,15 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
 // session is what the connector knows of the session that the broker keeps under
-// its client id: the subscriptions in it. They are stored as a source offset, so
-// that the next start knows them too.
+// its client id: the subscriptions in it, and the packet ids of QoS 2 that are in
+// use. They are stored as a source offset, so that the next start knows them too.
 type session struct {
 	clientID  string
 	clean     bool // the broker keeps nothing, so nothing is stored
@@ -23,13 +25,26 @@ type session struct {
 
 	mu       sync.Mutex // guards what follows
 	have     *subscriptions
-	unmarked json.RawMessage // an offset for the next Read to mark
+	unmarked bool // have is not in an offset yet
+
+	// inFlight are the packet ids of QoS 2 whose records are read and that the
+	// broker has not released. Its owner is Read.
+	inFlight packetIDs
+	// moved: inFlight is not in an offset yet.
+	moved  bool
+	offset []byte // memory of the last offset
 }
 
-// subscriptions is the source offset.
+// subscriptions is the part of the source offset that says what is subscribed to.
 type subscriptions struct {
 	Topics string `json:"mqtt.topics"`
 	QoS    int    `json:"mqtt.qos"`
+}
+
+// storedSession is the source offset.
+type storedSession struct {
+	subscriptions
+	InFlight string `json:"mqtt.qos2.in.flight,omitempty"`
 }
 
 func (s subscriptions) filters() []string {
@@ -43,7 +58,7 @@ func (s subscriptions) filters() []string {
 func openSession(ctx context.Context, c *Config, clientID string,
 	stored func(context.Context, json.RawMessage) (json.RawMessage, error)) (*session, error) {
 	s := &session{clientID: clientID, clean: c.CleanSession, changed: make(chan struct{}, 1),
-		want: subscriptions{strings.Join(c.Topics, ","), c.QoS}}
+		want: subscriptions{strings.Join(withoutCovered(c.Topics), ","), c.QoS}}
 	var err error
 	if s.partition, err = json.Marshal(sourcePartition(c.servers, clientID)); err != nil {
 		return nil, fmt.Errorf("encode source partition: %w", err)
@@ -58,8 +73,12 @@ func openSession(ctx context.Context, c *Config, clientID string,
 	if offset == nil {
 		return s, nil
 	}
-	s.have = new(subscriptions)
-	if err := json.Unmarshal(offset, s.have); err != nil {
+	var known storedSession
+	err = json.Unmarshal(offset, &known)
+	if err == nil {
+		s.inFlight, err = parsePacketIDs(known.InFlight)
+	}
+	if s.have = &known.subscriptions; err != nil {
 		return nil, fmt.Errorf("the stored offset of the MQTT session is not valid, delete or correct it with the offsets API: %w", err)
 	}
 	return s, nil
@@ -78,14 +97,20 @@ func sourcePartition(servers []server, clientID string) partition {
 	return partition{strings.Join(names, ","), clientID}
 }
 
-// changes returns the filters to subscribe and to unsubscribe after a connect,
-// and whether a session that there should be is gone.
-func (s *session) changes(present bool) (add, remove []string, gone bool) {
+// lost tells whether the broker should have had a session and has none.
+func (s *session) lost(present bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !present && s.have != nil && s.have.Topics != ""
+}
+
+// changes returns the filters to subscribe and to unsubscribe after a connect.
+func (s *session) changes(present bool) (add, remove []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := s.want.filters()
 	if !present || s.have == nil {
-		return want, nil, s.have != nil && !present
+		return want, nil
 	}
 	have := s.have.filters()
 	for _, f := range want {
@@ -98,34 +123,71 @@ func (s *session) changes(present bool) (add, remove []string, gone bool) {
 			remove = append(remove, f)
 		}
 	}
-	return add, remove, false
+	return add, remove
 }
 
 // subscribed notes that the session has the wanted subscriptions.
-func (s *session) subscribed() error {
+func (s *session) subscribed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.clean || s.have != nil && *s.have == s.want {
-		return nil
-	}
-	offset, err := json.Marshal(s.want)
-	if err != nil {
-		return fmt.Errorf("encode source offset: %w", err)
+		return
 	}
 	want := s.want
-	s.have, s.unmarked = &want, offset
+	s.have, s.unmarked = &want, true
 	notify(s.changed)
-	return nil
 }
 
 // mark adds the mark of a changed session, and tells whether there was one.
-func (s *session) mark(b *connect.Batch) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.unmarked == nil {
+func (s *session) mark(b *connect.Batch, token uint64) bool {
+	if s.clean {
 		return false
 	}
-	b.Mark(connect.Mark{Partition: s.partition, Offset: s.unmarked})
-	s.unmarked = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.unmarked && !s.moved {
+		return false
+	}
+	s.unmarked, s.moved = false, false
+	s.offset = s.appendOffset(s.offset[:0])
+	b.Mark(connect.Mark{Partition: s.partition, Offset: s.offset, Token: token})
 	return true
+}
+
+func (s *session) appendOffset(dst []byte) []byte {
+	var have subscriptions
+	if s.have != nil {
+		have = *s.have
+	}
+	dst = connectjson.AppendString(append(dst, `{"mqtt.topics":`...), have.Topics)
+	dst = strconv.AppendInt(append(dst, `,"mqtt.qos":`...), int64(have.QoS), 10)
+	dst = append(dst, `,"mqtt.qos2.in.flight":"`...)
+	start := len(dst)
+	if dst = s.inFlight.append(dst); len(dst) == start {
+		return append(dst[:start-len(`,"mqtt.qos2.in.flight":"`)], '}')
+	}
+	return append(dst, `"}`...)
+}
+
+// arrived notes the packet id of a message of QoS 2 whose record is in this batch.
+func (s *session) arrived(id uint16) {
+	s.inFlight.add(id)
+	s.moved = true
+}
+
+// released notes that a packet id may be used for another message. The broker hears
+// of it (PUBCOMP) when that is durable: a packet id that was still known after a
+// crash would make a new message look like one that came before.
+func (s *session) released(id uint16) {
+	if s.inFlight.has(id) {
+		s.inFlight.remove(id)
+		s.moved = true
+	}
+}
+
+// begun notes that the broker knows nothing of packet ids.
+func (s *session) begun() {
+	if s.inFlight != (packetIDs{}) {
+		s.inFlight, s.moved = packetIDs{}, true
+	}
 }

@@ -2,14 +2,11 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -21,14 +18,6 @@ const (
 	farewell = 250 * time.Millisecond
 	// dropLogInterval is the least time between two log lines about drops.
 	dropLogInterval = 30 * time.Second
-)
-
-// Names of the header keys, those of Confluent's connector.
-const (
-	headerMessageID = "mqtt.message.id"
-	headerQoS       = "mqtt.qos"
-	headerRetained  = "mqtt.retained"
-	headerDuplicate = "mqtt.duplicate"
 )
 
 // Source reads MQTT messages. Three goroutines serve it: run keeps a connection,
@@ -43,7 +32,14 @@ type Source struct {
 	queue       *queue
 	session     *session
 
-	reads      uint64        // Reads so far, the token of the last one's mark
+	records *recordMaker
+	taken   []message // of Read, its memory
+	reads   uint64    // Reads so far, the token of the last one's mark
+	numbers counts
+	// seen are the packet ids of QoS 2 that have arrived and are not released, of
+	// the goroutine that receives. What Read knows (session.inFlight) follows it.
+	seen packetIDs
+
 	generation atomic.Uint64 // number of the latest connection
 	commits    chan struct{} // capacity 1: wakes the acker
 	failed     chan struct{} // closed after failure is set
@@ -62,7 +58,7 @@ var (
 )
 
 func newSource(c Config) *Source {
-	return &Source{config: c, connect: connectPaho, pingTimeout: pingTimeout, queue: newQueue(c.QueueSize, c.FullTimeout),
+	return &Source{config: c, connect: c.connector(), pingTimeout: pingTimeout, queue: newQueue(c.QueueSize, c.FullTimeout),
 		commits: make(chan struct{}, 1), failed: make(chan struct{}), stopAcker: make(chan struct{})}
 }
 
@@ -84,7 +80,13 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	if err != nil {
 		return err
 	}
-	s.session = session
+	s.session, s.seen = session, session.inFlight
+	if s.records, err = newRecordMaker(&s.config, clientID, sc.Logger, &s.numbers); err != nil {
+		return err
+	}
+	if sc.Measure != nil {
+		sc.Measure(s.measure)
+	}
 	s.log.Info("mqtt source starts", logClientID, clientID, optTopics, s.config.Topics, "mqtt.qos", s.config.QoS,
 		"mqtt.clean.session.enabled", s.config.CleanSession)
 	s.acker.Go(s.acknowledge)
@@ -98,15 +100,16 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 // a small window sends no more before these messages are committed.
 func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 	for {
-		if s.fill(b) {
-			return nil
+		if filled, err := s.fill(b); filled || err != nil {
+			return err
 		}
 		select {
 		case <-s.queue.ready:
 		case <-s.session.changed:
 		case <-s.failed:
-			if s.fill(b) { // nothing more arrives, but something may have
-				return nil
+			// nothing more arrives, but something may have
+			if filled, err := s.fill(b); filled || err != nil {
+				return err
 			}
 			return s.failure
 		case <-ctx.Done():
@@ -116,22 +119,59 @@ func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 }
 
 // fill appends records and marks and tells whether there were any.
-func (s *Source) fill(b *connect.Batch) bool {
-	n := s.queue.fill(b, s.config.KafkaTopic, s.config.MaxBatchSize, s.reads+1)
-	if n > 0 {
-		s.reads++
+func (s *Source) fill(b *connect.Batch) (filled bool, err error) {
+	token, taken := s.reads+1, 0
+	for taken < s.config.MaxBatchSize && !b.Full() {
+		s.taken = s.queue.take(s.taken[:0], min(takeAtOnce, s.config.MaxBatchSize-taken), token)
+		if len(s.taken) == 0 {
+			break
+		}
+		taken += len(s.taken)
+		for i := range s.taken {
+			if err := s.handle(b, &s.taken[i]); err != nil {
+				return false, err
+			}
+		}
+		clear(s.taken) // let go of what it points to
+	}
+	if taken > 0 {
+		s.reads = token
+	}
+	if s.session.mark(b, s.reads) {
+		return true, nil
+	}
+	if taken > 0 {
 		b.Mark(connect.Mark{Token: s.reads})
 	}
-	return s.session.mark(b) || n > 0
+	return taken > 0, nil
 }
 
-// Commit notes that records are durable and wakes the acker (I2).
-func (s *Source) Commit(m connect.Mark) {
-	if m.Partition != nil { // the session's offset, of which the broker need not hear
-		return
+// handle takes what stood in the queue in its turn.
+func (s *Source) handle(b *connect.Batch, m *message) error {
+	switch m.kind {
+	case newMessage:
+		if m.qos == 2 {
+			s.session.arrived(m.id)
+		}
+		return s.records.append(b, m)
+	case release:
+		s.session.released(m.id)
+	case newSession:
+		s.session.begun()
+	case lostSession:
+		s.session.begun()
+		s.records.appendGap(b, m)
 	}
-	s.queue.committed.Store(m.Token)
-	notify(s.commits)
+	return nil
+}
+
+// Commit notes that records are durable and wakes the acker (I2). The last mark of
+// the session's partition may come after a later one that has no partition.
+func (s *Source) Commit(m connect.Mark) {
+	if m.Token > s.queue.committed.Load() {
+		s.queue.committed.Store(m.Token)
+		notify(s.commits)
+	}
 }
 
 // Close sends the acknowledgements of what is committed, for a short time, and
@@ -178,33 +218,12 @@ func (s *Source) acknowledge() {
 // it, so there is nothing to acknowledge.
 func (s *Source) send(group []uncommitted) {
 	generation := s.generation.Load()
-	for i := range group {
-		if group[i].generation == generation {
-			group[i].ack.Ack()
-		}
+	for len(group) > 0 && group[0].generation != generation {
+		group = group[1:]
 	}
-}
-
-// receiver returns what receives the messages of one connection. When one finds
-// no room it calls overflow and ignores the rest: acknowledging what comes
-// after a gap would break the order.
-func (s *Source) receiver(generation uint64, overflow func(error)) func(message) {
-	broken := false
-	return func(m message) {
-		if broken {
-			return
-		}
-		m.generation = generation
-		m.arrived = time.Now().UnixMilli()
-		if !utf8.ValidString(m.topic) { // brokers must not send that; the record is worth more
-			m.topic = strings.ToValidUTF8(m.topic, "\uFFFD")
-		}
-		dropped, err := s.queue.put(m)
-		s.dropLog.add(dropped)
-		broken = err != nil
-		if errors.Is(err, errQueueFull) {
-			overflow(err)
-		}
+	if len(group) > 0 { // generations only grow, so the rest is of this one
+		group[0].ack.acknowledge(group)
+		s.numbers.acknowledged.Add(int64(len(group)))
 	}
 }
 
@@ -222,18 +241,4 @@ func (d *dropLog) add(n int) {
 	}
 	d.log.Warn("mqtt messages of QoS 0 dropped: "+errQueueFull.Error(), "dropped", d.count)
 	d.count, d.last = 0, time.Now()
-}
-
-func appendRecord(b *connect.Batch, topic string, m *message) {
-	r := b.Append()
-	r.Topic = topic
-	r.Timestamp = m.arrived
-	r.KeySchema, r.Key = connect.StringSchema, connect.StringValue(m.topic)
-	r.ValueSchema, r.Value = connect.BytesSchema, connect.BytesValue(b.Bytes(m.payload))
-	h := b.Headers(4)
-	h[0] = connect.Header{Key: headerMessageID, Schema: connect.Int32Schema, Value: connect.Int32Value(int32(m.id))}
-	h[1] = connect.Header{Key: headerQoS, Schema: connect.Int32Schema, Value: connect.Int32Value(int32(m.qos))}
-	h[2] = connect.Header{Key: headerRetained, Schema: connect.BooleanSchema, Value: connect.BooleanValue(m.retained)}
-	h[3] = connect.Header{Key: headerDuplicate, Schema: connect.BooleanSchema, Value: connect.BooleanValue(m.duplicate)}
-	r.Headers = h
 }

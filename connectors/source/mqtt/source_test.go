@@ -5,23 +5,23 @@ import (
 	"testing"
 )
 
-// recorder is an acknowledger that notes its name.
-type recorder struct {
-	name string
-	acks *[]string
-}
+// recorder is an acknowledger that notes packet ids.
+type recorder struct{ acks []uint16 }
 
-func (r recorder) Ack() { *r.acks = append(*r.acks, r.name) }
+func (r *recorder) acknowledge(group []uncommitted) {
+	for _, u := range group {
+		r.acks = append(r.acks, u.id)
+	}
+}
 
 // Only what came on the present connection is acknowledged on it.
 func TestSendOfPresentGeneration(t *testing.T) {
-	var acks []string
 	s := newSource(Config{})
 	s.generation.Store(3)
-	s.send([]uncommitted{{ack: recorder{"old", &acks}, generation: 2}, {ack: recorder{"a", &acks}, generation: 3},
-		{ack: recorder{"b", &acks}, generation: 3}})
-	if want := []string{"a", "b"}; !slices.Equal(acks, want) {
-		t.Errorf("got acknowledgements of %v, want %v", acks, want)
+	old, present := new(recorder), new(recorder)
+	s.send([]uncommitted{{ack: old, generation: 2, id: 1}, {ack: present, generation: 3, id: 2}, {ack: present, generation: 3, id: 3}})
+	if want := []uint16{2, 3}; len(old.acks) != 0 || !slices.Equal(present.acks, want) {
+		t.Errorf("got acknowledgements of %v and %v, want %v of the present connection", old.acks, present.acks, want)
 	}
 }
 
@@ -30,7 +30,8 @@ func TestSendOfPresentGeneration(t *testing.T) {
 func TestNothingIsTakenAfterAGap(t *testing.T) {
 	s := newSource(Config{QueueSize: 1, FullTimeout: 0})
 	overflows := 0
-	receive := s.receiver(1, func(error) { overflows++ })
+	r := s.receiver(func(error) { overflows++ })
+	receive := func(m message) { r.publish(&m) }
 	big := string(make([]byte, maxHeldBytes))
 	receive(textMessage(1, "a"))
 	receive(textMessage(1, big))
@@ -42,11 +43,10 @@ func TestNothingIsTakenAfterAGap(t *testing.T) {
 
 // A topic that is not UTF-8 becomes a key that is.
 func TestInvalidTopic(t *testing.T) {
-	s := newSource(Config{QueueSize: 1})
-	m := textMessage(1, "a")
-	m.topic = "t/\xff"
-	s.receiver(1, nil)(m)
-	if got, want := s.queue.unread.first().topic, "t/\uFFFD"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	var n names
+	for range 2 {
+		if got, want := n.of([]byte("t/\xff")), "t/\uFFFD"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

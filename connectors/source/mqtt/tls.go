@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/keystore"
 )
 
 // loadTLS makes the TLS config from the mqtt.tls options, nil when no server
@@ -18,10 +19,8 @@ func (c *Config) loadTLS() (*tls.Config, []*connect.ConfigError) {
 	}
 	var errs []*connect.ConfigError
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.TLSCA != "" {
-		if err := addRoots(cfg, c.TLSCA); err != nil {
-			errs = append(errs, err)
-		}
+	if err := c.addRoots(cfg); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.addClientCert(cfg); err != nil {
 		errs = append(errs, err)
@@ -33,7 +32,8 @@ func (c *Config) refuseUnusedTLS() []*connect.ConfigError {
 	used := []struct {
 		option string
 		set    bool
-	}{{optTLSCA, c.TLSCA != ""}, {optTLSCert, c.TLSCert != ""}, {optTLSKey, c.TLSKey.IsSet()}}
+	}{{optTLSCA, c.TLSCA != ""}, {optTLSCert, c.TLSCert != ""}, {optTLSKey, c.TLSKey.IsSet()},
+		{optTrustStore, c.TrustStorePath != ""}, {optKeyStore, c.KeyStorePath != ""}}
 	for _, u := range used {
 		if u.set {
 			return []*connect.ConfigError{{Option: u.option,
@@ -43,8 +43,16 @@ func (c *Config) refuseUnusedTLS() []*connect.ConfigError {
 	return nil
 }
 
-func addRoots(cfg *tls.Config, source string) *connect.ConfigError {
-	pem, err := readPEM(optTLSCA, source)
+func (c *Config) addRoots(cfg *tls.Config) *connect.ConfigError {
+	switch {
+	case c.TLSCA != "" && c.TrustStorePath != "":
+		return &connect.ConfigError{Option: optTrustStore, Reason: optTLSCA + " is set too: give one of them"}
+	case c.TrustStorePath != "":
+		return c.addTrustStore(cfg)
+	case c.TLSCA == "":
+		return nil
+	}
+	pem, err := readPEM(optTLSCA, c.TLSCA)
 	if err != nil {
 		return err
 	}
@@ -55,8 +63,35 @@ func addRoots(cfg *tls.Config, source string) *connect.ConfigError {
 	return nil
 }
 
+func (c *Config) addTrustStore(cfg *tls.Config) *connect.ConfigError {
+	st, err := keystore.Read(c.TrustStorePath, c.TrustStorePassword.Reveal(), "")
+	if err == nil {
+		cfg.RootCAs, err = st.Roots()
+	}
+	if err != nil {
+		return &connect.ConfigError{Option: optTrustStore, Reason: err.Error()}
+	}
+	return nil
+}
+
+func (c *Config) addKeyStore(cfg *tls.Config) *connect.ConfigError {
+	st, err := keystore.Read(c.KeyStorePath, c.KeyStorePassword.Reveal(), c.KeyPassword.Reveal())
+	if err == nil {
+		var pair *tls.Certificate
+		if pair, err = st.KeyPair(); err == nil {
+			cfg.Certificates = []tls.Certificate{*pair}
+			return nil
+		}
+	}
+	return &connect.ConfigError{Option: optKeyStore, Reason: err.Error()}
+}
+
 func (c *Config) addClientCert(cfg *tls.Config) *connect.ConfigError {
 	switch {
+	case c.KeyStorePath != "" && (c.TLSCert != "" || c.TLSKey.IsSet()):
+		return &connect.ConfigError{Option: optKeyStore, Reason: optTLSCert + " or " + optTLSKey + " is set too: give one of them"}
+	case c.KeyStorePath != "":
+		return c.addKeyStore(cfg)
 	case c.TLSCert == "" && !c.TLSKey.IsSet():
 		return nil
 	case c.TLSCert == "":

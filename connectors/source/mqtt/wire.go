@@ -17,16 +17,19 @@ const (
 	closeTimeout = 250 * time.Millisecond
 )
 
-// wire is the network connection that paho gets. It reads checked packets and
-// writes through a buffer that a goroutine of its own empties: while one system
-// call is under way, the acknowledgements that follow gather for the next, where
-// paho alone makes a call for each.
+// wire is the network connection that paho gets. It reads checked packets, takes
+// out what is delivered, and writes through a buffer that a goroutine of its own
+// empties: while one system call is under way, the acknowledgements that follow
+// gather for the next, where paho alone makes a call for each.
 type wire struct {
 	net.Conn
 	frames  *frameReader
 	flushed chan struct{} // closed when the flusher has ended
 	ended   chan struct{} // closed when reading has ended
 	endOnce sync.Once     // closes ended
+
+	// packet is held while a packet is written in several pieces. It comes before mu.
+	packet sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	changed sync.Cond  // on mu: pending, closed or err has changed
@@ -36,10 +39,18 @@ type wire struct {
 	err     error // why the connection ended before its time
 }
 
+// wireOptions are what reading needs to know.
+type wireOptions struct {
+	version        int
+	maxPacketBytes int
+	taker          frameTaker
+	subackCodes    func() int
+}
+
 // newWire wraps conn, which it owns from now on. Close or abort ends its
 // goroutine.
-func newWire(conn net.Conn, maxPacketBytes int, subackCodes func() int) *wire {
-	w := &wire{Conn: conn, frames: newFrameReader(conn, maxPacketBytes, subackCodes),
+func newWire(conn net.Conn, o wireOptions) *wire {
+	w := &wire{Conn: conn, frames: newFrameReader(conn, &o),
 		flushed: make(chan struct{}), ended: make(chan struct{})}
 	w.changed.L = &w.mu
 	go w.flush()
@@ -79,10 +90,37 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.closed {
 		return 0, net.ErrClosed
 	}
-	w.leaving = p[0] == typeDisconnect<<4 // paho writes packet by packet
+	w.leaving = w.leaving || len(p) > 0 && p[0] == typeDisconnect<<4
 	w.pending = append(w.pending, p...)
 	w.changed.Broadcast()
 	return len(p), nil
+}
+
+// Lock and Unlock enclose the pieces of a packet (paho.golang looks for them).
+func (w *wire) Lock()   { w.packet.Lock() }
+func (w *wire) Unlock() { w.packet.Unlock() }
+
+// acknowledge writes acknowledgements: type, length 2, packet id. With MQTT 5 that
+// means success, too.
+func (w *wire) acknowledge(group []uncommitted) {
+	w.Lock()
+	defer w.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range group {
+		for len(w.pending) >= writeBufferBytes && w.err == nil && !w.closed {
+			w.changed.Wait()
+		}
+		if w.err != nil || w.closed {
+			return
+		}
+		u := &group[i]
+		w.pending = append(w.pending, u.packet<<4, 2, byte(u.id>>8), byte(u.id))
+		if i == 0 {
+			w.changed.Broadcast()
+		}
+	}
+	w.changed.Broadcast()
 }
 
 // flush writes what is pending until the wire is closed or fails.

@@ -13,6 +13,9 @@ import (
 
 func one() int { return 1 }
 
+// forTest are options for packets that nobody takes.
+var forTest = wireOptions{version: version3, maxPacketBytes: 1 << 20, taker: noTaker{}, subackCodes: one}
+
 var errBroken = errors.New("broken pipe")
 
 // brokenConn fails to write and reads nothing until it is closed.
@@ -32,7 +35,7 @@ func (c *brokenConn) Close() error                     { close(c.closed); return
 // A write that fails ends reading with its error: paho would take the error of a
 // closed connection for its own doing, and not report the loss.
 func TestWireWriteFails(t *testing.T) {
-	w := newWire(&brokenConn{closed: make(chan struct{})}, 1<<20, one)
+	w := newWire(&brokenConn{closed: make(chan struct{})}, forTest)
 	if _, err := w.Write([]byte{typePublish << 4, 0}); err != nil {
 		t.Errorf("Write: got %v, want its error later", err)
 	}
@@ -62,7 +65,7 @@ func (c *talkingConn) Close() error { return nil }
 
 // What the broker said last is what Read returns, even when writing failed first.
 func TestWireReadsLastWords(t *testing.T) {
-	w := newWire(&talkingConn{brokenConn{closed: make(chan struct{})}}, 1<<20, one)
+	w := newWire(&talkingConn{brokenConn{closed: make(chan struct{})}}, forTest)
 	w.Write([]byte{typePublish << 4, 0})
 	if _, err := w.Read(make([]byte, 1)); !errors.Is(err, errLastWords) {
 		t.Errorf("Read: got %v, want %v", err, errLastWords)
@@ -75,7 +78,7 @@ func TestWireLetsBrokerCloseFirst(t *testing.T) {
 	for _, patient := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			near, far := net.Pipe()
-			w := newWire(near, 1<<20, one)
+			w := newWire(near, forTest)
 			go io.ReadAll(w) // as paho does
 			began := time.Now()
 			go func() {
@@ -103,7 +106,7 @@ func TestWireLetsBrokerCloseFirst(t *testing.T) {
 // holds Write up instead of the buffer growing.
 func TestWireWritesAll(t *testing.T) {
 	near, far := net.Pipe()
-	w := newWire(near, 1<<20, one)
+	w := newWire(near, forTest)
 	piece := []byte(strings.Repeat("x", 999) + "\n")
 	const pieces = 500
 	done := make(chan error, 1)

@@ -1,4 +1,6 @@
-package clientconfig
+// Package keystore reads keystores and truststores as Java has them: JKS, PKCS#12
+// and PEM, told apart by their content.
+package keystore
 
 import (
 	"bytes"
@@ -18,8 +20,8 @@ import (
 // maxStoreBytes bounds a keystore or truststore (I5).
 const maxStoreBytes = 16 << 20
 
-// readStore reads a keystore or truststore.
-func readStore(path string) ([]byte, error) {
+// ReadFile reads a keystore or truststore.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err // names the file
@@ -32,28 +34,52 @@ func readStore(path string) ([]byte, error) {
 	return b, err
 }
 
-// store is what is in a keystore or truststore. Like Java, which reads PKCS#12 where
+// Store is what is in a keystore or truststore. Like Java, which reads PKCS#12 where
 // the type says JKS, it goes by the content.
-type store struct {
-	content               []byte
-	password, keyPassword string
+type Store struct {
+	Content []byte
+	// Password is that of the store, KeyPassword that of its key where it is another.
+	Password, KeyPassword string
+}
+
+// Read reads a file.
+func Read(path, password, keyPassword string) (*Store, error) {
+	content, err := ReadFile(path)
+	return &Store{content, password, keyPassword}, err
+}
+
+// Roots returns the certificates of a truststore, of which there must be one, as a
+// pool.
+func (s *Store) Roots() (*x509.CertPool, error) {
+	certs, err := s.Certificates()
+	if err != nil {
+		return nil, err
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("there is no trusted certificate in it")
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool, nil
 }
 
 // jks are the first bytes of Java's own format.
 var jks = []byte{0xfe, 0xed, 0xfe, 0xed}
 
-func (s *store) isPEM() bool { return bytes.Contains(s.content, []byte("-----BEGIN ")) }
-func (s *store) isJKS() bool { return bytes.HasPrefix(s.content, jks) }
+func (s *Store) isPEM() bool { return bytes.Contains(s.Content, []byte("-----BEGIN ")) }
+func (s *Store) isJKS() bool { return bytes.HasPrefix(s.Content, jks) }
 
-// certificates returns the certificates of a truststore.
-func (s *store) certificates() ([]*x509.Certificate, error) {
+// Certificates returns the certificates of a truststore.
+func (s *Store) Certificates() ([]*x509.Certificate, error) {
 	switch {
 	case s.isPEM():
-		return pemCertificates(s.content)
+		return pemCertificates(s.Content)
 	case s.isJKS():
 		return s.jksCertificates()
 	}
-	certs, err := pkcs12.DecodeTrustStore(s.content, s.password)
+	certs, err := pkcs12.DecodeTrustStore(s.Content, s.Password)
 	if err != nil {
 		return nil, fmt.Errorf("read it as PKCS#12, as it is neither PEM nor JKS: %w", err)
 	}
@@ -75,9 +101,9 @@ func pemCertificates(text []byte) (certs []*x509.Certificate, err error) {
 }
 
 // loadJKS reads Java's own format, and gives its entries' names in order.
-func (s *store) loadJKS() (ks keystore.KeyStore, aliases []string, err error) {
+func (s *Store) loadJKS() (ks keystore.KeyStore, aliases []string, err error) {
 	ks = keystore.New()
-	if err := ks.Load(bytes.NewReader(s.content), []byte(s.password)); err != nil {
+	if err := ks.Load(bytes.NewReader(s.Content), []byte(s.Password)); err != nil {
 		return ks, nil, fmt.Errorf("read JKS (is the password right?): %w", err)
 	}
 	aliases = ks.Aliases()
@@ -85,7 +111,7 @@ func (s *store) loadJKS() (ks keystore.KeyStore, aliases []string, err error) {
 	return ks, aliases, nil
 }
 
-func (s *store) jksCertificates() (certs []*x509.Certificate, err error) {
+func (s *Store) jksCertificates() (certs []*x509.Certificate, err error) {
 	ks, aliases, err := s.loadJKS()
 	if err != nil {
 		return nil, err
@@ -107,18 +133,18 @@ func (s *store) jksCertificates() (certs []*x509.Certificate, err error) {
 	return certs, nil
 }
 
-// keyPair returns the certificate chain and private key of a keystore.
-func (s *store) keyPair() (*tls.Certificate, error) {
+// KeyPair returns the certificate chain and private key of a keystore.
+func (s *Store) KeyPair() (*tls.Certificate, error) {
 	switch {
-	case bytes.Contains(s.content, []byte("BEGIN ENCRYPTED PRIVATE KEY")):
+	case bytes.Contains(s.Content, []byte("BEGIN ENCRYPTED PRIVATE KEY")):
 		return nil, errors.New("keys in PEM are read unencrypted: decrypt it (openssl pkey -in FILE -out KEY) and protect the file by its owner and mode")
 	case s.isPEM():
-		cert, err := tls.X509KeyPair(s.content, s.content) // each finds its own
+		cert, err := tls.X509KeyPair(s.Content, s.Content) // each finds its own
 		return &cert, err
 	case s.isJKS():
 		return s.jksKeyPair()
 	}
-	key, leaf, chain, err := pkcs12.DecodeChain(s.content, s.password)
+	key, leaf, chain, err := pkcs12.DecodeChain(s.Content, s.Password)
 	if err != nil {
 		return nil, fmt.Errorf("read it as PKCS#12, as it is neither PEM nor JKS: %w", err)
 	}
@@ -129,14 +155,14 @@ func (s *store) keyPair() (*tls.Certificate, error) {
 	return cert, nil
 }
 
-func (s *store) jksKeyPair() (*tls.Certificate, error) {
+func (s *Store) jksKeyPair() (*tls.Certificate, error) {
 	ks, aliases, err := s.loadJKS()
 	if err != nil {
 		return nil, err
 	}
-	password := s.keyPassword
+	password := s.KeyPassword
 	if password == "" {
-		password = s.password
+		password = s.Password
 	}
 	for _, alias := range aliases {
 		if !ks.IsPrivateKeyEntry(alias) {

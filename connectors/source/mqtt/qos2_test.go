@@ -1,0 +1,272 @@
+package mqtt
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// exact reads what comes until nothing is missing, and fails for what comes twice.
+type exact struct {
+	t    *testing.T
+	left map[string]bool
+	seen map[string]bool
+}
+
+func newExact(t *testing.T, want []string) *exact {
+	e := &exact{t: t, left: make(map[string]bool), seen: make(map[string]bool)}
+	for _, w := range want {
+		e.left[w] = true
+	}
+	return e
+}
+
+func (e *exact) take(rs []record) {
+	e.t.Helper()
+	for _, r := range rs {
+		if e.seen[r.value] {
+			e.t.Fatalf("%s became a record twice (packet id %d, dup %v)", r.value, r.id, r.dup)
+		}
+		e.seen[r.value] = true
+		delete(e.left, r.value)
+	}
+}
+
+// What was committed never comes again, what was not comes exactly once: QoS 2,
+// killed between any two steps of a delivery.
+func TestKillMatrixQoS2(t *testing.T) { inBothVersions(t, testKillMatrixQoS2) }
+
+func testKillMatrixQoS2(t *testing.T, version string) {
+	// written are the messages that are in the log when the task dies.
+	cases := []struct {
+		name    string
+		die     func(k *task, r *relay)
+		written bool
+	}{
+		{"before read", func(k *task, _ *relay) {
+			eventually(t, "arrival", func() bool { return k.src.queue.waiting() == 3 })
+		}, false},
+		{"after read, before commit", func(k *task, _ *relay) { k.read(3, false) }, false},
+		{"after commit, before PUBREC is sent", func(k *task, r *relay) {
+			k.read(3, false)
+			r.setSwallow(true)
+			k.commit()
+		}, true},
+		{"after PUBREC, before the release is read", func(k *task, _ *relay) {
+			k.read(3, true)
+			eventually(t, "release", func() bool { return k.src.queue.waiting() == 3 })
+		}, true},
+		{"after the release is committed, before PUBCOMP is sent", func(k *task, r *relay) {
+			k.read(3, true)
+			eventually(t, "release", func() bool { return k.src.queue.waiting() == 3 })
+			k.readEmpty()
+			r.setSwallow(true)
+			k.commit()
+		}, true},
+		{"after PUBCOMP", func(k *task, _ *relay) {
+			k.read(3, true)
+			k.settle()
+		}, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := startMosquitto(t)
+			r := startRelay(t, m.addr())
+			o := new(offsets)
+			settings := []string{optVersion, version, optClientID, "id", "mqtt.qos", "2"}
+			k := openTask(t, o, fast(r.uri(), append(settings, "max.retry.time.ms", "3600000")...))
+			k.connected(1)
+			p := publisher(t, m.uri())
+			publish(t, p, "t/x", 2, "a", "b", "c")
+			c.die(k, r)
+			r.cut()
+			k.close()
+
+			r.setSwallow(false)
+			again := openTask(t, o, fast(r.uri(), settings...))
+			again.connected(1)
+			// The packet ids of the first three are used again.
+			publish(t, p, "t/x", 2, numbers(0, 50)...)
+			want := numbers(0, 50)
+			if !c.written {
+				want = append([]string{"a", "b", "c"}, want...)
+			}
+			got := again.read(len(want), true)
+			if !slices.Equal(values(got), want) {
+				t.Errorf("got %v, want %v", values(got), want)
+			}
+			again.settle()
+			if o.ids() != "" {
+				t.Errorf("packet ids %s are still in the offset", o.ids())
+			}
+		})
+	}
+}
+
+// A connection that breaks at any point loses nothing and doubles nothing, in one
+// run and over restarts of the task.
+func TestCutsUnderLoadQoS2(t *testing.T) { inBothVersions(t, testCutsUnderLoadQoS2) }
+
+func testCutsUnderLoadQoS2(t *testing.T, version string) {
+	m := startMosquitto(t, "max_inflight_messages 100")
+	r := startRelay(t, m.addr())
+	o := new(offsets)
+	settings := fast(r.uri(), optVersion, version, optClientID, "id", "mqtt.qos", "2", "max.retry.time.ms", "20")
+	k := openTask(t, o, settings)
+	k.connected(1)
+	want := numbers(0, 10_000)
+	e := newExact(t, want)
+	p := publisher(t, m.uri())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		publish(t, p, "t/x", 2, want...)
+	}()
+	next, faults := 500, 0
+	for len(e.left) > 0 {
+		got := k.readSome()
+		// A task that dies here has read what no transaction has.
+		if len(e.seen)+len(got) > next && faults < 16 {
+			next += 500
+			if faults++; faults%2 == 0 {
+				r.cut()
+				k.close()
+				k = openTask(t, o, settings)
+				continue
+			}
+			r.cut()
+		}
+		k.commit()
+		e.take(got)
+	}
+	<-done
+	k.settle()
+	if faults < 10 {
+		t.Errorf("only %d faults: too few for a test", faults)
+	}
+	if n := k.src.numbers.suppressed.Load(); n > 0 {
+		t.Logf("%d duplicates suppressed by the last task", n)
+	}
+}
+
+// A message with the DUP flag is no duplicate when its packet id is free, and one
+// without the flag is new even if the id is in use.
+func TestDupAloneSaysNothing(t *testing.T) {
+	s := newSource(Config{QueueSize: 10})
+	r := s.receiver(nil)
+	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("first seen as a duplicate")})
+	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("again")})
+	r.publish(&message{id: 1, qos: 2, payload: []byte("another")})
+	r.released(1)
+	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("after the release")})
+	var got []string
+	for _, m := range s.queue.take(nil, 10, 1) {
+		if m.kind == newMessage {
+			got = append(got, string(m.payload))
+		}
+	}
+	if want := []string{"first seen as a duplicate", "another", "after the release"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What found no room in the queue has not been seen.
+func TestOverflowIsNotSeen(t *testing.T) {
+	s := newSource(Config{QueueSize: 1, FullTimeout: 0})
+	r := s.receiver(func(error) {})
+	r.publish(&message{id: 1, qos: 2, payload: make([]byte, maxHeldBytes)})
+	r.publish(&message{id: 2, qos: 2, payload: []byte("no room")})
+	if !s.seen.has(1) || s.seen.has(2) {
+		t.Errorf("seen: 1 %v, 2 %v, want the first alone", s.seen.has(1), s.seen.has(2))
+	}
+}
+
+func TestPacketIDs(t *testing.T) {
+	for _, text := range []string{"", "1", "1-2", "63-65", "1-20,25,64,127-129,65535", "1-65535"} {
+		s, err := parsePacketIDs(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(s.append(nil)); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
+	for _, text := range []string{"0", "2-1", "65536", "1,", "a", "-1", "1--2"} {
+		if _, err := parsePacketIDs(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+	var s packetIDs
+	s.add(65535)
+	s.add(1)
+	s.remove(1)
+	if got := string(s.append(nil)); got != "65535" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzPacketIDs(f *testing.F) {
+	f.Add("1-20,25")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parsePacketIDs(text)
+		if err != nil {
+			return
+		}
+		again, err := parsePacketIDs(string(s.append(nil)))
+		if err != nil || again != s {
+			t.Fatalf("%q is read as %q", text, s.append(nil))
+		}
+	})
+}
+
+// A session that is gone takes its packet ids along, and says so once.
+func TestSessionGoneQoS2(t *testing.T) { inBothVersions(t, testSessionGoneQoS2) }
+
+func testSessionGoneQoS2(t *testing.T, version string) {
+	m := startMosquitto(t)
+	o := new(offsets)
+	settings := fast(m.uri(), optVersion, version, optClientID, "id", "mqtt.qos", "2", "mqtt.gap.topic", "gaps")
+	k := openTask(t, o, settings)
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "t/x", 2, "a", "b")
+	k.read(2, true)
+	eventually(t, "release", func() bool { return k.src.queue.waiting() == 2 })
+	k.close()
+	m.stop() // Mosquitto forgets everything
+	m.start()
+	k = openTask(t, o, settings)
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "t/x", 2, "c")
+	got := k.read(2, true)
+	if got[0].topic != "gaps" || got[1].value != "c" {
+		t.Errorf("got %+v, want the event of a gap and c", got)
+	}
+	k.settle()
+	if n := k.src.numbers.gaps.Load(); n != 1 || k.log.count("no session") != 1 {
+		t.Errorf("%d gaps counted, want one; log:\n%s", n, k.log)
+	}
+}
+
+// readEmpty reads batches without records.
+func (k *task) readEmpty() {
+	k.t.Helper()
+	for k.src.queue.unreadNow() > 0 {
+		if got := k.readSome(); len(got) > 0 {
+			k.t.Fatalf("got %d records, want none", len(got))
+		}
+	}
+}
+
+// readSome reads one batch, which may be without records.
+func (k *task) readSome() []record {
+	k.t.Helper()
+	deadline := time.AfterFunc(patience, func() { k.t.Logf("stuck; log:\n%s", k.log) })
+	defer deadline.Stop()
+	ctx, cancel := timeout(k.t)
+	defer cancel()
+	got, err := k.readBatch(ctx)
+	if err != nil {
+		k.t.Fatalf("read: %v\n%s", err, k.log)
+	}
+	return got
+}
