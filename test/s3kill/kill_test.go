@@ -154,19 +154,39 @@ func (r *run) publish(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		var tokens []mqtt.Token
-		for i := range 50 {
-			tokens = append(tokens, client.Publish("d/"+strconv.Itoa(i), 1, false, fmt.Sprintf(`{"n":%d}`, r.sent+i)))
+		if !publishAll(client, r.sent, 50) {
+			r.t.Error("messages are not acknowledged for a minute")
+			return
 		}
-		for _, token := range tokens {
-			if !token.WaitTimeout(60*time.Second) || token.Error() != nil {
-				r.t.Errorf("publish: %v", token.Error())
-				return
-			}
-		}
-		r.sent += len(tokens)
+		r.sent += 50
 		<-time.After(50 * time.Millisecond)
 	}
+}
+
+// publishAll sends messages from a number on until each is acknowledged. One whose connection ended while it was written is sent again:
+// it may then come twice.
+func publishAll(client mqtt.Client, from, n int) bool {
+	left := make([]int, n)
+	for i := range left {
+		left[i] = from + i
+	}
+	for deadline := time.Now().Add(time.Minute); len(left) > 0; {
+		tokens := make([]mqtt.Token, len(left))
+		for i, number := range left {
+			tokens[i] = client.Publish("d/"+strconv.Itoa(number%50), 1, false, fmt.Sprintf(`{"n":%d}`, number))
+		}
+		failed := left[:0]
+		for i, token := range tokens {
+			if !token.WaitTimeout(time.Until(deadline)) {
+				return false
+			}
+			if token.Error() != nil {
+				failed = append(failed, left[i])
+			}
+		}
+		left = failed
+	}
+	return true
 }
 
 // check lets everything come to rest and compares.

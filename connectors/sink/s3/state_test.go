@@ -186,6 +186,27 @@ func TestForeignUploadsStay(t *testing.T) {
 	}
 }
 
+// TestCommittedUploadsAreSpared aborts nothing that was committed, completed by now or not.
+func TestCommittedUploadsAreSpared(t *testing.T) {
+	srv, w := wired(t)
+	l := ledger{}
+	first := mustOpen(t, srv, l, exactlyOnceConfig)
+	first.write(rawBatch(0, 0, 4, 20))
+	l.commit(first.prepareUntil(4))
+	crash(first)
+	next := mustOpen(t, srv, l, exactlyOnceConfig)
+	next.prepare()
+	next.close()
+	next.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.requests {
+		if r.Method == http.MethodDelete && r.URL.Query().Has("uploadId") && !strings.Contains(r.URL.Path, "_sluice") {
+			t.Errorf("%s was to be aborted", r.URL)
+		}
+	}
+}
+
 // TestOwnNames wants every name that the sink makes to be known as its own.
 func TestOwnNames(t *testing.T) {
 	cases := []map[string]string{
