@@ -58,7 +58,7 @@ func TestKillPostgres(t *testing.T) {
 	j := newJudge(t, prefix)
 	j.readAll(tt.worker.kafka, topics...)
 	conn := pg.Connect(t, database)
-	n := j.compare(conn, "account") + j.compare(conn, "history")
+	n := j.compare(tt.worker.kafka, conn, "account") + j.compare(tt.worker.kafka, conn, "history")
 	j.transactions()
 	fmt.Printf("pgkill: %d faults %v in %v (seed %d): %d transactions, %d connections of the load broken; %d events, %d rows, %d ends of transactions; faults found %v\n",
 		rounds, tt.faults, took.Round(time.Second), seed, l.committed.Load(), l.failed.Load(), j.read, n, len(j.ends), j.faults)
