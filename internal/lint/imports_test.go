@@ -40,7 +40,7 @@ var layers = []layer{
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
 	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth", "internal/metrics"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
-	{path: "schemaregistry/jsonschema"},
+	{path: "schemaregistry/jsonschema", imports: []string{"internal/javaregex"}},
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},

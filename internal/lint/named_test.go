@@ -15,7 +15,7 @@ import (
 
 // sections are the headings of docs/compatibility.md with the folder of tests that
 // are named without one.
-var sections = map[string]string{"## Broker": "test/clients", "## Worker": "engine"}
+var sections = map[string]string{"## Broker": "test/clients", "## Worker": "engine", "## S3 sink": "connectors/sink/s3"}
 
 // namedTest matches a test on that page: a folder, from the root or from the
 // section's, the function, a subtest.

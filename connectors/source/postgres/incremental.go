@@ -25,6 +25,7 @@ type incremental struct {
 
 	conn    *pgx.Conn
 	query   *chunkQuery // of the table in work
+	limit   int         // rows of its chunks, when it has large ones; 0: as the config says
 	window  *window
 	stream  *table // the stream's version of the table in work
 	scratch *connect.Batch
@@ -215,6 +216,10 @@ func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
 		}
 	}
 	w, err := i.readChunk(ctx)
+	if errors.Is(err, errWindowFull) {
+		i.disconnect() // it has more to say
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -297,7 +302,7 @@ func (i *incremental) notice(b *connect.Batch, kind string, data ...string) {
 }
 
 // leave forgets the table in work.
-func (i *incremental) leave() { i.query, i.window, i.stream = nil, nil, nil }
+func (i *incremental) leave() { i.query, i.window, i.stream, i.limit = nil, nil, nil, 0 }
 
 func (i *incremental) end() {
 	i.leave()

@@ -92,7 +92,11 @@ func (s *snapshotter) appendOffset(dst []byte) []byte {
 	if s.state.Kind == kindInitial {
 		dst = append(dst, `,"snapshot":"INITIAL","snapshot_completed":false`...)
 	}
-	return appendMember(dst, "sluice_snapshot", s.state)
+	state := *s.state
+	if len(state.seen.running) > maxRunning { // it begins again after a crash
+		state = snapshotState{Kind: state.Kind, ID: state.ID, Tables: state.Tables}
+	}
+	return appendMember(dst, "sluice_snapshot", &state)
 }
 
 // appendMember appends a member of an object, after a comma. v is a plain struct,
@@ -223,7 +227,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 		}
 	}
 	s.progress.start(s.now(), plan, s.state)
-	s.log.Info("snapshot begins", "kind", s.state.Kind, logLSN, s.state.LSN.String(), "tables left", len(plan.relations), "resumed", resumed)
+	s.log.Info("snapshot begins", "kind", s.state.Kind, logLSN, s.state.LSN.String(), "relations", len(plan.relations), "resumed", resumed)
 	if !s.state.begun() {
 		s.notices.started(b, s.state)
 	}

@@ -72,8 +72,8 @@ func (p *snapshotProgress) row(s *snapshotter, r *relation) {
 	if now := s.now(); now.Sub(p.logged) >= progressInterval {
 		p.logged = now
 		rate := float64(s.state.Rows-p.before) / now.Sub(p.since).Seconds()
-		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "of about", max(p.total.Load(), s.state.Rows),
-			"tables left", p.tablesLeft.Load(), "rows per second", int64(rate), "time left", p.timeLeft(rate))
+		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "estimated", max(p.total.Load(), s.state.Rows),
+			"tables_left", p.tablesLeft.Load(), "rows_per_second", int64(rate), "time_left", p.timeLeft(rate))
 	}
 }
 

@@ -59,7 +59,6 @@ type Source struct {
 	failed    error
 	heartbeat time.Time // when the next one is due; zero: none is
 	examined  bool      // the slot was compared with pos for the next connection
-	delayed   bool      // streaming.delay.ms is over
 }
 
 // Source implements connect.SourceConfig.

@@ -296,8 +296,8 @@ func (s *stream) done(walStart pgoutput.LSN, kind string) {
 
 // change handles an insert, update or delete.
 func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput.LSN, kind pgoutput.Kind) error {
-	if !s.tx.open {
-		return fmt.Errorf("the server sends a change at %s outside of a transaction", walStart)
+	if err := s.inTransaction(walStart); err != nil {
+		return err
 	}
 	c := &s.dec.Change
 	t := s.tables[c.Relation]
@@ -314,6 +314,13 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		s.done(walStart, changeKind(kind))
 	}
 	return nil
+}
+
+func (s *stream) inTransaction(walStart pgoutput.LSN) error {
+	if s.tx.open {
+		return nil
+	}
+	return fmt.Errorf("the server sends a change at %s outside of a transaction", walStart)
 }
 
 func changeKind(kind pgoutput.Kind) string {
@@ -365,6 +372,9 @@ func (s *stream) emitOnce(ctx context.Context, b *connect.Batch, t *table, kind 
 
 // truncate handles a truncate of tables, which is one event.
 func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
+	if err := s.inTransaction(walStart); err != nil {
+		return err
+	}
 	fresh := s.event(b, walStart)
 	for _, oid := range s.dec.Truncate.Relations {
 		if t := s.tables[oid]; t != nil && t.table != nil {
@@ -384,6 +394,9 @@ func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
 func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 	m, p := &s.dec.Message, &s.src.pos
 	if m.Transactional {
+		if err := s.inTransaction(walStart); err != nil {
+			return err
+		}
 		fresh := s.event(b, walStart)
 		if err := s.src.emitter.message(b, &s.tx.origin, m); err != nil {
 			return err

@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
 
 const oneTable = `CREATE TABLE t (id int PRIMARY KEY, v text)`
@@ -52,6 +55,25 @@ func TestContinuesAfterEachEvent(t *testing.T) {
 	}
 	r.open()
 	r.want(want...)
+}
+
+// TestFillLooksUp has more messages waiting than fill may handle at once.
+func TestFillLooksUp(t *testing.T) {
+	typeMessage := []byte("Y\x00\x00\x40\x00public\x00mood\x00") // makes no record
+	frame := append(append([]byte{pgoutput.FrameXLogData}, make([]byte, 24)...), typeMessage...)
+	messages := bytes.Repeat(message('d', frame), 3*breather)
+	w := &walConn{asked: make(chan struct{}, 1)}
+	w.feed = newFeed(bytes.NewReader(messages), w.peek)
+	defer w.feed.close()
+	<-w.feed.done // all of them are there
+	s := &stream{src: &Source{}, wal: w, spill: newSpill(t.TempDir(), 1<<20), feedback: &feedback{}}
+	more, err := s.fill(t.Context(), newBatchOf(1))
+	for err == nil && !more { // the reader was slower
+		more, err = s.fill(t.Context(), newBatchOf(1))
+	}
+	if err != nil {
+		t.Errorf("got error %v after all messages, want to be let go in between", err)
+	}
 }
 
 // TestLooksUpFromWhatIsFiltered reads much that makes no records: the position is
