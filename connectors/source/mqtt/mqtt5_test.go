@@ -112,12 +112,16 @@ func TestRefusals5(t *testing.T) {
 
 // The reason that a broker ends the connection for is in the log.
 func TestDisconnectReason(t *testing.T) {
-	m := startMosquitto(t)
-	settings := fast(m.uri(), optVersion, "5", optClientID, "same", "max.retry.time.ms", "3600000")
-	a := openTask(t, nil, settings)
-	a.connected(1)
-	openTask(t, nil, settings).connected(1)
-	eventually(t, "the reason", func() bool { return strings.Contains(a.log.String(), "session taken over") })
+	b := startFakeBroker(t, func(_ int, conn *fakeConn) {
+		buf := make([]byte, 1024)
+		conn.Read(buf) // CONNECT
+		conn.Write([]byte{0x20, 3, 0, 0, 0})
+		conn.Read(buf) // SUBSCRIBE, whose packet id follows the header
+		conn.Write([]byte{0x90, 4, buf[2], buf[3], 0, 1, 0xe0, 2, 0x8e, 0})
+		conn.Read(buf)
+	})
+	k := openTask(t, nil, fast(b.uri(), optVersion, "5"))
+	eventually(t, "the reason", func() bool { return strings.Contains(k.log.String(), "session taken over") })
 }
 
 // Keystores of Java's keytool serve as they do in Confluent's connector.
