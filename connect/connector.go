@@ -262,6 +262,26 @@ type Monitor interface {
 	Monitor(ctx context.Context, changed func()) error
 }
 
+// Remover is a Config whose tasks leave something in their system that outlives
+// them there: a session of a broker that goes on keeping messages, a slot that goes
+// on keeping a log.
+type Remover interface {
+	// Remove removes what the task of this config has left, because the task will not
+	// run again: its connector was deleted, or has fewer tasks now. The task has
+	// stopped before, and none of that name and number starts until Remove returns.
+	//
+	// The context ends after a while. An error is logged and no more: nothing waits
+	// for it, and a worker that dies meanwhile does not come back to it.
+	Remove(ctx context.Context, rc RemoveContext) error
+}
+
+// RemoveContext says which task it is that will not run again.
+type RemoveContext struct {
+	Connector string       // the connector's name
+	Task      int          // the task's number, from 0
+	Logger    *slog.Logger // carries connector and task already
+}
+
 // SourceOffsetAlterer is a SourceConfig that checks new offsets, or keeps offsets
 // outside of the log.
 type SourceOffsetAlterer interface {

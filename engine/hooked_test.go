@@ -17,6 +17,7 @@ type hooks struct {
 	onSplit    func(maxTasks int) []map[string]string
 	onMonitor  func(ctx context.Context, changed func()) error
 	onAlter    func(context.Context, []connect.Mark) (bool, error)
+	onRemove   func(context.Context, connect.RemoveContext, string) error
 	source     func() connect.Source
 }
 
@@ -45,6 +46,14 @@ func (c *hookedConfig) Source() connect.Source {
 		return &enginetest.Source{}
 	}
 	return c.source()
+}
+
+// Remove implements connect.Remover.
+func (c *hookedConfig) Remove(ctx context.Context, rc connect.RemoveContext) error {
+	if c.onRemove == nil {
+		return nil
+	}
+	return c.onRemove(ctx, rc, c.option)
 }
 
 // Validate implements connect.Validator.

@@ -52,8 +52,9 @@ type plugins struct {
 
 // pluginState is a plugin's type, and how many calls of its code are under way.
 type pluginState struct {
-	kind  string
-	calls atomic.Int64
+	kind    string
+	removes bool // its config is a connect.Remover
+	calls   atomic.Int64
 }
 
 // maxCalls bounds the calls of a plugin's code that are under way, so that one
@@ -81,11 +82,11 @@ func newPlugins(specs []connect.Spec) (*plugins, error) {
 	p := &plugins{specs: specs, byName: make(map[string]*connect.Spec), known: make(map[*connect.Spec]*pluginState)}
 	for i := range specs {
 		s := &specs[i]
-		kind := pluginType(s)
+		kind, removes := pluginType(s)
 		if s.Class == "" || kind == typeUnknown {
 			return nil, fmt.Errorf("plugin %q: it needs a class, and a config of a source or a sink", s.Class)
 		}
-		p.known[s] = &pluginState{kind: kind}
+		p.known[s] = &pluginState{kind: kind, removes: removes}
 		for _, class := range append([]string{s.Class}, s.Aliases...) {
 			if p.byName[class] != nil {
 				return nil, fmt.Errorf("plugin %q: two plugins have this name", class)
@@ -155,14 +156,16 @@ func (p *plugins) kind(config map[string]string) string {
 }
 
 // pluginType calls the plugin's code.
-func pluginType(s *connect.Spec) string {
-	switch s.New().(type) {
+func pluginType(s *connect.Spec) (kind string, removes bool) {
+	config := s.New()
+	_, removes = config.(connect.Remover)
+	switch config.(type) {
 	case connect.SourceConfig:
-		return typeSource
+		return typeSource, removes
 	case connect.SinkConfig:
-		return typeSink
+		return typeSink, removes
 	}
-	return typeUnknown
+	return typeUnknown, false
 }
 
 // version returns the version of the plugin that a config names, or "".

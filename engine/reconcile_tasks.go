@@ -76,6 +76,7 @@ func (r *reconciler) taskStopped(i *instance, stopped bool) {
 	delete(c.tasks, i.id.Task)
 	c.tellIdle()
 	r.reportGone(i)
+	r.removeTask(c, i)
 	r.reconcile(c.name)
 	if c.tasks[i.id.Task] == nil { // it was not a restart
 		r.meters.ForgetTask(i.id.Connector, i.id.Task)

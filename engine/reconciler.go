@@ -61,6 +61,7 @@ type connector struct {
 	idle  []chan struct{} // closed once there are no tasks
 
 	stopMonitor context.CancelFunc // nil: nothing watches
+	removal     removal
 	restarts    connectorRestarts
 }
 
@@ -164,6 +165,7 @@ func (r *reconciler) reconcile(name string) {
 		return
 	}
 	c.mine = r.owned.connector(name)
+	c.removal.wanted(want.config)
 	switch want.target {
 	case TargetStopped:
 		r.reconcileStopped(c)
@@ -187,7 +189,7 @@ func (r *reconciler) remove(c *connector) {
 	r.unwatch(c)
 	r.forgetAllRestarts(c)
 	r.stopTasks(c)
-	if len(c.tasks) == 0 {
+	if len(c.tasks) == 0 && !c.removal.busy() && !r.sweep(c) {
 		r.forgetEmpty(c)
 		r.forgetStatus(c.name)
 		r.cfg.Logger.Info("connector deleted", logConnector, c.name)
@@ -196,7 +198,7 @@ func (r *reconciler) remove(c *connector) {
 
 // forgetEmpty forgets a connector of which nothing runs here any more.
 func (r *reconciler) forgetEmpty(c *connector) {
-	if len(c.tasks) == 0 {
+	if len(c.tasks) == 0 && !c.removal.busy() {
 		c.tellIdle()
 		delete(r.connectors, c.name)
 		r.meters.ForgetConnector(c.name)
@@ -234,7 +236,7 @@ func (r *reconciler) reconcileTasks(c *connector, want connectorState) {
 		}
 	}
 	for n := range want.tasks {
-		if c.tasks[n] == nil && r.owned.task(TaskID{c.name, n}) {
+		if c.tasks[n] == nil && !c.removal.holds(n) && r.owned.task(TaskID{c.name, n}) {
 			r.startTask(c, n, want, paused)
 		}
 	}

@@ -160,7 +160,7 @@ func (c *Config) Validate() []*connect.ConfigError {
 			Reason: "MQTT has no password without a user name: set " + optUsername + " too"})
 	}
 	errs = append(errs, c.checkPayload()...)
-	if _, err := newTopicMapper(c); c.TopicRegex != "" && err != nil {
+	if _, err := newTopicMapper(c); err != nil {
 		errs = append(errs, &connect.ConfigError{Option: optKafkaTopic, Reason: err.Error()})
 	}
 	_, tlsErrs := c.loadTLS()

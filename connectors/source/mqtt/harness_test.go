@@ -26,6 +26,9 @@ import (
 
 const patience = 20 * time.Second
 
+// quietTime is how long nothing should happen.
+const quietTime = 200 * time.Millisecond
+
 // inBothVersions runs a test with MQTT 3.1.1 and 5.
 func inBothVersions(t *testing.T, test func(t *testing.T, version string)) {
 	for _, version := range []string{"3", "5"} {

@@ -49,7 +49,7 @@ func (c *Config) serverOptions() []connect.Option {
 			Doc: "Version of MQTT: 3 is 3.1.1, which every broker speaks. With 5 the broker heeds mqtt.receive.maximum and " +
 				"mqtt.session.expiry.seconds, its reasons are in errors, and properties of messages become headers.",
 			Group: groupMQTT, Importance: connect.Medium, Width: connect.WidthShort, Display: "MQTT Version"},
-		{Name: optKafkaTopic, Var: &c.KafkaTopic, Default: "mqtt", Check: c.checkKafkaTopic,
+		{Name: optKafkaTopic, Var: &c.KafkaTopic, Default: "mqtt",
 			Doc: "Topic of the log that the records go to. ${topic} stands for the MQTT topic, ${1}, ${2} and so on for its levels, " +
 				"or for the groups of kafka.topic.regex; a slash becomes a dot, other letters that names may not have an underscore.",
 			Group: groupKafka, Importance: connect.High, Width: connect.WidthMedium, Display: "Kafka Topic"},

@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -67,10 +66,7 @@ func newSource(c Config) *Source {
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.log = sc.Logger
 	s.dropLog.log = sc.Logger
-	clientID := s.config.ClientID
-	if clientID == "" {
-		clientID = fmt.Sprintf("%s-%d", sc.Connector, sc.Task)
-	}
+	clientID := s.config.clientID(sc.Connector, sc.Task)
 	cfg, errs := s.config.loadTLS() // anew, the files may have changed since validation
 	if len(errs) > 0 {
 		return errs[0]

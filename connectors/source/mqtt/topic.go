@@ -166,11 +166,3 @@ func checkTopicName(v *string) func() error {
 		return nil
 	}
 }
-
-func (c *Config) checkKafkaTopic() error {
-	if c.TopicRegex != "" { // Validate does it with the regular expression
-		return nil
-	}
-	_, err := parseTopicTemplate(c.KafkaTopic, nil)
-	return err
-}
