@@ -40,11 +40,13 @@ clients: tools servers ## third-party Kafka clients, and ten kills of the server
 libraries: tools ## other Avro libraries read and write what the converter does
 	cd $(LIBRARIES) && $(GOTESTSUM) --format pkgname-and-test-fails -- -count=1 -timeout 10m $(TESTFLAGS) ./...
 
-kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log and schemas with what clients saw
+kill: build ## kill -9 the server ROUNDS (200) times under load and compare its log, schemas, tables and S3 objects with what clients saw
 	cd $(CLIENTS) && SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./kill
 	cd $(CLIENTS) && SLUICE_REGISTRY_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v -run Kill ./registry
+	SLUICE_POSTGRES_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./test/pgkill
+	SLUICE_KILL_ROUNDS=$(ROUNDS) SLUICE_KILL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 0 -v ./test/s3kill
 
-e2e: tools servers ## the real binary with Mosquitto and Ceph's S3 server
+e2e: tools servers ## the real binary with Mosquitto and S3 servers
 	$(GOTESTSUM) --format testname -- -count=1 -timeout 10m ./test/e2e
 
 lint: ## formatting, go vet, go.mod and the rules of internal/lint
@@ -84,6 +86,6 @@ $(GOTESTSUM):
 	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
 	@mv $(TOOLS)/gotestsum $@
 
-# What the tests run against, from Debian: an MQTT broker, an S3 server, clients.
+# What the tests run against: an MQTT broker, two S3 servers, clients.
 servers:
 	@./test/install-servers.sh

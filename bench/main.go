@@ -37,12 +37,23 @@ var rows = []row{
 	{"MQTT QoS 1 → log, window 1000", "≥ 0.9 × a bare client with manual acks", mqttWindow(1000)},
 	{"MQTT QoS 1 → log → S3 JSON", "≥ 80,000 records/s", mqttToS3},
 	{"log → S3 JSON lines", "≥ 150 MB/s per core of record data", logToS3},
+	{"log → S3, Avro rows in each format", "≥ 150 MB/s per core as JSON, ≥ 100 as Parquet", rowsToS3},
+	{"resident memory, 1,000 open JSON files", "≤ 400 MB", openFiles("JsonFormat", "orders", "itemid", 999)},
+	{"resident memory, 10,000 open Parquet files", "≤ 400 MB", openFiles("ParquetFormat", "ratings", "route_id", 9999)},
 	{"start to ready, empty data dir", "≤ 0.3 s", startEmpty},
 	{"start to ready, 10 GiB after kill -9", "≤ 5 s", startFull},
 	{"resident memory, two connectors under load", "≤ 150 MB", memoryUnderLoad},
 	{"20,000 schemas, start after kill -9", "≤ 100 MB resident", registryStart},
 	{"20,000 schemas, GET /schemas in pages of 1,000", "≤ 1 s", registryList},
 	{"20,000 schemas, GET /schemas/ids/{id}", "≥ 50,000/s on one core of the server", registryByID},
+	{"PostgreSQL → log, " + pgWorkloads[0].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[0])},
+	{"PostgreSQL → log, " + pgWorkloads[1].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[1])},
+	{"PostgreSQL → log, " + pgWorkloads[2].name, "(none)", pgDrain(&pgWorkloads[2])},
+	{"PostgreSQL → log, " + pgWorkloads[3].name, "(none)", pgDrain(&pgWorkloads[3])},
+	{"PostgreSQL → log, " + pgWorkloads[4].name, "(none)", pgDrain(&pgWorkloads[4])},
+	{"PostgreSQL → log, 1,000 rows/s in 1-row transactions", "(none)", pgLatency(1000, 1)},
+	{"PostgreSQL → log, 10,000 rows/s in 100-row transactions", "(none)", pgLatency(10_000, 100)},
+	{"PostgreSQL → log, snapshot of 1 M rows of 12 columns", "≥ 0.6 × COPY (FORMAT binary) to nowhere", pgSnapshot},
 	{"200 idle connectors", "≤ 100 MB resident", idleConnectors},
 }
 
@@ -54,6 +65,9 @@ type bench struct {
 	gib     int          // of data in the restart rows
 	env     []string     // of the binary, beside this process's
 	kafka   *apacheKafka // starts this in place of the binary; nil: the binary
+	// debezium is the class path of the worker that drains PostgreSQL in place of the
+	// binary; empty: the binary.
+	debezium string
 }
 
 // options are the command line.
@@ -62,6 +76,7 @@ type options struct {
 	seconds              time.Duration
 	gib                  int
 	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
+	debezium             string        // file with the class path of Debezium; empty: no comparison
 	soak                 time.Duration // 0: no soak
 	bare                 string        // address to answer HTTP on instead of measuring
 }
@@ -74,6 +89,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure (a temporary one is made in it)")
 	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
 	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
+	flag.StringVar(&o.debezium, "debezium", "", "file with the class path of Kafka Connect and Debezium, to drain PostgreSQL with them (test/conformance/debezium/classpath.sh prints its name)")
 	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
 	flag.StringVar(&o.bare, "bare-http", "", "only answer HTTP requests on this address: the limit that a row starts for itself")
 	flag.Parse()
@@ -99,6 +115,11 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(tmp)
 	b := &bench{binary: o.binary, dir: tmp, seconds: o.seconds, gib: o.gib}
+	if o.debezium != "" {
+		if b.debezium, err = readClasspath(o.debezium); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("%d cores, %s, %s\n\n", runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
 	switch {
 	case o.soak > 0:

@@ -17,10 +17,11 @@ import (
 // store is an S3 server that takes uploads and forgets their bytes, so that the
 // disk of a real one is not measured.
 type store struct {
-	http     *httptest.Server
-	bytes    atomic.Int64
-	requests atomic.Int64
-	uploads  atomic.Int64
+	http      *httptest.Server
+	bytes     atomic.Int64
+	requests  atomic.Int64
+	uploads   atomic.Int64
+	completed atomic.Int64
 }
 
 func newStore() *store {
@@ -46,6 +47,7 @@ func (st *store) serve(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && query.Has("uploads"):
 		fmt.Fprintf(w, `<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><UploadId>u%d</UploadId></InitiateMultipartUploadResult>`, bucket, key, st.uploads.Add(1))
 	case r.Method == http.MethodPost && query.Has("uploadId"):
+		st.completed.Add(1)
 		fmt.Fprintf(w, `<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>"e"</ETag></CompleteMultipartUploadResult>`, bucket, key)
 	case r.Method == http.MethodPut:
 		st.bytes.Add(n)

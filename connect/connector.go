@@ -133,6 +133,13 @@ type TwoPhase interface {
 	Apply(ctx context.Context) error
 }
 
+// Leaver is a TwoPhase sink that can end early what it would otherwise drop.
+type Leaver interface {
+	// Leave says, before the last Prepare, which partitions the task gives up: another has them next, or nobody. What is prepared then is
+	// committed and applied as always; what is not is dropped, and read again.
+	Leave(removed []TopicPartition)
+}
+
 // PartitionState is what a TwoPhase sink wants to be committed for a partition:
 // the offset of the next record to read, which moves no further than Write has
 // been and never back, and the state that Restore needs once this is committed.

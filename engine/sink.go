@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -353,6 +355,7 @@ func (s *sinkTask) finish(healthy bool) error {
 
 func (s *sinkTask) flushLast(ctx context.Context) error {
 	if s.twoPhase != nil {
+		s.announce(slices.Collect(maps.Keys(s.partitions)))
 		return s.lastPhases(ctx)
 	}
 	return s.flush(ctx)

@@ -91,6 +91,7 @@ func (s *sinkTask) remove(rb rebalance) error {
 		return nil
 	}
 	if !rb.lost {
+		s.announce(rb.removed)
 		if err := s.flushRemoved(); err != nil {
 			return err
 		}
@@ -110,6 +111,13 @@ func (s *sinkTask) remove(rb rebalance) error {
 		delete(s.epochs, tp)
 	}
 	return nil
+}
+
+// announce tells the sink what it gives up, if it wants to know.
+func (s *sinkTask) announce(removed []connect.TopicPartition) {
+	if l, ok := s.sink.(connect.Leaver); ok {
+		l.Leave(removed)
+	}
 }
 
 // flushRemoved is flushAndCommit for partitions that are still this task's.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that the tests run against, those that are missing.
+# Installs what the tests run against, as far as it is missing: Debian packages, and a server that is written in Go.
 set -euo pipefail
 
 # program package: a package is wanted when its program is not there.
@@ -34,7 +34,18 @@ fetch_promtool() {
     rm -r "$dir"
 }
 
+# The S3 server, a Go program.
+versitygw_version=v1.8.0
+fetch_versitygw() {
+    local at=${promtool%/*}/versitygw
+    [[ -x $at && $(go version -m "$at" | awk '$1 == "mod" { print $3 }') == "$versitygw_version" ]] && return
+    echo "building versitygw $versitygw_version"
+    mkdir -p "${at%/*}"
+    (cd / && GOBIN=${at%/*} GOFLAGS= go install "github.com/versity/versitygw/cmd/versitygw@$versitygw_version")
+}
+
 finish() {
+    fetch_versitygw
     [[ -x $promtool ]] || fetch_promtool
     "$(dirname "$0")/postgres-servers.sh"
 }

@@ -23,6 +23,11 @@ func (e *Encoder) Append(dst []byte, v connect.Value) ([]byte, error) {
 	if e.raw && v.Type() == connect.Bytes {
 		return append(dst, v.Bytes()...), nil
 	}
+	return e.AppendDatum(dst, v)
+}
+
+// AppendDatum is Append for files, in which BYTES are not their own end: their length stands before them.
+func (e *Encoder) AppendDatum(dst []byte, v connect.Value) ([]byte, error) {
 	out, err := e.root.write(dst, v)
 	if err != nil {
 		return dst, fmt.Errorf("write Avro data: %w", err)

@@ -45,6 +45,7 @@ type parser struct {
 	stack    stack
 	maxDepth int
 	budget   int   // cells that structs may still take
+	scan     int   // bytes that may still be looked through for unions
 	other    error // what is wrong when it is not the syntax
 }
 

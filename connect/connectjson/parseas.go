@@ -22,7 +22,7 @@ const freeCells = 1 << 16
 // returns an error that names the field. Memory is as for the function Parse.
 func (p *Plan) Parse(b *connect.Batch, text []byte) (connect.Value, error) {
 	r := newParser(b, text, 0)
-	r.budget = freeCells + 2*len(text)
+	r.budget, r.scan = freeCells+2*len(text), freeScan+unionPasses*len(text)
 	v, i := r.as(r.space(0), p.root, r.maxDepth)
 	if r.end(i) == failed {
 		return connect.Value{}, r.err()

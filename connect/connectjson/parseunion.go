@@ -42,7 +42,16 @@ func (p *parser) entry(i int, n *node, depth int) int {
 	return i
 }
 
-var errNoBranch = errors.New("no field of the union has a type that fits")
+var (
+	errNoBranch  = errors.New("no field of the union has a type that fits")
+	errAmbiguous = errors.New("the unions have too many fields that may fit so long a text")
+)
+
+// A text may be looked through so many times, and so many bytes besides, to find the fields of unions that fit it (I5).
+const (
+	unionPasses = 256
+	freeScan    = 1 << 20
+)
 
 // unionAs reads a value into the field that fits it.
 func (p *parser) unionAs(i int, n *node, depth int) (connect.Value, int) {
@@ -50,8 +59,11 @@ func (p *parser) unionAs(i int, n *node, depth int) (connect.Value, int) {
 	if end == failed {
 		return connect.Value{}, failed
 	}
-	f := n.branch(p.text[i:end], depth)
-	if f < 0 {
+	f := p.branch(n, p.text[i:end], depth)
+	switch {
+	case p.scan < 0:
+		return p.failWith(i, errAmbiguous)
+	case f < 0:
 		return p.failWith(i, fmt.Errorf("%w at byte %d", errNoBranch, i))
 	}
 	if p.budget -= len(n.fields); p.budget < 0 {
@@ -66,14 +78,14 @@ func (p *parser) unionAs(i int, n *node, depth int) (connect.Value, int) {
 
 // branch returns the field of a union that fits a value's text, -1 for none: the first of a type that is no struct, else the struct that has
 // the most names in common with the value.
-func (n *node) branch(text []byte, depth int) int {
+func (p *parser) branch(n *node, text []byte, depth int) int {
 	best, most := -1, 0
 	for f := range n.fields {
 		in := n.fields[f].node
-		if in.fits(text, depth) {
+		if p.fits(in, text, depth) {
 			return f
 		}
-		if common := in.common(text, depth); common > most {
+		if common := p.common(in, text, depth); common > most {
 			best, most = f, common
 		}
 	}
@@ -81,7 +93,7 @@ func (n *node) branch(text []byte, depth int) int {
 }
 
 // fits tells whether a value's text has the type of a node that is no struct.
-func (n *node) fits(text []byte, depth int) bool {
+func (p *parser) fits(n *node, text []byte, depth int) bool {
 	switch c := text[0]; n.op {
 	case opRaw:
 		return true
@@ -102,19 +114,22 @@ func (n *node) fits(text []byte, depth int) bool {
 	case opObject:
 		return c == '{'
 	case opUnion:
-		return depth > 0 && n.branch(text, depth-1) >= 0
+		return depth > 0 && p.branch(n, text, depth-1) >= 0
 	}
 	return false
 }
 
 // common counts the names that a struct and a value's text have in common, those of structs within it too.
-func (n *node) common(text []byte, depth int) (count int) {
+func (p *parser) common(n *node, text []byte, depth int) (count int) {
 	if n.op != opStruct || text[0] != '{' || depth == 0 {
+		return 0
+	}
+	if p.scan -= len(text); p.scan < 0 {
 		return 0
 	}
 	_ = Members(text, func(name string, value []byte) error { // it is known to be JSON
 		if f := n.schema.Index(name); f >= 0 {
-			count += 1 + n.fields[f].node.common(value, depth-1)
+			count += 1 + p.common(n.fields[f].node, value, depth-1)
 		}
 		return nil
 	})

@@ -19,30 +19,47 @@ var unwrapDiffers = map[string]string{
 	"add.fields=op,op":             "Debezium fails with the first row; ours with the first change",
 }
 
-// TestExtractNewRecordState compares with what Debezium's class made of the same
-// records: topic, key, value and headers as JsonConverter writes them.
 func TestExtractNewRecordState(t *testing.T) {
-	records := lines(t, "testdata/debezium/records.txt")
-	recorded, err := os.ReadFile("testdata/debezium/unwrap.txt")
+	compareWithDebezium(t, "ExtractNewRecordState", "unwrap", "records", 28, unwrapDiffers)
+}
+
+func TestByLogicalTableRouter(t *testing.T) {
+	compareWithDebezium(t, "ByLogicalTableRouter", "logical", "records", 13, map[string]string{
+		`topic.regex=pre\.(.*) topic.replacement=$2`: "Debezium fails with the first record that matches; the config is refused",
+	})
+}
+
+func TestEventRouter(t *testing.T) {
+	compareWithDebezium(t, "outbox.EventRouter", "outbox", "outbox.records", 32, map[string]string{
+		"table.fields.additional.placement=type:nowhere": "Debezium fails with the first event; the config is refused",
+		"table.fields.additional.placement=type":         "Debezium fails with what is no message; the config is refused",
+	})
+}
+
+// compareWithDebezium compares with what a class of Debezium's made of the same
+// records: topic, key, value and headers as JsonConverter writes them. Errors have
+// other words.
+func compareWithDebezium(t *testing.T, class, recordedFile, recordsFile string, least int, differ map[string]string) {
+	t.Helper()
+	records := lines(t, "testdata/debezium/"+recordsFile+".txt")
+	recorded, err := os.ReadFile("testdata/debezium/" + recordedFile + ".txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	configs := strings.Split(string(recorded), "\n# ")[1:]
-	if len(configs) < 28 || len(records) < 10 {
+	if len(configs) < least || len(records) < 10 {
 		t.Fatalf("only %d configs and %d records were recorded", len(configs), len(records))
 	}
 	for _, c := range configs {
 		answers := strings.Split(strings.TrimSuffix(c, "\n"), "\n")
 		t.Run(answers[0], func(t *testing.T) {
+			if len(answers)-1 != len(records) {
+				t.Fatalf("%d answers for %d records", len(answers)-1, len(records))
+			}
 			for i, want := range answers[1:] {
-				got := unwrap(t, answers[0], records[i])
-				if got != want && unwrapDiffers[answers[0]] != "" {
-					continue
-				}
-				if strings.HasPrefix(want, "error ") && strings.HasPrefix(got, "error ") {
-					continue
-				}
-				if got != want {
+				got := transformed(t, class, answers[0], records[i])
+				bothFail := strings.HasPrefix(want, "error ") && strings.HasPrefix(got, "error ")
+				if got != want && !bothFail && differ[answers[0]] == "" {
 					t.Errorf("record %d\ngot  %s\nwant %s", i, got, want)
 				}
 			}
@@ -65,12 +82,12 @@ func lines(t *testing.T, file string) []string {
 	return all
 }
 
-// unwrap answers as the recording does.
-func unwrap(t *testing.T, config, record string) string {
-	settings := map[string]string{"transforms": "unwrap", "transforms.unwrap.type": debeziumPackage + "ExtractNewRecordState"}
+// transformed answers as the recording does.
+func transformed(t *testing.T, class, config, record string) string {
+	settings := map[string]string{"transforms": "t", "transforms.t.type": debeziumPackage + class}
 	for _, pair := range strings.Fields(config) {
 		if name, value, ok := strings.Cut(pair, "="); ok {
-			settings["transforms.unwrap."+name] = value
+			settings["transforms.t."+name] = value
 		}
 	}
 	plan, err := planOf(settings, true)
@@ -83,7 +100,7 @@ func unwrap(t *testing.T, config, record string) string {
 	}
 	b := connect.NewBatch(10, 1<<20)
 	in := strings.Split(record, "\t")
-	r := connect.Record{Topic: in[0]}
+	r := connect.Record{Topic: in[0], Partition: connect.AnyPartition, Timestamp: connect.NoTimestamp}
 	for i, part := range []part{keyPart, valuePart} {
 		if in[i+1] == "-" {
 			continue
@@ -122,7 +139,14 @@ func unwrap(t *testing.T, config, record string) string {
 		}
 		return string(text)
 	}
-	out := []string{r.Topic, write(r.KeySchema, r.Key), write(r.ValueSchema, r.Value)}
+	where := r.Topic
+	if r.Partition != connect.AnyPartition {
+		where += fmt.Sprint(" partition ", r.Partition)
+	}
+	if r.Timestamp != connect.NoTimestamp {
+		where += fmt.Sprint(" at ", r.Timestamp)
+	}
+	out := []string{where, write(r.KeySchema, r.Key), write(r.ValueSchema, r.Value)}
 	for _, h := range r.Headers {
 		out = append(out, h.Key+" "+write(h.Schema, h.Value))
 	}

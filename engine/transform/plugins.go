@@ -76,9 +76,15 @@ func Plugins() []Plugin {
 	add("RegexRouter", "Changes the topic by a regular expression.", func() transformation { return &regexRouter{} })
 	add("TimestampRouter", "Changes the topic by the record's timestamp.", func() transformation { return &timestampRouter{} })
 	add("ValueToKey", "Makes the key of fields of the value.", func() transformation { return &valueToKey{} })
+	all = append(all, Plugin{Class: debeziumPackage + "ByLogicalTableRouter", Kind: KindTransformation,
+		Doc:       "Sends tables that are parts of one, such as partitions, to one topic, under one schema.",
+		transform: func() transformation { return &byLogicalTableRouter{} }})
 	all = append(all, Plugin{Class: debeziumPackage + "ExtractNewRecordState", Kind: KindTransformation,
 		Doc:       "Puts the row after a change in the place of Debezium's envelope, or the row before a delete. Other records pass as they are.",
 		transform: func() transformation { return &extractNewRecordState{} }})
+	all = append(all, Plugin{Class: debeziumPackage + "outbox.EventRouter", Kind: KindTransformation,
+		Doc:       "Makes an event of each new row of an outbox table: its topic, key, value, headers and timestamp are columns of the row.",
+		transform: func() transformation { return &eventRouter{} }})
 	return append(all, predicates()...)
 }
 

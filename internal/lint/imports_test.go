@@ -25,14 +25,14 @@ var layers = []layer{
 	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
 	{path: "engine/convert/connectjsonschema", imports: []string{"connect", "connect/connectjson", "schemaregistry/jsonschema"}},
 	{path: "engine/convert", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "engine/clientconfig", "connect/connectavro", "engine/convert/connectjsonschema", "engine/convert/connectproto", "schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
-	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert", "internal/javaregex"}},
+	{path: "engine/transform", imports: []string{"connect", "connect/connectjson", "engine/convert", "internal/avroname", "internal/javaregex"}},
 	{path: "engine/cluster"},
 	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas", "internal/keystore"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
-	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/javaregex"}}, // Debezium's filters are Java's
-	{path: "connectors/source/mqtt", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "schemaregistry/avro", "internal/keystore"}},          // payloads have Avro schemas; Confluent's keystores
+	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/avroname", "internal/javaregex"}}, // Debezium's names and filters
+	{path: "connectors/source/mqtt", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "schemaregistry/avro", "internal/keystore"}},                               // payloads have Avro schemas; Confluent's keystores
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "connect/connecttext", "schemaregistry/avro", "connectors/internal/..."}},
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
@@ -41,7 +41,7 @@ var layers = []layer{
 	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
 	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth", "internal/metrics"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
-	{path: "schemaregistry/jsonschema"},
+	{path: "schemaregistry/jsonschema", imports: []string{"internal/javaregex"}},
 	{path: "schemaregistry", imports: []string{"schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
@@ -59,6 +59,7 @@ var layers = []layer{
 	{path: "internal/metrics", stdOnly: true},
 	{path: "internal/jaas", stdOnly: true},
 	{path: "internal/javaprops", stdOnly: true},
+	{path: "internal/avroname", stdOnly: true},
 	{path: "internal/javaregex"},
 	{path: "internal/keystore"},
 	{path: "internal/javatest"}, // used by tests

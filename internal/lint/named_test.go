@@ -15,7 +15,7 @@ import (
 
 // sections are the headings of docs/compatibility.md with the folder of tests that
 // are named without one.
-var sections = map[string]string{"## Broker": "test/clients", "## Worker": "engine"}
+var sections = map[string]string{"## Broker": "test/clients", "## Worker": "engine", "## S3 sink": "connectors/sink/s3"}
 
 // namedTest matches a test on that page: a folder, from the root or from the
 // section's, the function, a subtest.
@@ -86,6 +86,8 @@ func (t *tests) has(function, subtest string) bool {
 	if subtest == "" || slices.ContainsFunc(t.literals, func(l string) bool { return l == subtest || strings.HasSuffix(l, "_") && strings.HasPrefix(subtest, l) }) {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(root, t.folder, "testdata", subtest+".txt"))
-	return err == nil
+	return slices.ContainsFunc([]string{subtest + ".txt", "golden/" + subtest + ".txt.gz"}, func(file string) bool {
+		_, err := os.Stat(filepath.Join(root, t.folder, "testdata", file))
+		return err == nil
+	})
 }

@@ -291,17 +291,23 @@ func (c *comparison) name(n *Node) string {
 	}
 	name := ""
 	switch {
-	case n.source != nil:
-		name = n.source.same()
-	case n.Kind == KindString || n.Kind == KindNumber || n.Kind == KindBoolean || n.Kind == KindNull:
+	case n.plain():
 		name = fmt.Sprint(n.Kind, n.Numbers.Integer, text(n.Strings.MinLength), text(n.Strings.MaxLength), text(n.Strings.Pattern), text(n.Numbers.Minimum),
 			text(n.Numbers.Maximum), text(n.Numbers.ExclusiveMinimum), text(n.Numbers.ExclusiveMaximum), text(n.Numbers.MultipleOf))
+	case n.source != nil:
+		name = n.source.same()
 	default:
 		name = fmt.Sprintf("%p", n)
 	}
 	c.spend(len(name) / 64)
 	c.names[n] = name
 	return name
+}
+
+// plain tells whether the rules of a scalar type are all that a Node says.
+func (n *Node) plain() bool {
+	scalar := n.Kind == KindString && !n.Strings.Format || n.Kind == KindNumber || n.Kind == KindBoolean || n.Kind == KindNull
+	return scalar && n.ID == nil && n.Title == nil && n.Description == nil && n.Default == nil && len(n.Extra) == 0
 }
 
 func text[T any](p *T) string {

@@ -1,6 +1,10 @@
 package jsonschema
 
-import "regexp"
+import (
+	"regexp"
+
+	"github.com/sluice-data/sluice/internal/javaregex"
+)
 
 func (s *scope) objects(writer, reader *ObjectRules) {
 	s.in("required", func() { s.required(writer, reader) })
@@ -127,8 +131,22 @@ func (s *scope) partlyOpen(o *ObjectRules, name string) *Node {
 	return nil
 }
 
-// matcher is a compiled pattern; nil matches nothing, for it is in a syntax that takes no bounded time.
+// matcher is a compiled pattern; nil matches nothing.
 type matcher = *regexp.Regexp
+
+// compilePattern returns nil for a pattern that linear time is not enough for (I5): one with look-around or back-references.
+func compilePattern(pattern string) matcher {
+	p, err := javaregex.Compile(`(?s:.*)(?:` + pattern + `)(?s:.*)`)
+	if err != nil {
+		return nil
+	}
+	text, ok := p.RE2()
+	if !ok {
+		return nil
+	}
+	m, _ := regexp.Compile(text)
+	return m
+}
 
 func (c *comparison) matches(pattern, name string) bool {
 	if !c.spend(1 + len(name)/16) {
@@ -137,7 +155,7 @@ func (c *comparison) matches(pattern, name string) bool {
 	m, ok := c.patterns[pattern]
 	if !ok {
 		c.spend(len(pattern) / 16)
-		m, _ = regexp.Compile(pattern)
+		m = compilePattern(pattern)
 		c.patterns[pattern] = m
 	}
 	return m != nil && m.MatchString(name)

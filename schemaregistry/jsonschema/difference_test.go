@@ -148,3 +148,20 @@ func TestMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestPatterns has patterns as Java reads them, which is what Confluent's registry matches names by.
+func TestPatterns(t *testing.T) {
+	c := &comparison{max: 1000, patterns: make(map[string]matcher)}
+	for _, p := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{`^a`, "ab", true}, {`^a`, "ba", false}, {`b$`, "ab", true}, {`a`, "bab", true}, {`^[a-z&&[^x]]+$`, "abc", true}, {`^[a-z&&[^x]]+$`, "axc", false},
+		{`^\p{Upper}`, "Ab", true}, {`^(?i)A`, "ab", true}, {`x|^y`, "zx", true}, {`.`, "\n", false},
+		{`(?<=a)b`, "ab", false}, {`(`, "(", false}, // not matched
+	} {
+		if got := c.matches(p.pattern, p.name); got != p.want {
+			t.Errorf("%s in %q: %v, want %v", p.pattern, p.name, got, p.want)
+		}
+	}
+}

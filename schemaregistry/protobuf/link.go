@@ -118,7 +118,7 @@ func searchResult(path, text string) (protocompile.SearchResult, error) {
 		return protocompile.SearchResult{}, err
 	}
 	d := result.FileDescriptorProto()
-	setMapEntries(d.MessageType)
+	setMapEntries(d.MessageType, nil)
 	return protocompile.SearchResult{Proto: d}, nil
 }
 
@@ -131,17 +131,67 @@ func hasMapEntries(messages []*message) bool {
 	return false
 }
 
-// setMapEntries makes the option map_entry of messages what descriptors have.
-func setMapEntries(messages []*descriptorpb.DescriptorProto) {
+// setMapEntries makes the option map_entry of messages what descriptors have. The compiler takes it only where the name of the message is
+// protoc's; Confluent's registry gives others too. Those stay messages with a key and a value, which is the same data, until Serialized.
+func setMapEntries(messages []*descriptorpb.DescriptorProto, parent *descriptorpb.DescriptorProto) {
 	for _, m := range messages {
-		setMapEntries(m.NestedType)
+		setMapEntries(m.NestedType, m)
 		all := m.GetOptions().GetUninterpretedOption()
 		for i, o := range all {
 			if len(o.Name) == 1 && o.Name[0].GetNamePart() == "map_entry" && o.GetIdentifierValue() == "true" {
-				m.Options.MapEntry = proto.Bool(true)
 				m.Options.UninterpretedOption = append(all[:i:i], all[i+1:]...)
+				if hasProtocName(m, parent) {
+					m.Options.MapEntry = proto.Bool(true)
+				}
 				break
 			}
 		}
+	}
+}
+
+// hasProtocName tells whether a message of a map is called after the one field that has it.
+func hasProtocName(m, parent *descriptorpb.DescriptorProto) bool {
+	n := 0
+	for _, f := range parent.GetField() {
+		name := f.GetTypeName()
+		if name = name[strings.LastIndexByte(name, '.')+1:]; name == m.GetName() {
+			n++
+			if f.GetLabel() != descriptorpb.FieldDescriptorProto_LABEL_REPEATED || name != entryName(f.GetName()) {
+				return false
+			}
+		}
+	}
+	return n == 1
+}
+
+// entryName is what protoc calls the message of a map: tag_values has TagValuesEntry.
+func entryName(field string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(field, "_") {
+		if word != "" {
+			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return b.String() + "Entry"
+}
+
+// markEntries gives the messages of maps the option that linking had to do without.
+func markEntries(described []*descriptorpb.DescriptorProto, messages []*message) {
+	byName := make(map[string]*message, len(messages))
+	for _, m := range messages {
+		byName[m.name] = m
+	}
+	for _, d := range described {
+		m := byName[d.GetName()]
+		if m == nil {
+			continue // made of a map or a group
+		}
+		if m.isMapEntry() {
+			if d.Options == nil {
+				d.Options = &descriptorpb.MessageOptions{}
+			}
+			d.Options.MapEntry = proto.Bool(true)
+		}
+		markEntries(d.NestedType, m.messages)
 	}
 }

@@ -130,8 +130,9 @@ func (n *normalizer) fieldType(f *field) {
 }
 
 func (n *normalizer) mapOf(key, of string) string {
-	if scalars[of] == 0 {
-		of = n.full(of)
+	// A type that nobody defines stays as it is, as in Confluent's registry.
+	if info := n.table.named(n.scope, of); info != nil {
+		of = "." + info.full
 	}
 	return mapType(key, of)
 }

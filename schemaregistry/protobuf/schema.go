@@ -221,6 +221,10 @@ func (s *Schema) Serialized() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(protodesc.ToFileDescriptorProto(d))
+	described := protodesc.ToFileDescriptorProto(d)
+	if hasMapEntries(s.file.messages) {
+		markEntries(described.MessageType, s.file.messages)
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(described)
 	return base64.StdEncoding.EncodeToString(raw), err
 }

@@ -175,6 +175,33 @@ enum E {
 	}
 }
 
+// Confluent's registry gives messages of maps names that protoc would not give.
+func TestDescriptorNames(t *testing.T) {
+	const text = `syntax = "proto3"; message M { repeated tagsEntry tags = 1; message N { } message tagsEntry { option map_entry = true; string key = 1; N value = 2; } map<string, N> more = 2; }`
+	s, err := protobuf.Parse(text, protobuf.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serialized, err := s.Serialized()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested := descriptor(t, serialized).MessageType[0].NestedType
+	for _, m := range nested {
+		if want := m.GetName() != "N"; m.GetOptions().GetMapEntry() != want {
+			t.Errorf("%s is an entry: %t", m.GetName(), !want)
+		}
+	}
+	again, err := protobuf.Parse(serialized, protobuf.Options{})
+	if err != nil || len(nested) != 3 {
+		t.Errorf("%d nested messages, %v", len(nested), err)
+	}
+	normal, err := again.Normalized()
+	if err != nil || !strings.Contains(normal, "map<string, .M.N> tags = 1") {
+		t.Errorf("normalized %v\n%s", err, normal)
+	}
+}
+
 func descriptor(t *testing.T, text string) *descriptorpb.FileDescriptorProto {
 	t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(text)

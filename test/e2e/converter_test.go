@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/test/s3server"
 )
 
 // TestConverters writes the same kinds of values to objects under converters that
@@ -23,7 +25,7 @@ func TestConverters(t *testing.T) {
 		{"org.apache.kafka.connect.json.JsonConverter without schemas", object, `{"celsius":21.5,"id":7}`},
 	}
 	bucket := makeBucket(t, "converters")
-	s := startSluice(t, s3Env("http://"+s3Address))
+	s := startSluice(t, s3server.Env(bucket.url))
 	for i, tt := range tests {
 		topic := string(rune('a' + i))
 		s.produce(t, topic, tt.value)

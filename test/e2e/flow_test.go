@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/test/s3server"
 )
 
 // Payloads that are no JSON objects on one line.
@@ -22,7 +24,7 @@ var (
 func TestSeedConfigs(t *testing.T) {
 	bucket := makeBucket(t, "iot-data")
 	broker := startMosquitto(t)
-	s := startSluice(t, s3Env("http://"+s3Address))
+	s := startSluice(t, s3server.Env(bucket.url))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
 	s.create(t, seedConfig(t, "s3-sink.json"))
 	s.waitRunning(t, "mqtt-source-connector")

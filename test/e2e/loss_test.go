@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/test/s3server"
 )
 
 // allArrived waits until the ids 0 to n-1 are in the log, and every record of the
@@ -67,7 +69,7 @@ func TestKillNine(t *testing.T) {
 	const n, kills = 50_000, 5
 	bucket := makeBucket(t, "kill-nine")
 	broker := startMosquitto(t)
-	s := startSluice(t, s3Env("http://"+s3Address))
+	s := startSluice(t, s3server.Env(bucket.url))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
 	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "1000"}))
 	s.waitRunning(t, "s3-sink-connector")
@@ -98,7 +100,7 @@ func TestKillBeforeVisible(t *testing.T) {
 	bucket := makeBucket(t, "kill-before-visible")
 	broker := startMosquitto(t)
 	proxy := newFaultyS3(t)
-	s := startSluice(t, s3Env(proxy.URL))
+	s := startSluice(t, s3server.Env(proxy.URL))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
 	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "500"}))
 	s.waitRunning(t, "s3-sink-connector")
@@ -128,7 +130,7 @@ func TestOutages(t *testing.T) {
 	bucket := makeBucket(t, "outages")
 	broker := startMosquitto(t)
 	proxy := newFaultyS3(t)
-	s := startSluice(t, s3Env(proxy.URL))
+	s := startSluice(t, s3server.Env(proxy.URL))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
 	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "1000"}))
 	s.waitRunning(t, "s3-sink-connector")

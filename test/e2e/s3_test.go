@@ -18,57 +18,66 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sluice-data/sluice/test/s3server"
 )
 
 // servers are shared by all tests and started by the first that needs them.
 type servers struct {
-	once sync.Once
-	ceph *ceph
-	err  error
+	once   sync.Once
+	server *s3server.Server
+	err    error
 }
 
 var shared servers
 
 func (s *servers) stop() {
-	if s.ceph != nil {
-		s.ceph.stop()
+	if s.server != nil {
+		s.server.Stop()
 	}
 }
 
-// bucket is a bucket of the S3 server.
-type bucket struct {
-	client *s3.Client
-	name   string
-}
-
-// makeBucket starts the S3 server when needed and makes a bucket.
-func makeBucket(t *testing.T, name string) *bucket {
+// s3URL starts versitygw when needed and returns its URL.
+func s3URL(t *testing.T) string {
 	t.Helper()
 	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "ceph-")
+		dir, err := os.MkdirTemp("", "s3-")
 		if err == nil {
-			shared.ceph, err = startCeph(dir)
+			shared.server, err = s3server.Start(s3server.Options{Dir: dir})
 		}
 		shared.err = err
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
+	return shared.server.URL
+}
+
+// bucket is a bucket of an S3 server.
+type bucket struct {
+	client *s3.Client
+	name   string
+	url    string
+}
+
+// makeBucket makes a bucket on the shared server.
+func makeBucket(t *testing.T, name string) *bucket {
+	t.Helper()
+	return makeBucketAt(t, s3URL(t), name)
+}
+
+func makeBucketAt(t *testing.T, url, name string) *bucket {
+	t.Helper()
 	client := s3.New(s3.Options{
-		BaseEndpoint: aws.String("http://" + s3Address), Region: "us-east-1", UsePathStyle: true,
-		Credentials:                credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		BaseEndpoint: &url, Region: s3server.Region, UsePathStyle: true,
+		Credentials:                credentials.NewStaticCredentialsProvider(s3server.AccessKey, s3server.SecretKey, ""),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	})
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
-	return &bucket{client: client, name: name}
-}
-
-// s3Env is what a worker has in its environment to find the S3 server.
-func s3Env(endpoint string) []string {
-	return []string{"AWS_ENDPOINT_URL_S3=" + endpoint, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey}
+	return &bucket{client: client, name: name, url: url}
 }
 
 // keys lists the bucket.
@@ -130,9 +139,13 @@ type faultyS3 struct {
 
 func newFaultyS3(t *testing.T) *faultyS3 {
 	t.Helper()
+	to, err := url.Parse(s3URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := &faultyS3{}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(&url.URL{Scheme: "http", Host: s3Address})
+		r.SetURL(to)
 		r.Out.Host = r.In.Host // it is part of the signature
 	}}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

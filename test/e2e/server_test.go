@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/test/s3server"
 )
 
 // maxReady is the time from start to ready on an empty data directory.
@@ -103,7 +105,7 @@ func TestRefusals(t *testing.T) {
 func TestDrainAndResume(t *testing.T) {
 	bucket := makeBucket(t, "drain")
 	broker := startMosquitto(t)
-	s := startSluice(t, s3Env("http://"+s3Address))
+	s := startSluice(t, s3server.Env(bucket.url))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
 	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{"s3.bucket.name": bucket.name, "rotate.max.age.ms": "1000"}))
 	s.waitRunning(t, "s3-sink-connector")

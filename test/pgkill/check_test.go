@@ -77,8 +77,14 @@ func (j *judge) fault(kind, format string, args ...any) {
 // readAll reads every committed record there is.
 func (j *judge) readAll(bootstrap string, topics ...string) {
 	j.t.Helper()
+	j.readAs(kgo.ReadCommitted(), bootstrap, j.record, topics...)
+}
+
+// readAs hands over every record that a reader of an isolation level gets.
+func (j *judge) readAs(level kgo.IsolationLevel, bootstrap string, each func(*kgo.Record), topics ...string) {
+	j.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+		kgo.FetchIsolationLevel(level), kgo.KeepControlRecords())
 	if err != nil {
 		j.t.Fatal(err)
 	}
@@ -103,7 +109,7 @@ func (j *judge) readAll(bootstrap string, topics ...string) {
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
-				j.record(r)
+				each(r)
 			}
 			if r.Offset+1 >= left[r.Topic] {
 				delete(left, r.Topic)
@@ -194,7 +200,7 @@ func (j *judge) apply(topic string, id int64, e *event) {
 }
 
 // compare wants the table to be what its topic makes.
-func (j *judge) compare(conn *pgx.Conn, table string) int {
+func (j *judge) compare(bootstrap string, conn *pgx.Conn, table string) int {
 	j.t.Helper()
 	topic := "public." + table
 	rows, err := conn.Query(j.t.Context(), "SELECT id, ver, note FROM "+table)
@@ -203,10 +209,12 @@ func (j *judge) compare(conn *pgx.Conn, table string) int {
 	}
 	n := 0
 	var r row
+	missing := make(map[int64]bool)
 	_, err = pgx.ForEachRow(rows, []any{&r.ID, &r.Ver, &r.Note}, func() error {
 		n++
 		got, there := j.rows[topic][r.ID]
 		if !there {
+			missing[r.ID] = true
 			j.fault("lost", "%s %+v is not in the topic", table, r)
 		} else if got != r {
 			j.fault("lost", "%s %+v is %+v in the topic", table, r, got)
@@ -215,6 +223,9 @@ func (j *judge) compare(conn *pgx.Conn, table string) int {
 	})
 	if err != nil {
 		j.t.Fatal(err)
+	}
+	if len(missing) > 0 {
+		j.explain(bootstrap, j.prefix+"."+topic, missing)
 	}
 	if extra := len(j.rows[topic]) - n; extra > 0 {
 		j.fault("invented", "the topic of %s has %d rows more than the table", table, extra)
@@ -234,4 +245,22 @@ func (j *judge) transactions() {
 			j.fault("transaction", "%d has %d events of %s and no END", p.tx, got, p.topic)
 		}
 	}
+}
+
+// explain tells where rows are that a reader of committed records does not get: in an
+// aborted transaction of the log, or nowhere.
+func (j *judge) explain(bootstrap, topic string, missing map[int64]bool) {
+	j.t.Helper()
+	first, last, found := int64(-1), int64(-1), 0
+	j.readAs(kgo.ReadUncommitted(), bootstrap, func(r *kgo.Record) {
+		var key row
+		if json.Unmarshal(r.Key, &key) == nil && missing[key.ID] {
+			found++
+			if first < 0 {
+				first = r.Offset
+			}
+			last = r.Offset
+		}
+	}, topic)
+	j.t.Errorf("of %d rows missing in %s the log has %d records in aborted transactions, offsets %d to %d", len(missing), topic, found, first, last)
 }

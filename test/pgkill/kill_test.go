@@ -58,7 +58,7 @@ func TestKillPostgres(t *testing.T) {
 	j := newJudge(t, prefix)
 	j.readAll(tt.worker.kafka, topics...)
 	conn := pg.Connect(t, database)
-	n := j.compare(conn, "account") + j.compare(conn, "history")
+	n := j.compare(tt.worker.kafka, conn, "account") + j.compare(tt.worker.kafka, conn, "history")
 	j.transactions()
 	fmt.Printf("pgkill: %d faults %v in %v (seed %d): %d transactions, %d connections of the load broken; %d events, %d rows, %d ends of transactions; faults found %v\n",
 		rounds, tt.faults, took.Round(time.Second), seed, l.committed.Load(), l.failed.Load(), j.read, n, len(j.ends), j.faults)
@@ -157,11 +157,34 @@ func (tt *torture) end() (int64, error) {
 	return sum, nil
 }
 
-// drain waits until a last row is in the log: everything before it is, too.
+// drain waits until a last row is in the log: everything before it is, too. That may
+// take as long as it goes on.
 func (tt *torture) drain() {
 	tt.t.Helper()
 	tt.pg.Exec(tt.t, "INSERT INTO done VALUES (1, 1, 'done')")
-	until(tt.t, "the last row", func() error {
+	var moved time.Time
+	var last int64
+	for done := false; !done; {
+		until(tt.t, "the end of the log", func() error {
+			end, err := tt.end()
+			if end > last {
+				last, moved = end, time.Now()
+			}
+			return err
+		})
+		if time.Since(moved) > patience {
+			tt.t.Fatalf("nothing has come for %v, and the last row is not there", patience)
+		}
+		rest(tt.t.Context(), 50*time.Millisecond)
+		done = tt.has(prefix + ".public.done")
+	}
+}
+
+// has tells whether there are committed records on a topic.
+func (tt *torture) has(topic string) bool {
+	tt.t.Helper()
+	var end int64
+	until(tt.t, "the offsets of "+topic, func() error {
 		c, err := kgo.NewClient(kgo.SeedBrokers(tt.worker.kafka))
 		if err != nil {
 			return err
@@ -169,13 +192,9 @@ func (tt *torture) drain() {
 		defer c.Close()
 		ctx, cancel := context.WithTimeout(tt.t.Context(), 10*time.Second)
 		defer cancel()
-		ends, err := kadm.NewClient(c).ListCommittedOffsets(ctx, prefix+".public.done")
-		if err != nil {
-			return err
-		}
-		if ends[prefix+".public.done"][0].Offset == 0 {
-			return fmt.Errorf("it is not there")
-		}
-		return nil
+		ends, err := kadm.NewClient(c).ListCommittedOffsets(ctx, topic)
+		end = ends[topic][0].Offset
+		return err
 	})
+	return end > 0
 }

@@ -51,7 +51,7 @@ func (l *load) write(ctx context.Context, r *rand.Rand) {
 				break
 			}
 			l.committed.Add(1)
-			rest(ctx, time.Duration(r.IntN(4))*time.Millisecond)
+			rest(ctx, time.Duration(r.IntN(12))*time.Millisecond)
 		}
 		if err != nil {
 			l.failed.Add(1)

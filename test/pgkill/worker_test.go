@@ -2,7 +2,6 @@ package pgkill
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -68,7 +67,11 @@ type worker struct {
 
 func newWorker(t *testing.T) *worker {
 	t.Helper()
-	w := &worker{binary: os.Getenv("SLUICE_KILL_BINARY"), dir: filepath.Join(t.TempDir(), "data")}
+	dir, err := os.MkdirTemp("", "pgkill-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{binary: os.Getenv("SLUICE_KILL_BINARY"), dir: filepath.Join(dir, "data")}
 	if w.binary == "" {
 		w.binary = filepath.Join(t.TempDir(), "sluice")
 		if out, err := exec.Command("go", "build", "-o", w.binary, "../../cmd/sluice").CombinedOutput(); err != nil {
@@ -80,8 +83,10 @@ func newWorker(t *testing.T) *worker {
 			w.kill()
 		}
 		if t.Failed() {
-			t.Logf("log of the server:\n%s", w.log.String())
+			t.Logf("the server's data is left in %s; its log:\n%s", dir, w.log.String())
+			return
 		}
+		os.RemoveAll(dir)
 	})
 	w.start(t)
 	return w
@@ -92,7 +97,7 @@ func (w *worker) start(t *testing.T) {
 	t.Helper()
 	addresses := filepath.Join(w.dir, "addresses.json")
 	os.Remove(addresses) // of the previous run
-	w.cmd = exec.Command(w.binary, "server", "--data-dir", w.dir, "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0", "--kafka", cmp.Or(w.kafka, "127.0.0.1:0"), "--log-level", "warn")
+	w.cmd = exec.Command(w.binary, "server", "--data-dir", w.dir, "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--log-level", "warn")
 	w.cmd.Stdout, w.cmd.Stderr = &w.log, &w.log
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := w.cmd.Start(); err != nil {

@@ -11,10 +11,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // newStore makes the client by the config and, for what that leaves out, the
@@ -27,8 +30,14 @@ func newStore(ctx context.Context, c *Config) (*store, error) {
 	if loaded.Region == "" {
 		loaded.Region = fallbackRegion
 	}
-	loaded.Credentials = markedCredentials{loaded.Credentials}
 	httpClient, transport := newHTTPClient(loaded.HTTPClient)
+	if proxy := c.proxy(); proxy != nil {
+		transport.Proxy = http.ProxyURL(proxy)
+	}
+	if c.assumesRole() {
+		loaded.Credentials = c.roleCredentials(loaded, httpClient)
+	}
+	loaded.Credentials = markedCredentials{loaded.Credentials}
 	client := s3.NewFromConfig(loaded, func(o *s3.Options) { c.setOptions(o, httpClient) })
 	return &store{client: client, config: c, bucket: c.bucket, region: loaded.Region, idle: transport.CloseIdleConnections}, nil
 }
@@ -42,9 +51,26 @@ func (c *Config) loadOptions() []func(*config.LoadOptions) error {
 	}
 	if c.secretAccessKey.IsSet() {
 		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(c.accessKeyID, c.secretAccessKey.Reveal(), "")))
+			credentials.NewStaticCredentialsProvider(c.accessKeyID, c.secretAccessKey.Reveal(), c.sessionToken.Reveal())))
 	}
 	return options
+}
+
+// roleCredentials assumes the role with the credentials that were found, again before they end.
+func (c *Config) roleCredentials(loaded aws.Config, httpClient *http.Client) aws.CredentialsProvider {
+	client := sts.NewFromConfig(loaded, func(o *sts.Options) {
+		o.HTTPClient = httpClient
+		if c.stsRegion != "" {
+			o.Region = c.stsRegion
+		}
+	})
+	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, c.roleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = c.roleSession
+		if c.roleSession == "" {
+			o.RoleSessionName = "sluice"
+		}
+		o.ExternalID = optional(c.roleExternalID)
+	}))
 }
 
 func (c *Config) setOptions(o *s3.Options, httpClient *http.Client) {
@@ -57,10 +83,15 @@ func (c *Config) setOptions(o *s3.Options, httpClient *http.Client) {
 	if !c.expectContinue {
 		o.ContinueHeaderThresholdBytes = -1
 	}
+	o.UseAccelerate = c.wanMode
+	amazon := o.BaseEndpoint == nil || isAWS(*o.BaseEndpoint)
 	// Checksums in trailers are unknown to many servers other than AWS.
-	if o.BaseEndpoint != nil && !isAWS(*o.BaseEndpoint) {
+	if c.checksum == "none" || c.checksum == auto && !amazon {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}
+	if c.signPayload == "false" || c.signPayload == auto && o.BaseEndpoint != nil && strings.HasPrefix(*o.BaseEndpoint, "https:") {
+		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 	}
 }
 

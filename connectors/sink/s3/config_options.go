@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
 	"github.com/sluice-data/sluice/connect"
 )
 
@@ -20,30 +18,40 @@ const (
 	groupSchema      = "Schema"
 )
 
+// Classes that format.class, keys.format.class and headers.format.class take.
+var (
+	valueFormats  = []string{jsonFormatClass, byteArrayClass, avroFormatClass, parquetClass}
+	headerFormats = []string{jsonFormatClass, avroFormatClass, parquetClass}
+)
+
 var errNotURL = errors.New("it must be a URL such as http://127.0.0.1:9000 or https://s3.example.com")
 
 func (c *Config) connectorOptions() []connect.Option {
 	return []connect.Option{
-		{Name: "format.class", Var: &c.formatClass, Class: true, Default: jsonFormatClass,
-			OneOf: []string{jsonFormatClass, byteArrayClass},
-			Doc:   "How records become the bytes of an object: JSON values or raw bytes, one a line.",
+		{Name: "format.class", Var: &c.formatClass, Class: true, Default: jsonFormatClass, OneOf: valueFormats,
+			Doc:   "How records become the bytes of an object: a JSON value a line, raw bytes, an Avro container file or Parquet.",
 			Group: groupConnector, Importance: connect.High, Width: connect.WidthLong, Display: "Format"},
-		{Name: "flush.size", Var: &c.flushSize, Default: "10000", Check: atLeast(&c.flushSize, 1),
-			Doc:   "Records in an object, at most.",
-			Group: groupConnector, Importance: connect.High, Width: connect.WidthLong, Display: "Flush size"},
-		{Name: "rotate.max.age.ms", Var: &c.maxAge, Default: "60000", Check: c.checkMaxAge,
-			Doc: "Milliseconds of wall-clock time from an object's first record until it becomes visible, " +
-				"even when no more records come; -1 for no limit.",
-			Group: groupConnector, Importance: connect.High, Width: connect.WidthMedium, Display: "Rotation age (ms)"},
 		{Name: "retry.backoff.ms", Var: &c.retryBackoff, Default: "5000", Check: notNegative(&c.retryBackoff),
 			Doc:   "Milliseconds between tries of a request that failed s3.part.retries times already.",
 			Group: groupConnector, Importance: connect.Low, Width: connect.WidthMedium, Display: "Retry backoff (ms)"},
 		{Name: "filename.offset.zero.pad.width", Var: &c.padWidth, Default: "10", Check: between(&c.padWidth, 0, 100),
 			Doc:   "Digits of the start offset in an object's name.",
 			Group: groupConnector, Importance: connect.Low, Width: connect.WidthLong, Display: "Digits of the offset"},
-		{Name: "behavior.on.null.values", Var: &c.nullValues, Default: nullsFail, OneOf: []string{nullsFail, nullsIgnore},
-			Doc:   "What happens to a record without a value (a tombstone): it is an error, or it is left out.",
+		{Name: "behavior.on.null.values", Var: &c.nullValues, Default: nullsFail, OneOf: []string{nullsFail, nullsIgnore, nullsWrite},
+			Doc: "What happens to a record without a value (a tombstone): it is an error, it is left out, or its key is written into " +
+				"the directory tombstone.encoded.partition, which needs store.kafka.keys.",
 			Group: groupConnector, Importance: connect.Low, Width: connect.WidthShort, Display: "Null values"},
+		{Name: "report.null.values.to.dlq", Var: &c.reportNulls, Default: "true",
+			Doc:   "Whether a record that behavior.on.null.values=ignore leaves out goes to the dead letter queue, if there is one.",
+			Group: groupConnector, Importance: connect.Low, Width: connect.WidthShort, Display: "Report null values"},
+		{Name: "tombstone.encoded.partition", Var: &c.tombstoneDir, Default: "tombstone",
+			Doc:   "The directory, below the topic's, of records without a value.",
+			Group: groupConnector, Importance: connect.Low, Width: connect.WidthMedium, Display: "Tombstone directory"},
+		{Name: "exactly.once", Var: &c.exactlyOnce, Default: onceLedger, OneOf: []string{onceLedger, onceDeterministic},
+			Doc: "ledger commits what is to become visible together with the consumer offsets, so that every record is in exactly one " +
+				"object, whatever rotates files. deterministic is Confluent's way: a replay writes the same objects again, which is " +
+				"exactly once only with rules that give the same files for the same records.",
+			Group: groupConnector, Importance: connect.Low, Width: connect.WidthShort, Display: "Exactly once"},
 		{Name: existingOption, Var: &c.existingObjects, Default: existingFail, OneOf: []string{existingFail, existingOverwrite},
 			Doc: "What happens, with exactly once, when there is an object of the same name that is none of this connector's " +
 				"own attempts: the task fails, or the object is replaced. Names repeat after consumer offsets were reset. " +
@@ -77,46 +85,7 @@ func (c *Config) storageOptions() []connect.Option {
 			Group: groupStorage, Importance: connect.Medium, Width: connect.WidthLong, Display: "Directory delimiter"},
 		{Name: "file.delim", Var: &c.fileDelim, Default: "+", Doc: "Text between topic, partition and offset in an object's name.",
 			Group: groupStorage, Importance: connect.Medium, Width: connect.WidthLong, Display: "File delimiter"},
-		{Name: "partitioner.class", Var: &c.partitionerClass, Class: true, Default: partitionerName, OneOf: []string{partitionerName},
-			Doc:   "How records are divided among directories: by the partition of the topic.",
-			Group: groupPartitioner, Importance: connect.High, Width: connect.WidthLong, Display: "Partitioner"},
 	}
-}
-
-func (c *Config) s3Options() []connect.Option {
-	return []connect.Option{
-		{Name: "s3.bucket.name", Var: &c.bucket, Required: true, Doc: "The bucket, which must exist.",
-			Group: groupS3, Importance: connect.High, Width: connect.WidthLong, Display: "Bucket"},
-		{Name: "s3.region", Var: &c.region, NoDefault: true,
-			Doc: "Region of the bucket. Without it AWS_REGION, AWS_DEFAULT_REGION or the AWS profile of the worker's " +
-				"environment, else " + fallbackRegion + ".",
-			Group: groupS3, Importance: connect.Medium, Width: connect.WidthLong, Display: "Region"},
-		{Name: "aws.access.key.id", Var: &c.accessKeyID,
-			Doc:   "Access key. Without it the AWS environment (variables, profile, role) has the credentials.",
-			Group: groupS3, Importance: connect.High, Width: connect.WidthLong, Display: "Access key id"},
-		{Name: "aws.secret.access.key", Var: &c.secretAccessKey, Doc: "Secret of the access key.",
-			Group: groupS3, Importance: connect.High, Width: connect.WidthLong, Display: "Secret access key"},
-		{Name: "s3.credentials.provider.class", Var: &c.provider, Class: true, Default: defaultProviders[0], OneOf: defaultProviders,
-			Doc:   "Where credentials come from: the AWS environment.",
-			Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "Credentials provider"},
-		{Name: "s3.path.style.access.enabled", Var: &c.pathStyle, Default: "true",
-			Doc:   "Whether the bucket is in the path of URLs or in the host name.",
-			Group: groupS3, Importance: connect.Low, Width: connect.WidthShort, Display: "Path style access"},
-		{Name: "s3.acl.canned", Var: &c.cannedACL, NoDefault: true, OneOf: names(types.ObjectCannedACL("").Values()),
-			Doc: "Canned ACL of objects.", Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "Canned ACL"},
-		{Name: "s3.ssea.name", Var: &c.sseName, OneOf: []string{"", string(types.ServerSideEncryptionAes256), sseKMS},
-			Doc:   "Encryption on the server.",
-			Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "Server-side encryption"},
-		{Name: "s3.sse.kms.key.id", Var: &c.sseKMSKeyID, Doc: "Key for s3.ssea.name=" + sseKMS + "; the account's own when empty.",
-			Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "KMS key"},
-	}
-}
-
-// defaultProviders name the AWS SDK's default chain in both generations of the
-// Java SDK.
-var defaultProviders = []string{
-	"software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
-	"com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
 }
 
 func (c *Config) uploadOptions() []connect.Option {
@@ -135,6 +104,15 @@ func (c *Config) uploadOptions() []connect.Option {
 		{Name: "s3.http.send.expect.continue", Var: &c.expectContinue, Default: "true",
 			Doc:   "Whether large requests ask first (Expect: 100-continue).",
 			Group: groupS3, Importance: connect.Low, Width: connect.WidthShort, Display: "Expect: 100-continue"},
+		{Name: "s3.send.digest", Var: &c.sendDigest, Default: "false",
+			Doc:   "Whether every request with a body has its MD5, which the server compares.",
+			Group: groupS3, Importance: connect.Low, Width: connect.WidthShort, Display: "Send an MD5"},
+		{Name: "s3.checksum", Var: &c.checksum, Default: auto, OneOf: []string{auto, "crc32", "none"},
+			Doc:   "Whether every request with a body has a CRC32, which many servers other than AWS's do not know; auto sends it to AWS.",
+			Group: groupS3, Importance: connect.Low, Width: connect.WidthShort, Display: "Checksum"},
+		{Name: "s3.payload.signing", Var: &c.signPayload, Default: auto, OneOf: []string{auto, "true", "false"},
+			Doc:   "Whether bodies are part of signatures, which costs time; auto signs them where the connection is not encrypted.",
+			Group: groupS3, Importance: connect.Low, Width: connect.WidthShort, Display: "Sign bodies"},
 		{Name: "s3.compression.type", Var: &c.compression, Default: compressionNone, OneOf: []string{compressionNone, compressionGzip},
 			Doc: "Compression of objects.", Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "Compression"},
 		{Name: "s3.compression.level", Var: &c.compressionLevel, Default: "-1", Check: between(&c.compressionLevel, -1, 9),
@@ -144,13 +122,6 @@ func (c *Config) uploadOptions() []connect.Option {
 			Doc:   "Bytes of memory for records of a task that are not uploaded yet, over all partitions.",
 			Group: groupS3, Importance: connect.Medium, Width: connect.WidthMedium, Display: "Buffer memory"},
 	}
-}
-
-func (c *Config) checkMaxAge() error {
-	if c.maxAge == -time.Millisecond || c.maxAge > 0 {
-		return nil
-	}
-	return errors.New("Value must be at least 1, or -1 for no limit")
 }
 
 func (c *Config) checkBuffer() error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connect/connectjson"
+	"github.com/sluice-data/sluice/connectors/sink/s3/format"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -80,7 +81,15 @@ func TestObjectKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newSink(c).objectKey(connect.TopicPartition{Topic: topic, Partition: int32(partition)}, int64(offset))
+		s := newSink(c)
+		if err := s.setUp(); err != nil {
+			t.Fatal(err)
+		}
+		at := newPartition(connect.TopicPartition{Topic: topic, Partition: int32(partition)}, 0)
+		if err := s.locate(at, &connect.Record{Value: connect.StringValue("x"), Timestamp: 0}); err != nil {
+			t.Fatal(err)
+		}
+		return s.objectKey(at.TopicPartition, string(s.place.encoded), &s.parts[0], int64(offset))
 	})
 }
 
@@ -108,7 +117,16 @@ func TestLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		line, err := newFormat(c).appendValue(nil, &connect.Record{ValueSchema: v.schema, Value: v.value})
+		f, err := c.newFormat(format.Values, c.formatClass)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &connect.Record{ValueSchema: v.schema, Value: v.value}
+		w, err := f.NewWriter(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := w.Append(nil, r)
 		if err != nil {
 			return "error: " + err.Error()
 		}
@@ -128,7 +146,7 @@ func TestConfigOfAUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.flushSize != 10000 || c.maxAge != time.Minute || !c.pathStyle || c.partSizeBytes != 25<<20 || c.byteSeparator != "\n" {
+	if c.flushSize != 10000 || c.age() != time.Minute || !c.pathStyle || c.partSizeBytes != 25<<20 || c.byteSeparator != "\n" {
 		t.Errorf("defaults: %+v", *c)
 	}
 }

@@ -4,12 +4,12 @@
 //
 // # Objects
 //
-//	[topics.dir/]<topic>/partition=<p>/<topic>+<p>+<start offset, 10 digits><extension>
+//	[topics.dir/]<topic>/<encoded partition>/<topic>+<p>+<start offset, 10 digits><part><extension>
 //
-// An object holds consecutive records of one topic-partition, one value a line.
-// It is rotated (gets no more records and becomes visible) after flush.size
-// records or rotate.max.age.ms after its first record, whichever is first, with
-// or without further records. See rotation.go, the only place that decides it.
+// An object holds records of one topic-partition that package partitioner gives the same directory, as package format
+// writes them: the values, or with a part of their own (.keys, .headers) keys and headers. The files that a topic-partition has
+// open are a group. It is rotated (gets no more records and becomes visible) as a whole, since the consumer offset stands for all
+// records before it: by the rules in rotation.go and, for schemas, place.go.
 //
 // # Life of a file
 //
@@ -30,10 +30,9 @@
 //
 // Exactly once (I3), where the engine commits states (connect.SinkContext):
 //
-//   - A crash before the commit leaves uploads that nobody sees. Those that the last
-//     state knows of are aborted by the next owner of the partition, by their ids;
-//     give the bucket a lifecycle rule for the rest, of a week: a shorter one could
-//     take away what is committed.
+//   - A crash before the commit leaves uploads that nobody sees. The next owner of the partition aborts those that the
+//     last state knows of, and those that the server lists under names that this config makes (orphans.go). A
+//     lifecycle rule for the rest must be of a week: a shorter one could take away what is committed.
 //   - A crash after the commit leaves a state, which the next owner restores: it
 //     completes the uploads, then goes on at the offset.
 //   - A former owner that wakes up can complete what was committed, which is right,
@@ -44,6 +43,8 @@
 //	{"complete":[{"key":"topics/t/partition=0/t+0+0000000000.json","id":"…","attempt":"…","parts":["etag",…]}],
 //	 "open":[{"key":"…","id":"…"}]}
 //
+// or, when that is too large for a record, {"list":"…"}: the object that has it, which is deleted after the next commit (state.go).
+//
 // Otherwise at least once: a file is complete as soon as it is rotated, one that
 // fits in one part with one PutObject rather than three requests, and Prepare
 // returns an offset only when the objects of all records before it are complete. The
@@ -51,7 +52,7 @@
 //
 // # Memory
 //
-// A file's records wait in a buffer that doubles from 64 KiB to the part size.
+// A file's records wait in a buffer that doubles from 4 KiB to the part size.
 // All buffers of a sink come from a pool of buffer.memory.max bytes. When it is
 // used up, Write sends the largest buffers of at least 5 MiB as parts, else it
 // rotates the largest files, and waits for uploads to end. One record may

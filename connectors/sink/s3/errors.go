@@ -100,7 +100,7 @@ func (s *store) remedy(err error) *connect.ConfigError {
 			"bucket %q does not exist at %s; create it, or correct s3.bucket.name or store.url", s.bucket, s.endpoint())}
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":
 		return &connect.ConfigError{Option: "aws.access.key.id", Reason: fmt.Sprintf(
-			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:PutObject, s3:GetObject and s3:AbortMultipartUpload",
+			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:ListBucketMultipartUploads, s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload",
 			s.endpoint(), s.bucket, shortAnswer(err), credentialsRemedy)}
 	case status == 0:
 		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf(
@@ -163,5 +163,10 @@ func (s *store) fatal(key string, err error) error {
 		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
 			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
 	}
-	return fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, s.remedy(err))
+	return s.named(key, s.remedy(err))
+}
+
+// named says which object an error is about.
+func (s *store) named(key string, err error) error {
+	return fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
 }

@@ -1,61 +1,22 @@
 package s3
 
 import (
-	"time"
-
-	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/sink/s3/format"
 )
-
-// partition is what the sink keeps for a topic-partition.
-type partition struct {
-	connect.TopicPartition
-	next     int64   // the offset after the last record taken; -1: unknown, as are the next two
-	durable  int64   // every record before it is in a complete object, or left out
-	reported int64   // what is committed as far as we know
-	open     *file   // gets the next record; nil before it
-	rotated  []*file // in order; those that were offered come first
-	saved    string  // the state that is committed; "" without one
-	offer    *offer  // what the last Prepare returned; nil: nothing
-	// failed are records of the batch that a Write could not end with: the same
-	// Write comes again and has to name them too.
-	failed []connect.RecordError
-}
-
-func newPartition(tp connect.TopicPartition, start int64) *partition {
-	return &partition{TopicPartition: tp, next: start, durable: start, reported: start}
-}
-
-// advance moves durable over the complete files at the head of rotated, never
-// past an incomplete one (I2, I3).
-func (p *partition) advance() {
-	for len(p.rotated) > 0 && p.rotated[0].complete {
-		p.durable = p.rotated[0].end
-		p.rotated[0] = nil
-		p.rotated = p.rotated[1:]
-	}
-	if len(p.rotated) == 0 && p.open == nil {
-		p.durable = p.next // records left out leave nothing to wait for
-	}
-}
-
-// files returns all files that are not complete.
-func (p *partition) files() []*file {
-	files := append([]*file(nil), p.rotated...)
-	if p.open != nil {
-		files = append(files, p.open)
-	}
-	return files
-}
 
 // file is one object in the making. The caller's goroutine owns it.
 type file struct {
-	up      *upload
-	end     int64 // the offset after its last record; set by rotate
+	key     string
+	up      *upload       // nil before the first record is in
+	writer  format.Writer // nil for a restored file
+	block   []byte        // records that are not sealed yet; from the pool
+	rows    int           // in block
+	buf     []byte        // the next part; from the pool
 	records int
-	bytes   int64     // without compression
-	opened  time.Time // when the first record came
-	buf     []byte    // the next part; from the pool
-	gz      gzipState
+	first   int64 // offset of a record in it
+	last    int64
+	bytes   int64 // without compression
+	written int64 // of the object
 
 	steps    int  // ops on their way
 	offered  bool // Prepare has returned it: it may be committed
@@ -74,16 +35,16 @@ func (f *file) busy() bool { return f.steps > 0 }
 func (f *file) appearing() bool { return f.showing && !f.complete && f.busy() }
 
 // held is what the file has of the pool.
-func (f *file) held() int { return cap(f.buf) + cap(f.gz.block) }
+func (f *file) held() int { return cap(f.buf) + cap(f.block) }
 
 // growth is how many bytes of the pool it takes for n bytes more in the file.
 func (c *Config) growth(f *file, n int) int {
-	limit := c.partBytes(len(f.up.parts))
-	if !c.gzip() {
+	limit, blockBytes := c.partBytes(len(f.up.parts)), f.writer.BlockBytes()
+	if blockBytes == 0 {
 		return growth(f.buf, n, limit)
 	}
-	need := growth(f.gz.block, n, blockBytes)
-	if len(f.gz.block)+n >= blockBytes {
+	need := growth(f.block, n, max(blockBytes, n))
+	if len(f.block)+n >= blockBytes {
 		need += growth(f.buf, max(n, blockBytes), limit)
 	}
 	return need
@@ -100,27 +61,43 @@ func growth(b []byte, n, limit int) int {
 	}
 }
 
-// add appends a line to the file.
+// add appends a record's bytes to the file.
 func (s *Sink) add(f *file, line []byte) {
 	f.records++
 	f.bytes += int64(len(line))
-	if !s.config.gzip() {
+	blockBytes := f.writer.BlockBytes()
+	if blockBytes == 0 {
 		s.fill(f, line)
 		return
 	}
-	for len(line) > 0 {
-		if len(f.gz.block) == blockBytes {
-			s.fill(f, s.deflater.deflate(&f.gz, false))
-		}
-		if len(f.gz.block) == cap(f.gz.block) {
-			f.gz.block = s.pool.grow(f.gz.block, len(line), blockBytes)
-		}
-		line = move(&f.gz.block, line)
+	if len(f.block) > 0 && len(f.block)+len(line) > blockBytes {
+		s.seal(f, false)
+	}
+	if cap(f.block)-len(f.block) < len(line) {
+		f.block = s.pool.grow(f.block, len(line), max(blockBytes, len(line)))
+	}
+	f.block = append(f.block, line...)
+	f.rows++
+}
+
+// seal makes bytes of the object of the file's block.
+func (s *Sink) seal(f *file, last bool) {
+	out, err := f.writer.Seal(f.block, f.rows, last)
+	if err != nil && s.err == nil {
+		s.err = s.store.named(f.up.key, err)
+	}
+	s.packing.note(len(f.block), len(out))
+	s.fill(f, out)
+	f.block, f.rows = f.block[:0], 0
+	if last {
+		s.pool.put(f.block)
+		f.block = nil
 	}
 }
 
 // fill appends bytes of the object, which send the parts that they make full.
 func (s *Sink) fill(f *file, p []byte) {
+	f.written += int64(len(p))
 	for len(p) > 0 {
 		if len(f.buf) == cap(f.buf) {
 			limit := s.config.partBytes(len(f.up.parts))
@@ -139,4 +116,21 @@ func move(buf *[]byte, p []byte) []byte {
 	n := min(cap(*buf)-len(*buf), len(p))
 	*buf = append(*buf, p[:n]...)
 	return p[n:]
+}
+
+// packing estimates what blocks become when they are sealed, so that files can be rotated by the size of their objects.
+type packing struct{ in, out float64 }
+
+// note takes one block into account; older ones fade.
+func (p *packing) note(in, out int) {
+	const kept = 0.75
+	p.in, p.out = p.in*kept+float64(in), p.out*kept+float64(out)
+}
+
+// size estimates the object of a file.
+func (p *packing) size(f *file) int64 {
+	if p.in == 0 {
+		return f.written + int64(len(f.block))
+	}
+	return f.written + int64(float64(len(f.block))*p.out/p.in)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"regexp"
 	"runtime"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connect/connectjson"
@@ -262,4 +265,21 @@ func checkLeaks(t *testing.T) {
 		s := stacks()
 		return !strings.Contains(s, "sink/s3.(*uploader)") && !strings.Contains(s, "net/http.(*persistConn)")
 	})
+}
+
+func sinkContext() connect.SinkContext {
+	return connect.SinkContext{Connector: "c", Logger: slog.New(slog.DiscardHandler), ExactlyOnce: true}
+}
+
+var errNoNetwork = errors.New("there is no network here")
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// s3WithTransport is the store's client with another way to send.
+func s3WithTransport(st *store, send transportFunc) *s3.Client {
+	o := st.client.Options()
+	o.HTTPClient = send
+	return s3.New(o)
 }

@@ -71,8 +71,8 @@ func TestLargeRecords(t *testing.T) {
 			if got, most := h.sink.pool.peakBytes, 20971520+c.size; got > most {
 				t.Errorf("%d bytes of buffers, want at most %d", got, most)
 			}
-			if cap(h.sink.line) > 2*c.size {
-				t.Errorf("the line buffer has %d bytes", cap(h.sink.line))
+			if cap(h.sink.lines[0]) > 2*c.size {
+				t.Errorf("the line buffer has %d bytes", cap(h.sink.lines[0]))
 			}
 		})
 	}
@@ -129,11 +129,11 @@ func TestPartSizes(t *testing.T) {
 
 func TestFileWithTooManyPartsIsFull(t *testing.T) {
 	r := newRotation(newConfig(t, newServer(t), nil))
-	f := &file{up: &upload{parts: make([]*part, maxParts)}, records: 1}
-	if !r.full(f) {
+	full := func(f *file) bool { return r.full(newGroup(time.Time{}), []*file{f}, new(packing)) }
+	if !full(&file{up: &upload{parts: make([]*sentPart, maxParts)}}) {
 		t.Error("a file with 9,500 parts takes more records")
 	}
-	if f = (&file{up: &upload{}, bytes: maxObjectBytes}); !r.full(f) {
+	if !full(&file{up: &upload{}, bytes: maxObjectBytes}) {
 		t.Error("a file of 5 TiB takes more records")
 	}
 }
@@ -152,7 +152,7 @@ func TestPoolCounts(t *testing.T) {
 	if p.get(1 << 20); p.heldBytes != 1<<20+512<<10 {
 		t.Errorf("held %d: free buffers of other sizes have to make room", p.heldBytes)
 	}
-	if got := p.grow(make([]byte, 10), 100, 64<<10); len(got) != 10 || cap(got) != 64<<10 {
+	if got := p.grow(make([]byte, 10), 100, 64<<10); len(got) != 10 || cap(got) != 4<<10 {
 		t.Errorf("grow: %d of %d bytes", len(got), cap(got))
 	}
 }

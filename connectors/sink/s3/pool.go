@@ -1,7 +1,7 @@
 package s3
 
-// firstBufferBytes is the size of a file's first buffer.
-const firstBufferBytes = 64 << 10
+// firstBufferBytes is the size of a file's first buffer: small, since there may be ten thousand files.
+const firstBufferBytes = 4 << 10
 
 // pool hands out the buffers of a sink and keeps those that come back. It counts
 // all of them against maxBytes (I5) but does not refuse: whoever takes a buffer
@@ -85,7 +85,7 @@ func (p *pool) take(size int) {
 	p.idleBytes = min(p.idleBytes, p.freeBytes)
 }
 
-// bufferBytes is the size of a buffer for n bytes: 64 KiB doubled as often as
+// bufferBytes is the size of a buffer for n bytes: 4 KiB doubled as often as
 // needed, limit at most.
 func bufferBytes(n, limit int) int {
 	size := firstBufferBytes

@@ -11,23 +11,69 @@ const (
 	maxObjectBytes = 5<<40 - 1<<32
 )
 
-// rotation decides when a file gets no more records. All rules are here.
+// rotation decides when the files of a topic-partition get no more records. The rules about the record in hand and its
+// schema are in place.go; all others are here.
 type rotation struct {
-	flushSize int
-	maxAge    time.Duration // negative: no limit
+	flushSize  int
+	flushBytes int64         // of the largest object; 0: no limit
+	maxAge     time.Duration // negative: no limit
+	idle       time.Duration // without a record; 0: no limit
+	interval   int64         // milliseconds of record time; 0: no limit
+	onChange   bool          // of the encoded partition
+	schedule   time.Duration // 0: none
+	zone       *time.Location
 }
 
-func newRotation(c *Config) rotation { return rotation{c.flushSize, c.maxAge} }
-
-// full tells after a record whether the file has to be rotated.
-func (r rotation) full(f *file) bool {
-	return f.records >= r.flushSize || len(f.up.parts) >= maxParts || f.bytes >= maxObjectBytes
+func newRotation(c *Config) rotation {
+	r := rotation{flushSize: c.flushSize, flushBytes: c.flushBytes, maxAge: c.age(), idle: max(c.rotateIdle, 0), zone: c.zone}
+	if c.rotateSchedule > 0 {
+		r.schedule = c.rotateSchedule
+	}
+	if c.rotateInterval > 0 && c.timed() {
+		r.interval, r.onChange = c.rotateInterval.Milliseconds(), c.rotateOnPartition
+	}
+	return r
 }
 
-// old tells whether the file's first record came maxAge ago. It is asked
-// without records too: an idle file is rotated as well.
-func (r rotation) old(f *file, now time.Time) bool {
-	return r.maxAge >= 0 && now.Sub(f.opened) >= r.maxAge
+// full tells after a record whether the group has to be rotated: by its records, or by the files that got it.
+func (r rotation) full(g *group, files []*file, p *packing) bool {
+	if g.records >= r.flushSize {
+		return true
+	}
+	for _, f := range files {
+		if f != nil && (len(f.up.parts) >= maxParts || f.bytes >= maxObjectBytes || r.flushBytes > 0 && p.size(f) >= r.flushBytes) {
+			return true
+		}
+	}
+	return false
+}
+
+// over tells before a record whether the group ends: its time is too far from the first one's, or it is for another directory.
+func (r rotation) over(g *group, timeMs int64, encoded []byte) bool {
+	return r.interval > 0 && g.timed && (timeMs-g.baseMs >= r.interval || r.onChange && g.encoded != string(encoded))
+}
+
+// old tells whether the group's time is up. It is asked without records too: an idle one is rotated as well.
+func (r rotation) old(g *group, now time.Time) bool {
+	return r.maxAge >= 0 && now.Sub(g.opened) >= r.maxAge ||
+		r.idle > 0 && now.Sub(g.last) >= r.idle ||
+		!g.due.IsZero() && !now.Before(g.due)
+}
+
+// next is when the scheduled rotation after now is: at a multiple of the interval since midnight, or at midnight. It is
+// zero without one.
+func (r rotation) next(now time.Time) time.Time {
+	if r.schedule == 0 {
+		return time.Time{}
+	}
+	now = now.In(r.zone)
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, r.zone)
+	tomorrow := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, r.zone)
+	due := midnight.Add((now.Sub(midnight)/r.schedule + 1) * r.schedule)
+	if due.After(tomorrow) {
+		return tomorrow
+	}
+	return due
 }
 
 // partBytes is the size of the part after n parts. It doubles every 1,000 parts,

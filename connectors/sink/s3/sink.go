@@ -3,13 +3,13 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/sink/s3/partitioner"
 )
 
 const (
@@ -19,6 +19,8 @@ const (
 	// dropTimeout is for taking leave of files: for requests that make objects
 	// visible to end, for uploads to be aborted.
 	dropTimeout = 3 * time.Second
+	// leaveTimeout is for files that end since their partition is given up.
+	leaveTimeout = 10 * time.Second
 	// maxLineBytes is what the line buffer keeps from one record to the next.
 	maxLineBytes = 1 << 20
 )
@@ -26,7 +28,6 @@ const (
 // Sink writes records to S3. Config.Sink makes it.
 type Sink struct {
 	config   *Config
-	format   format
 	rotation rotation
 	logger   *slog.Logger
 	now      func() time.Time
@@ -38,37 +39,52 @@ type Sink struct {
 	retrier  *retrier
 	uploader *uploader
 	pool     *pool
-	deflater *deflater
+	report   func(*connect.Record, error) error
 
+	stateBytes  int  // of a state in a record, about: maxStateBytes but in tests
 	exactlyOnce bool // the engine commits our states: nothing is visible before
 	conditional bool // completing an upload must not replace an object
 
-	partitions map[connect.TopicPartition]*partition
-	line       []byte // the record in hand, as bytes of its object
-	steps      int    // ops on their way
-	sentBytes  int    // buffers that ops on their way own
-	err        error  // why no more records can be taken
+	connector   string
+	parts       []part
+	partitioner partitioner.Partitioner
+	partitions  map[connect.TopicPartition]*partition
+	leaving     map[connect.TopicPartition]bool // whose files end at the next Prepare
+	orphans     orphans
+	schemas     schemaNumbers
+	packing     packing
+
+	// The record in hand.
+	place   place
+	lines   [][]byte // as bytes of its objects, one for each part
+	scratch *connect.Batch
+
+	steps     int   // ops on their way
+	sentBytes int   // buffers that ops on their way own
+	err       error // why no more records can be taken
 }
 
 var (
 	_ connect.TwoPhase = (*Sink)(nil)
+	_ connect.Leaver   = (*Sink)(nil)
 	_ connect.Pinger   = (*Config)(nil)
 )
 
 func newSink(c *Config) *Sink {
-	return &Sink{config: c, format: newFormat(c), rotation: newRotation(c), now: time.Now, stall: stallTimeout,
-		pool: newPool(c.bufferMaxBytes), partitions: make(map[connect.TopicPartition]*partition)}
+	return &Sink{config: c, rotation: newRotation(c), now: time.Now, stall: stallTimeout, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
+		partitions: make(map[connect.TopicPartition]*partition), leaving: make(map[connect.TopicPartition]bool), scratch: connect.NewBatch(1, 1)}
 }
 
 // Open connects and sees that the bucket exists.
 func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
-	s.logger, s.exactlyOnce = sc.Logger, sc.ExactlyOnce
+	s.connector, s.logger, s.report = sc.Connector, sc.Logger, sc.Report
+	s.exactlyOnce = sc.ExactlyOnce && s.config.exactlyOnce == onceLedger
+	if err := s.setUp(); err != nil {
+		return err
+	}
 	var err error
 	if s.store, err = newStore(ctx, s.config); err != nil {
 		return err
-	}
-	if s.deflater, err = newDeflater(s.config.compressionLevel); err != nil {
-		return fmt.Errorf("make compressor: %w", err)
 	}
 	s.retrier = newRetrier(s.config, s.logger)
 	if err := s.checkBucket(ctx); err != nil {
@@ -80,9 +96,19 @@ func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.uploader = newUploader()
 	s.logger.Info("writing to S3", "bucket", s.config.bucket, "endpoint", s.store.endpoint(), "region", s.store.region,
-		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.maxAge.Milliseconds(),
+		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.age().Milliseconds(),
 		"s3.part.size", s.config.firstPartBytes(), "exactly_once", s.exactlyOnce)
 	return nil
+}
+
+// setUp makes what needs no server.
+func (s *Sink) setUp() (err error) {
+	if s.parts, err = newParts(s.config); err != nil {
+		return err
+	}
+	s.lines = make([][]byte, len(s.parts))
+	s.partitioner, err = s.config.partitioner(func() time.Time { return s.now() })
+	return err
 }
 
 // checkBucket fails when the bucket does not exist. Credentials that may only
@@ -112,7 +138,18 @@ func (s *Sink) Assign(ctx context.Context, added []connect.PartitionOffset) erro
 	for _, a := range added {
 		s.partitions[a.TopicPartition] = newPartition(a.TopicPartition, a.Offset)
 	}
+	if s.exactlyOnce {
+		s.orphans.find(ctx, s, added)
+		s.findLists(ctx, added)
+	}
 	return nil
+}
+
+// Leave lets the files of partitions end at the next Prepare (flush.on.close).
+func (s *Sink) Leave(removed []connect.TopicPartition) {
+	for _, tp := range removed {
+		s.leaving[tp] = s.config.flushOnClose
+	}
 }
 
 // Revoke drops what is not complete of the partitions, but for what is prepared.
@@ -123,6 +160,7 @@ func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) err
 			files = append(files, p.files()...)
 			delete(s.partitions, tp)
 		}
+		delete(s.leaving, tp)
 	}
 	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 	defer cancel()
@@ -164,8 +202,8 @@ func (s *Sink) drop(ctx context.Context, files []*file) {
 	for _, f := range files {
 		f.up.cancel()
 		s.pool.put(f.buf)
-		s.pool.put(f.gz.block)
-		f.buf, f.gz.block = nil, nil
+		s.pool.put(f.block)
+		f.buf, f.block = nil, nil
 		if !f.offered {
 			s.abort(f)
 		}

@@ -3,7 +3,14 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -42,26 +49,31 @@ func (s *store) headBucket(ctx context.Context) error {
 }
 
 func (s *store) putObject(ctx context.Context, key string, body []byte) error {
+	algorithm, customer, sum := s.customerKey()
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &s.bucket,
 		Key:                  &key,
 		Body:                 bytes.NewReader(body),
 		ContentLength:        aws.Int64(int64(len(body))),
+		ContentMD5:           s.digest(body),
 		ACL:                  types.ObjectCannedACL(s.config.cannedACL),
-		ServerSideEncryption: types.ServerSideEncryption(s.config.sseName),
+		ServerSideEncryption: s.encryption(),
 		SSEKMSKeyId:          optional(s.config.sseKMSKeyID),
+		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,
 	})
 	return err
 }
 
 func (s *store) createUpload(ctx context.Context, u *upload) (string, error) {
+	algorithm, customer, sum := s.customerKey()
 	out, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket:               &s.bucket,
 		Key:                  &u.key,
 		Metadata:             map[string]string{attemptKey: u.attempt},
 		ACL:                  types.ObjectCannedACL(s.config.cannedACL),
-		ServerSideEncryption: types.ServerSideEncryption(s.config.sseName),
+		ServerSideEncryption: s.encryption(),
 		SSEKMSKeyId:          optional(s.config.sseKMSKeyID),
+		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,
 	})
 	if err != nil {
 		return "", err
@@ -73,13 +85,16 @@ func (s *store) createUpload(ctx context.Context, u *upload) (string, error) {
 }
 
 func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body []byte) (etag string, err error) {
+	algorithm, customer, sum := s.customerKey()
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
-		Bucket:        &s.bucket,
-		Key:           &u.key,
-		UploadId:      &u.id,
-		PartNumber:    &number,
-		Body:          bytes.NewReader(body),
-		ContentLength: aws.Int64(int64(len(body))),
+		Bucket:               &s.bucket,
+		Key:                  &u.key,
+		UploadId:             &u.id,
+		PartNumber:           &number,
+		Body:                 bytes.NewReader(body),
+		ContentLength:        aws.Int64(int64(len(body))),
+		ContentMD5:           s.digest(body),
+		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,
 	})
 	if err != nil {
 		return "", err
@@ -88,6 +103,95 @@ func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body []
 		return "", errors.New("the answer has no ETag")
 	}
 	return *out.ETag, nil
+}
+
+// encryption is what the server does by itself; a customer's key stands in its own headers.
+func (s *store) encryption() types.ServerSideEncryption {
+	if s.config.sseCustomerKey.IsSet() {
+		return ""
+	}
+	return types.ServerSideEncryption(s.config.sseName)
+}
+
+// customerKey is what every request about an object has when the customer has its key (SSE-C).
+func (s *store) customerKey() (algorithm, key, sum *string) {
+	if !s.config.sseCustomerKey.IsSet() {
+		return nil, nil, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(s.config.sseCustomerKey.Reveal())
+	if err != nil {
+		return nil, nil, nil // checked
+	}
+	digest := md5.Sum(raw)
+	return aws.String(s.config.sseName), aws.String(s.config.sseCustomerKey.Reveal()), aws.String(base64.StdEncoding.EncodeToString(digest[:]))
+}
+
+// digest is the MD5 of a body, if it is to be sent.
+func (s *store) digest(body []byte) *string {
+	if !s.config.sendDigest {
+		return nil
+	}
+	sum := md5.Sum(body)
+	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+}
+
+// tagObject puts tags on an object, which are in the form of a query.
+func (s *store) tagObject(ctx context.Context, key, tags string) error {
+	values, err := url.ParseQuery(tags)
+	if err != nil {
+		return fmt.Errorf("read tags: %w", err)
+	}
+	var set []types.Tag
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		set = append(set, types.Tag{Key: aws.String(name), Value: aws.String(values.Get(name))})
+	}
+	_, err = s.client.PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: &s.bucket, Key: &key, Tagging: &types.Tagging{TagSet: set}})
+	return err
+}
+
+// getObject reads an object of limited size.
+func (s *store) getObject(ctx context.Context, key string, most int64) ([]byte, error) {
+	algorithm, customer, sum := s.customerKey()
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key,
+		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum})
+	if err != nil {
+		return nil, err
+	}
+	defer out.Body.Close()
+	return io.ReadAll(io.LimitReader(out.Body, most))
+}
+
+// eachUpload lists the unfinished uploads whose names have a prefix.
+func (s *store) eachUpload(ctx context.Context, prefix string, yield func(savedUpload)) error {
+	in := &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix}
+	for {
+		out, err := s.client.ListMultipartUploads(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, u := range out.Uploads {
+			yield(savedUpload{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId)})
+		}
+		if !aws.ToBool(out.IsTruncated) || out.NextKeyMarker == nil {
+			return nil
+		}
+		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+	}
+}
+
+// eachObject lists the names of objects that have a prefix.
+func (s *store) eachObject(ctx context.Context, prefix string, yield func(key string)) error {
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Contents {
+			yield(aws.ToString(o.Key))
+		}
+	}
+	return nil
 }
 
 // completeUpload makes the object of the parts; with create it must not be there.
@@ -105,6 +209,7 @@ func (s *store) completeUpload(ctx context.Context, u *upload, create bool) erro
 		UploadId:        &u.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customerKey()
 	if create {
 		in.IfNoneMatch = aws.String("*")
 	}
@@ -112,7 +217,9 @@ func (s *store) completeUpload(ctx context.Context, u *upload, create bool) erro
 	if err == nil || errorCode(err) != noSuchUpload && !existing(err) {
 		return err
 	}
-	head, headErr := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key})
+	ask := &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key}
+	ask.SSECustomerAlgorithm, ask.SSECustomerKey, ask.SSECustomerKeyMD5 = s.customerKey()
+	head, headErr := s.client.HeadObject(ctx, ask)
 	switch {
 	case headErr == nil && head.Metadata[attemptKey] == u.attempt:
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// maxStateBytes is about how large the state of a partition may become. Files
-// beyond it wait for the next Prepare.
+// maxStateBytes is about how large the state of a partition may become in a record. Groups of files
+// beyond it wait for the next Prepare; a single group that needs more has its state in an object.
 const maxStateBytes = 256 << 10
 
 // state is what is committed for a partition together with its offset. Its next
@@ -21,6 +21,7 @@ const maxStateBytes = 256 << 10
 type state struct {
 	Complete []savedUpload `json:"complete,omitempty"`
 	Open     []savedUpload `json:"open,omitempty"` // without attempt and parts
+	List     string        `json:"list,omitempty"` // the object that has the state
 }
 
 // savedUpload is enough of an upload to complete or abort it, for anybody.
@@ -29,29 +30,36 @@ type savedUpload struct {
 	ID      string   `json:"id"`
 	Attempt string   `json:"attempt,omitempty"`
 	Parts   []string `json:"parts,omitempty"` // ETags, from part 1
+	Tags    string   `json:"tags,omitempty"`  // for the object, as a query
 }
 
 // offer is what Prepare returned for a partition.
 type offer struct {
 	offset int64
 	state  string
-	files  int // of partition.rotated
+	list   string // the object that has the state, if it needs one
+	groups int    // of partition.rotated
 }
 
 // Prepare rotates files that are old enough and returns what is on the server and
 // can become visible.
-func (s *Sink) Prepare(context.Context) ([]connect.PartitionState, error) {
+func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 	s.collect()
+	s.orphans.abort(s)
 	now := s.now()
 	var states []connect.PartitionState
 	for _, p := range s.partitions {
-		if p.open != nil && s.rotation.old(p.open, now) {
+		s.dropStrays(p)
+		if p.open != nil && (s.leaving[p.TopicPartition] || s.rotation.old(p.open, now)) {
 			s.rotate(p)
 		}
+	}
+	s.awaitLeaving(ctx)
+	for _, p := range s.partitions {
 		if !s.exactlyOnce {
 			p.advance()
 			p.offer = &offer{offset: p.durable}
-		} else if err := p.prepare(); err != nil {
+		} else if err := s.prepare(ctx, p); err != nil {
 			return nil, err
 		}
 		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved) {
@@ -71,6 +79,23 @@ func (s *Sink) Prepare(context.Context) ([]connect.PartitionState, error) {
 	return states, nil
 }
 
+// awaitLeaving waits, not for ever, until the files of partitions that are given up are on the server.
+func (s *Sink) awaitLeaving(ctx context.Context) {
+	if len(s.leaving) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	s.settle(ctx, func() bool {
+		for tp, ends := range s.leaving {
+			if p := s.partitions[tp]; ends && p != nil && slices.ContainsFunc(p.rotated, func(g *group) bool { return !g.ready(s.exactlyOnce) }) {
+				return s.err != nil
+			}
+		}
+		return true
+	})
+}
+
 // rawState is nil without a state.
 func rawState(text string) json.RawMessage {
 	if text == "" {
@@ -79,29 +104,32 @@ func rawState(text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// prepare makes the offer: the files at the head of rotated whose parts are on the
+// prepare makes the offer: the groups at the head of rotated whose parts are on the
 // server, never one behind another that is not there yet (I3).
-func (p *partition) prepare() error {
+func (s *Sink) prepare(ctx context.Context, p *partition) error {
 	o := &offer{offset: p.durable}
 	var st state
-	size := 0
-	for _, f := range p.rotated {
-		if !f.sent() || size > maxStateBytes {
+	size, done := 0, 0
+	for _, g := range p.rotated {
+		if !g.sent() || size > s.stateBytes || g.end > p.written {
 			break
 		}
-		u := f.up.save()
-		size += len(u.Key) + len(u.ID) + 64 + 48*len(u.Parts)
-		st.Complete = append(st.Complete, u)
-		f.offered = true
-		o.files, o.offset = o.files+1, f.end
+		for _, f := range g.files {
+			u := f.save()
+			size += len(u.Key) + len(u.ID) + len(u.Tags) + 64 + 48*len(u.Parts)
+			st.Complete = append(st.Complete, u)
+			f.offered = true
+		}
+		done += len(g.files)
+		o.groups, o.offset = o.groups+1, g.end
 	}
-	for _, f := range p.files()[o.files:] {
-		if id, ok := f.up.known(); ok && size <= maxStateBytes {
+	for _, f := range p.files()[done:] {
+		if id, ok := f.up.known(); ok && size <= s.stateBytes {
 			size += len(f.up.key) + len(id) + 32
 			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
 		}
 	}
-	if len(p.rotated) == 0 && p.open == nil {
+	if p.idle() {
 		o.offset = p.next // records left out leave nothing to wait for
 	}
 	p.offer = o
@@ -113,6 +141,9 @@ func (p *partition) prepare() error {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
 	o.state = string(text)
+	if size > s.stateBytes+s.stateBytes/4 {
+		return s.offerList(ctx, p, o)
+	}
 	return nil
 }
 
@@ -122,6 +153,7 @@ func (s *Sink) Apply(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
 			p.reported, p.saved = p.offer.offset, p.offer.state
+			s.keepList(p, p.offer.list)
 		}
 		if !s.exactlyOnce {
 			p.offer = nil // it is visible
@@ -141,11 +173,13 @@ func (s *Sink) applyOffers(ctx context.Context) error {
 		if p.offer == nil {
 			continue
 		}
-		for _, f := range p.rotated[:p.offer.files] {
-			if !f.showing && !f.complete {
-				s.complete(f)
+		for _, g := range p.rotated[:p.offer.groups] {
+			for _, f := range g.files {
+				if !f.showing && !f.complete {
+					s.complete(f)
+				}
+				files = append(files, f)
 			}
-			files = append(files, f)
 		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, s.stall)
@@ -163,7 +197,7 @@ func (s *Sink) applyOffers(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
 			p.durable = p.offer.offset
-			p.rotated = slices.Delete(p.rotated, 0, p.offer.files)
+			p.rotated = slices.Delete(p.rotated, 0, p.offer.groups)
 			p.offer = nil
 		}
 	}
@@ -186,18 +220,24 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 		if p == nil || p.offer != nil {
 			continue // restored by an earlier call, but for the end
 		}
-		var saved state
-		if err := json.Unmarshal(st.State, &saved); err != nil {
-			return fmt.Errorf("restore topic %s, partition %d: the state %s is not of this connector: %w; reset the connector's offsets to do without",
-				st.Topic, st.Partition, st.State, err)
+		saved, err := s.readState(ctx, st)
+		if err != nil {
+			return err
 		}
+		g := newGroup(s.now())
+		g.end = p.durable
 		for _, u := range saved.Complete {
-			p.rotated = append(p.rotated, s.restoredFile(u))
+			g.files = append(g.files, s.restoredFile(u))
 		}
 		for _, u := range saved.Open {
 			s.abortUpload(s.restoredFile(u))
 		}
-		p.saved, p.offer = string(st.State), &offer{offset: p.durable, files: len(p.rotated)}
+		p.rotated = append(p.rotated, g)
+		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List}
+		if saved.List != "" {
+			p.lists = append(p.lists, saved.List)
+		}
+		s.orphans.spare(saved.Complete)
 	}
 	err := s.applyOffers(ctx)
 	if errorCode(err) == noSuchUpload {
@@ -210,10 +250,10 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 // restoredFile is a file whose parts another task has sent.
 func (s *Sink) restoredFile(saved savedUpload) *file {
 	u := newUpload(s.ctx, saved.Key)
-	u.attempt, u.id = saved.Attempt, saved.ID
+	u.attempt, u.id, u.tags = saved.Attempt, saved.ID, saved.Tags
 	close(u.created)
 	for i, etag := range saved.Parts {
-		p := &part{number: int32(i + 1), etag: etag, done: make(chan struct{})}
+		p := &sentPart{number: int32(i + 1), etag: etag, done: make(chan struct{})}
 		close(p.done)
 		u.parts = append(u.parts, p)
 	}
@@ -221,8 +261,9 @@ func (s *Sink) restoredFile(saved savedUpload) *file {
 }
 
 // save is called when all parts are on the server.
-func (u *upload) save() savedUpload {
-	saved := savedUpload{Key: u.key, ID: u.id, Attempt: u.attempt}
+func (f *file) save() savedUpload {
+	u := f.up
+	saved := savedUpload{Key: u.key, ID: u.id, Attempt: u.attempt, Tags: u.tags}
 	for _, p := range u.parts {
 		saved.Parts = append(saved.Parts, p.etag)
 	}
@@ -250,6 +291,7 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 	case s.store.aws():
 		return true, nil
 	}
+	s.dropProbe(ctx, sc)
 	var refuses bool
 	err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) (err error) {
 		refuses, err = s.store.probe(ctx, s.config.probeKey(sc))
@@ -269,10 +311,27 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 	return refuses, nil
 }
 
-// probeKey names the object of the probe. The readers of lakes pass over names that
-// begin with an underscore.
+// dropProbe takes away the upload of a probe that was killed.
+func (s *Sink) dropProbe(ctx context.Context, sc connect.SinkContext) {
+	key := s.config.probeKey(sc)
+	_ = s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error { // best effort, as the probe itself
+		return s.store.eachUpload(ctx, key, func(u savedUpload) {
+			if u.Key == key {
+				_ = s.store.abortUpload(ctx, &upload{key: u.Key, id: u.ID})
+			}
+		})
+	})
+}
+
+// probeKey names the object of the probe.
 func (c *Config) probeKey(sc connect.SinkContext) string {
-	key := fmt.Sprintf("_sluice-probe-%s-%d", strings.ReplaceAll(sc.Connector, "/", "_"), sc.Task)
+	return c.hiddenKey(fmt.Sprintf("probe-%s-%d", sc.Connector, sc.Task))
+}
+
+// hiddenKey names an object of our own. The readers of lakes pass over names that
+// begin with an underscore.
+func (c *Config) hiddenKey(name string) string {
+	key := "_sluice-" + strings.ReplaceAll(name, "/", "_")
 	if c.topicsDir != "" {
 		key = c.topicsDir + c.directoryDelim + key
 	}
@@ -294,7 +353,7 @@ func (s *store) probe(ctx context.Context, key string) (refuses bool, err error)
 	if err != nil {
 		return false, err
 	}
-	u.parts = []*part{{number: 1, etag: etag}}
+	u.parts = []*sentPart{{number: 1, etag: etag}}
 	err = s.completeUpload(ctx, u, true)
 	if err == nil {
 		return false, nil

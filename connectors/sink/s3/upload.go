@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/url"
+	"strconv"
+	"strings"
 )
 
 // errStepMissing is why a step was not taken: one before it failed, and that
@@ -16,6 +19,7 @@ type upload struct {
 	// attempt is kept as metadata of a multipart upload. It tells our object from
 	// another's when the answer to complete was lost.
 	attempt string
+	tags    string          // for the object, as a query; set when the file ends
 	ctx     context.Context // ends when the file is dropped or complete
 	cancel  context.CancelFunc
 
@@ -24,11 +28,11 @@ type upload struct {
 	id      string // written before created is closed; "" when it was not made
 	// parts are appended by the sink's goroutine until finish. The op of a part
 	// writes its etag before it closes done.
-	parts []*part
+	parts []*sentPart
 }
 
-// part is one part of a multipart upload.
-type part struct {
+// sentPart is one part of a multipart upload.
+type sentPart struct {
 	number int32
 	etag   string // "" when the part was not uploaded
 	done   chan struct{}
@@ -43,7 +47,7 @@ func newUpload(ctx context.Context, key string) *upload {
 // sendPart hands the file's buffer to the uploader as the next part.
 func (s *Sink) sendPart(f *file) {
 	u, body := f.up, f.buf
-	p := &part{number: int32(len(u.parts) + 1), done: make(chan struct{})}
+	p := &sentPart{number: int32(len(u.parts) + 1), done: make(chan struct{})}
 	u.parts = append(u.parts, p)
 	f.buf = nil
 	s.submit(&op{file: f, body: body, run: func() error {
@@ -86,10 +90,9 @@ func (s *Sink) ensureCreated(u *upload, first bool) error {
 // nothing to bring when it is to be visible at once: its body stays here for
 // complete. Otherwise it is an upload of one part, which can be held back.
 func (s *Sink) finish(f *file) {
-	if s.config.gzip() {
-		s.fill(f, s.deflater.deflate(&f.gz, true))
-		s.pool.put(f.gz.block)
-		f.gz.block = nil
+	f.up.tags = s.config.tagsOf(f.first, f.last, f.records)
+	if f.writer.BlockBytes() > 0 {
+		s.seal(f, true)
 	}
 	if len(f.up.parts) > 0 && len(f.buf) > 0 || len(f.up.parts) == 0 && s.exactlyOnce {
 		s.sendPart(f)
@@ -101,10 +104,10 @@ func (s *Sink) complete(f *file) {
 	f.showing = true
 	o := &op{file: f, shows: true}
 	if u := f.up; len(u.parts) > 0 {
-		o.run = func() error { return s.completeParts(u) }
+		o.run = func() error { return s.tagged(u, s.completeParts(u)) }
 	} else {
 		o.body, f.buf = f.buf, nil
-		o.run = func() error { return s.putWhole(u, o.body) }
+		o.run = func() error { return s.tagged(u, s.putWhole(u, o.body)) }
 	}
 	s.submit(o)
 }
@@ -122,6 +125,45 @@ func (s *Sink) completeParts(u *upload) error {
 	return s.retrier.try(u.ctx, completeTimeout(len(u.parts)), u.key, func(ctx context.Context) error {
 		return s.store.completeUpload(ctx, u, s.conditional)
 	})
+}
+
+// tagged puts the tags on an object that is there now.
+func (s *Sink) tagged(u *upload, err error) error {
+	if err != nil || u.tags == "" {
+		return err
+	}
+	attempts := 0
+	err = s.retrier.try(u.ctx, requestTimeout(0), u.key, func(ctx context.Context) error {
+		attempts++
+		err := s.store.tagObject(ctx, u.key, u.tags)
+		if err != nil && s.config.onTaggingError == "ignore" && attempts > s.config.partRetries {
+			return &taggingError{err}
+		}
+		return err
+	})
+	if err == nil || u.ctx.Err() != nil || s.config.onTaggingError == "fail" {
+		return err
+	}
+	s.logger.Warn("an object could not be tagged, which s3.object.behavior.on.tagging.error=ignore passes over", "key", u.key, "error", err)
+	return nil
+}
+
+// taggingError ends the tries: it is not transient.
+type taggingError struct{ err error }
+
+func (e *taggingError) Error() string { return e.err.Error() }
+
+// tagsOf is what Confluent's sink tags objects with, and what is configured.
+func (c *Config) tagsOf(start, end int64, records int) string {
+	if !c.tagging {
+		return ""
+	}
+	tags := url.Values{"startOffset": {strconv.FormatInt(start, 10)}, "endOffset": {strconv.FormatInt(end, 10)}, "recordCount": {strconv.Itoa(records)}}
+	for _, tag := range c.tags {
+		key, value, _ := strings.Cut(tag, ":")
+		tags.Set(key, value)
+	}
+	return tags.Encode()
 }
 
 // abort takes the parts of a dropped file away from the server, best effort.

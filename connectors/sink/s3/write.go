@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/sink/s3/format"
 )
 
-var errNullValue = errors.New("the value is null; set behavior.on.null.values to ignore to leave such records out")
+var errNullValue = errors.New("the value is null; set behavior.on.null.values to ignore to leave such records out, or to write to keep them")
 
-// Write appends the records to the open file of their partition. After an error
+var errNullKey = errors.New("the key is null, and store.kafka.keys is on")
+
+// Write appends the records to the open files of their partition. After an error
 // the same call continues behind the last record that was taken.
 func (s *Sink) Write(ctx context.Context, b *connect.Batch) error {
 	s.collect()
@@ -30,12 +33,13 @@ func (s *Sink) Write(ctx context.Context, b *connect.Batch) error {
 			return err
 		}
 	}
+	p.written = p.next
 	if len(p.failed) > 0 {
 		failed := p.failed
 		p.failed = nil
 		return &connect.BatchError{Failed: failed}
 	}
-	return nil
+	return s.err
 }
 
 // partition returns the state of the batch's partition, also of one that was
@@ -49,7 +53,7 @@ func (s *Sink) partition(b *connect.Batch) *partition {
 	return p
 }
 
-// take appends one record to the partition's file. Its error is that of waiting
+// take appends one record to the partition's files. Its error is that of waiting
 // for memory: then the record is not taken. A record that cannot be written is
 // noted in p.failed and counts as taken.
 func (s *Sink) take(ctx context.Context, p *partition, r *connect.Record, index int) error {
@@ -57,122 +61,170 @@ func (s *Sink) take(ctx context.Context, p *partition, r *connect.Record, index 
 		return nil // taken by an earlier call with the same batch
 	}
 	if p.durable < 0 { // nothing was ever committed: there is nothing before it
-		p.durable, p.reported = r.Offset, r.Offset
+		p.written, p.durable, p.reported = r.Offset, r.Offset, r.Offset
 	}
-	written, err := s.encode(r)
-	if err != nil {
-		p.failed = append(p.failed, connect.RecordError{Index: index, Err: err})
+	err := s.write(ctx, p, r)
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		p.failed = append(p.failed, connect.RecordError{Index: index, Err: refused.err})
+		err = nil
 	}
-	if written {
-		if err := s.room(ctx, p, len(s.line)); err != nil {
-			return err
-		}
-		if p.open == nil {
-			p.open = s.newFile(p, r.Offset)
-		}
-		s.add(p.open, s.line)
+	if err == nil {
+		p.next = r.Offset + 1
 	}
-	p.next = r.Offset + 1
-	if written && s.rotation.full(p.open) {
+	return err
+}
+
+// refusedError is about the record alone: others can be written.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+
+// write puts the record into its files, unless it is left out.
+func (s *Sink) write(ctx context.Context, p *partition, r *connect.Record) error {
+	leave, err := s.leaveOut(r)
+	if err != nil || leave {
+		return err
+	}
+	if s.config.storeKeys && r.Key.IsNull() {
+		return &refusedError{errNullKey}
+	}
+	if err := s.locate(p, r); err != nil {
+		return &refusedError{err}
+	}
+	if p.open != nil && !s.place.tombstone && s.rotation.over(p.open, s.place.timeMs, s.place.encoded) {
 		s.rotate(p)
 	}
+	c, isNew, err := s.cellFor(p, r)
+	if err != nil {
+		return &refusedError{err}
+	}
+	if err := s.encode(c, r); err != nil {
+		return &refusedError{err}
+	}
+	if c, err = s.room(ctx, p, c, r, isNew); err != nil {
+		return err
+	}
+	s.append(p, c, r)
 	return nil
 }
 
-// encode puts the record's bytes in s.line. It returns false for a record that is
-// left out.
-func (s *Sink) encode(r *connect.Record) (bool, error) {
-	if r.Value.IsNull() {
-		if s.config.nullValues == nullsIgnore {
-			return false, nil
+// leaveOut decides about a record without a value.
+func (s *Sink) leaveOut(r *connect.Record) (bool, error) {
+	if !r.Value.IsNull() || s.config.nullValues == nullsWrite {
+		return false, nil
+	}
+	if s.config.nullValues == nullsFail {
+		return false, &refusedError{errNullValue}
+	}
+	if s.config.reportNulls && s.report != nil {
+		return true, s.report(r, errNullValue)
+	}
+	return true, nil
+}
+
+// encode puts the record's bytes in s.lines, one for each part.
+func (s *Sink) encode(c *cell, r *connect.Record) error {
+	for i, p := range s.parts {
+		if cap(s.lines[i]) > maxLineBytes {
+			s.lines[i] = nil
 		}
-		return false, errNullValue
-	}
-	if cap(s.line) > maxLineBytes {
-		s.line = nil
-	}
-	var err error
-	s.line, err = s.format.appendValue(s.line[:0], r)
-	return err == nil, err
-}
-
-func (s *Sink) newFile(p *partition, start int64) *file {
-	return &file{up: newUpload(s.ctx, s.objectKey(p.TopicPartition, start)), opened: s.now()}
-}
-
-func (s *Sink) objectKey(tp connect.TopicPartition, start int64) string {
-	extension := s.format.extension()
-	if s.config.gzip() {
-		extension += ".gz"
-	}
-	return s.config.objectKey(tp, start, extension)
-}
-
-// rotate closes the partition's open file and brings it on its way. It becomes
-// visible when that is committed, or at once where nothing is.
-func (s *Sink) rotate(p *partition) {
-	f := p.open
-	f.end = p.next
-	p.open = nil
-	p.rotated = append(p.rotated, f)
-	s.finish(f)
-	if !s.exactlyOnce {
-		s.complete(f)
-	}
-}
-
-// room waits until n bytes more fit in the partition's file and in the pool, and
-// makes it so: by sending what is in memory (I5). With nothing left to send the
-// record is let in, whatever its size.
-func (s *Sink) room(ctx context.Context, p *partition, n int) error {
-	for s.steps >= maxOps || !s.pool.fits(s.growth(p, n)) {
-		s.relieve(s.growth(p, n))
-		if s.steps == 0 {
-			return nil
+		s.lines[i] = s.lines[i][:0]
+		f := c.files[i]
+		if f == nil {
+			continue // a tombstone has no value
 		}
-		if err := s.await(ctx); err != nil {
+		record := r
+		if c.plan != nil && p.what == format.Values {
+			projected, err := c.plan.apply(s.scratch, r)
+			if err != nil {
+				return err
+			}
+			record = projected
+		}
+		var err error
+		if s.lines[i], err = f.writer.Append(s.lines[i], record); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// growth is what the pool has to hand out for n bytes more of the partition.
-func (s *Sink) growth(p *partition, n int) int {
-	if p.open == nil {
-		return max(n, firstBufferBytes)
+// append adds what encode has written to the files.
+func (s *Sink) append(p *partition, c *cell, r *connect.Record) {
+	g := p.open
+	g.last = s.now()
+	s.noteTime(g)
+	g.records++
+	for i, f := range c.files {
+		if f != nil {
+			f.last = r.Offset
+			s.add(f, s.lines[i])
+		}
 	}
-	return s.config.growth(p.open, n)
+	if s.rotation.full(g, c.files, &s.packing) {
+		p.next = r.Offset + 1
+		s.rotate(p)
+	}
+}
+
+// noteTime keeps what rotation by the records' time needs. Records without a value are in a directory of their own and have no part in it.
+func (s *Sink) noteTime(g *group) {
+	if s.place.tombstone {
+		return
+	}
+	if !g.timed {
+		g.timed, g.baseMs = true, s.place.timeMs
+	}
+	if s.rotation.onChange && g.encoded != string(s.place.encoded) {
+		g.encoded = string(s.place.encoded)
+	}
+}
+
+// rotate closes the partition's open files and brings them on their way. They become
+// visible when that is committed, or at once where nothing is.
+func (s *Sink) rotate(p *partition) {
+	g := p.open
+	g.end = p.next
+	p.open = nil
+	p.rotated = append(p.rotated, g)
+	for _, f := range g.files {
+		s.finish(f)
+		if !s.exactlyOnce {
+			s.complete(f)
+		}
+	}
 }
 
 // relieve sends files until need bytes will be free once all that is on its way
 // has arrived: first the largest buffers that are large enough for a part, then
-// the largest files as they are.
+// the largest groups as they are.
 func (s *Sink) relieve(need int) {
 	for !s.pool.fits(need - s.sentBytes) {
 		p := s.largest()
-		switch {
-		case p == nil:
+		if p == nil {
 			return
-		case len(p.open.buf) >= minPartBytes:
-			s.sendPart(p.open)
-		default:
-			s.rotate(p)
 		}
+		if f := p.open.largest(); len(f.buf) >= minPartBytes {
+			s.sendPart(f)
+			continue
+		}
+		s.rotate(p)
 	}
 }
 
-// largest returns the partition whose open file has most in memory, the oldest
+// largest returns the partition whose open files have most in memory, the oldest
 // of equal ones, or nil.
 func (s *Sink) largest() *partition {
 	var found *partition
+	most := 0
 	for _, p := range s.partitions {
-		if p.open == nil || p.open.held() == 0 {
+		if p.open == nil {
 			continue
 		}
-		if found == nil || p.open.held() > found.open.held() ||
-			p.open.held() == found.open.held() && p.open.opened.Before(found.open.opened) {
-			found = p
+		held := p.open.held()
+		if held > most || held == most && held > 0 && p.open.opened.Before(found.open.opened) {
+			found, most = p, held
 		}
 	}
 	return found

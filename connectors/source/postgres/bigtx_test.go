@@ -153,3 +153,27 @@ func TestRestartsAnywhere(t *testing.T) {
 		t.Fatalf("event %d of %d is another; got %q, want %q", i, len(r.events), slices.Concat(r.events, []string{"none"})[max(i, 0)], want[max(i, 0)])
 	}
 }
+
+// TestRelationOfASavepointThatIsGone has the server describe a table in a part of a
+// streamed transaction that is rolled back, and not again for the part that is not.
+func TestRelationOfASavepointThatIsGone(t *testing.T) {
+	r := newRig(t, oneTable)
+	littleMemory(t, r)
+	r.open()
+	long := r.db.Connect(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := long.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The server does not stream what it knows to be rolled back, so it has to have
+	// streamed the part before that.
+	exec(`BEGIN; SAVEPOINT a; INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 3000) i`)
+	r.readFor("the savepoint is streamed", func() bool { return r.source.stream != nil && r.source.stream.spill.kept > 1000 })
+	exec(`ROLLBACK TO a`)
+	exec(`INSERT INTO t SELECT i, repeat('y', 100) FROM generate_series(1, 2000) i`)
+	exec(`COMMIT`)
+	r.batch = newBatchOf(500)
+	r.until(2000)
+}

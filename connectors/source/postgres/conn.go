@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -176,7 +177,8 @@ func (o *connectionOptions) explain(err error) error {
 		return &connect.ConfigError{Option: optUser, Reason: errorText(err) + ". Give the user the right to replicate: ALTER ROLE " +
 			quoteIdent(o.user) + " REPLICATION (GRANT rds_replication on Amazon RDS)"}
 	}
-	if reason := tlsFailure(err); reason != "" {
+	// With other modes a connection without TLS was tried too: its error counts.
+	if reason := tlsFailure(err); reason != "" && o.sslMode != "prefer" && o.sslMode != "allow" {
 		return &connect.ConfigError{Option: optSSLMode, Reason: reason}
 	}
 	return connect.Retriable(fmt.Errorf("connect to %s: %s", net.JoinHostPort(o.hostname, strconv.Itoa(o.port)), withoutConfig(err)))
@@ -189,5 +191,5 @@ func withoutConfig(err error) string {
 	if errors.As(err, &ce) && ce.Unwrap() != nil {
 		err = ce.Unwrap()
 	}
-	return errorText(err)
+	return strings.ReplaceAll(errorText(err), "\n", "; ")
 }

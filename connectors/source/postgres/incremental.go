@@ -25,6 +25,7 @@ type incremental struct {
 
 	conn    *pgx.Conn
 	query   *chunkQuery // of the table in work
+	limit   int         // rows of its chunks, when it has large ones; 0: as the config says
 	window  *window
 	stream  *table // the stream's version of the table in work
 	scratch *connect.Batch
@@ -114,7 +115,7 @@ func (i *incremental) pause(b *connect.Batch, pause bool) {
 }
 
 // change tells the window of a change before it becomes a record.
-func (i *incremental) change(t *table, xid uint32, old, r row) error {
+func (i *incremental) change(ctx context.Context, t *table, xid uint32, old, r row) error {
 	w := i.window
 	if t.oid != w.table.oid {
 		return nil
@@ -125,23 +126,32 @@ func (i *incremental) change(t *table, xid uint32, old, r row) error {
 	if w.seen.sees(w.seen.widen(xid)) || w.byKey == nil {
 		return nil
 	}
-	var had pgoutput.Tuple
+	had, err := i.taken(t, old, r)
+	if err != nil {
+		return i.again(ctx, err)
+	}
+	if had != nil {
+		w.complete(t, r, had)
+	}
+	return nil
+}
+
+// taken takes the rows with the keys of a change out of the window, and returns the
+// columns of one of them, nil when there was none.
+func (i *incremental) taken(t *table, old, r row) (had pgoutput.Tuple, err error) {
 	for _, side := range []row{old, r} {
 		if len(side) == 0 {
 			continue
 		}
 		key, err := keyOf(i.emitter, i.scratch, t, side)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if cols := w.take(key); cols != nil {
+		if cols := i.window.take(key); cols != nil {
 			had = cols
 		}
 	}
-	if had != nil {
-		w.complete(t, r, had)
-	}
-	return nil
+	return had, nil
 }
 
 // truncated tells the window that its table was emptied.
@@ -150,6 +160,16 @@ func (i *incremental) truncated(t *table, xid uint32) {
 		w.rows = nil
 		w.byKey = nil
 	}
+}
+
+// again has the chunk read anew when an error is about a label that its enum has
+// got meanwhile. Other errors are returned.
+func (i *incremental) again(ctx context.Context, err error) error {
+	stale, err := i.staleEnum(ctx, err)
+	if stale {
+		i.query, i.window = nil, nil
+	}
+	return err
 }
 
 // boundary hands over the rows of a window that the stream has passed, and reads
@@ -163,15 +183,20 @@ func (i *incremental) boundary(ctx context.Context, b *connect.Batch, lsn pgoutp
 			return nil
 		}
 		if err := i.handOver(b); err != nil {
-			return err
+			if err = i.again(ctx, err); err != nil {
+				return err
+			}
 		}
 	}
 	for i.state != nil && i.window == nil && !i.state.Paused && !i.now().Before(i.retryAt) {
 		if err := i.advance(ctx, b); err != nil {
 			if ctx.Err() != nil {
+				i.disconnect()
 				return ctx.Err()
 			}
-			i.failed(b, err)
+			if err = i.again(ctx, err); err != nil {
+				i.failed(b, err)
+			}
 		}
 	}
 	return nil
@@ -191,6 +216,10 @@ func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
 		}
 	}
 	w, err := i.readChunk(ctx)
+	if errors.Is(err, errWindowFull) {
+		i.disconnect() // it has more to say
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -217,6 +246,7 @@ func (i *incremental) handOver(b *connect.Batch) error {
 		}
 	}
 	i.state.Rows += int64(len(w.rows))
+	i.numbers.incremental.Add(int64(len(w.rows)))
 	i.state.Last = w.last
 	i.window = nil
 	return nil
@@ -272,7 +302,7 @@ func (i *incremental) notice(b *connect.Batch, kind string, data ...string) {
 }
 
 // leave forgets the table in work.
-func (i *incremental) leave() { i.query, i.window, i.stream = nil, nil, nil }
+func (i *incremental) leave() { i.query, i.window, i.stream, i.limit = nil, nil, nil, 0 }
 
 func (i *incremental) end() {
 	i.leave()

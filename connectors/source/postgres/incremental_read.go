@@ -201,12 +201,28 @@ func beforeHeader(lsn pgoutput.LSN) pgoutput.LSN {
 	return lsn
 }
 
+// maxWindowBytes bounds the rows of a chunk (I5): one with more is read again with
+// fewer.
+const maxWindowBytes = 64 << 20
+
+var errWindowFull = errors.New("a chunk of an incremental snapshot is too large")
+
 func (i *incremental) copyRows(ctx context.Context, conn *pgx.Conn, w *window) error {
 	q := i.query
 	forms := q.forms()
-	split := &copySplitter{columns: len(forms), size: 1 << 62, block: w.block}
-	split.full = func(b *rowBlock) (*rowBlock, error) { return b, nil }
-	sql := "COPY (" + q.rows(i.state.Last, i.state.Max, i.cfg.signals.chunkSize) + ") TO STDOUT (FORMAT binary)"
+	limit := i.cfg.signals.chunkSize
+	if i.limit > 0 {
+		limit = i.limit
+	}
+	split := &copySplitter{columns: len(forms), size: maxWindowBytes, block: w.block}
+	split.full = func(b *rowBlock) (*rowBlock, error) {
+		if split.trailer || limit == 1 {
+			return b, nil
+		}
+		i.limit = max(1, limit/4)
+		return nil, errWindowFull
+	}
+	sql := "COPY (" + q.rows(i.state.Last, i.state.Max, limit) + ") TO STDOUT (FORMAT binary)"
 	if _, err := conn.PgConn().CopyTo(ctx, split, sql); err != nil {
 		if errors.Is(changedError(err), errChanged) {
 			i.query = nil // the next attempt looks at the table anew

@@ -16,6 +16,7 @@ type numbers struct {
 	spillBytes atomic.Int64  // in spill files and buffers
 	streams    atomic.Int64  // connections that were made for the stream
 	gaps       atomic.Int64  // times that changes were missing
+	snapshot   snapshotNumbers
 }
 
 // gauges are the metrics in order, each with what reads it; ok is false where it is
@@ -47,6 +48,18 @@ var gauges = []struct {
 		ofNumbers(func(n *numbers) int64 { return n.streams.Load() })},
 	{connect.Metric{Name: "postgres_gaps_total", Counter: true, Help: "Times that changes were missing in the stream and slot.lost.policy went on."},
 		ofNumbers(func(n *numbers) int64 { return n.gaps.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_running", Help: "1 while a snapshot hands rows over before the stream goes on."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.running.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_tables", Help: "Tables that the snapshot had to read when it was begun or resumed."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.tables.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_tables_remaining", Help: "Tables of them that are not done."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.tablesLeft.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_rows", Help: "Rows that the snapshot has handed over, before it was resumed too."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.rows.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_rows_estimated", Help: "Rows that the snapshot will have in the end, as the server's planner estimates."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.total.Load() })},
+	{connect.Metric{Name: "postgres_incremental_snapshot_rows_total", Counter: true, Help: "Rows that incremental snapshots have read."},
+		ofNumbers(func(n *numbers) int64 { return n.snapshot.incremental.Load() })},
 }
 
 var walStatuses = map[string]int{"reserved": 0, "extended": 1, "unreserved": 2, "lost": 3}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/avroname"
 )
 
 // Names of the options that messages refer to.
@@ -13,13 +14,6 @@ const (
 	optSkipped     = "skipped.operations"
 	optKeyColumns  = "message.key.columns"
 	optTransaction = "provide.transaction.metadata"
-)
-
-// Values of schema.name.adjustment.mode and field.name.adjustment.mode.
-const (
-	adjustNone        = "none"
-	adjustAvro        = "avro"
-	adjustAvroUnicode = "avro_unicode"
 )
 
 // recordOptions are about which records there are and what they look like.
@@ -70,12 +64,12 @@ func (o *recordOptions) define(d *connect.Def) {
 		connect.Option{Name: "extended.headers.enabled", Var: &o.headers, Default: "true",
 			Doc:        "Whether records have headers __debezium.context.* with the connector's names and the number of the task.",
 			Importance: connect.Low, Display: "Extended Headers"},
-		connect.Option{Name: "schema.name.adjustment.mode", Var: &o.schemaNames, Default: adjustNone, IgnoreCase: true,
-			OneOf:      []string{adjustNone, adjustAvro, adjustAvroUnicode},
+		connect.Option{Name: "schema.name.adjustment.mode", Var: &o.schemaNames, Default: avroname.None, IgnoreCase: true,
+			OneOf:      avroname.Modes,
 			Doc:        "Whether names of schemas are changed to valid names of Avro: with avro other characters become an underscore, with avro_unicode _u and the character's number.",
 			Importance: connect.Low, Display: "Schema Name Adjustment"},
-		connect.Option{Name: "field.name.adjustment.mode", Var: &o.fieldNames, Default: adjustNone, IgnoreCase: true,
-			OneOf: []string{adjustNone, adjustAvro, adjustAvroUnicode}, Aliases: []string{"sanitize.field.names.mode"},
+		connect.Option{Name: "field.name.adjustment.mode", Var: &o.fieldNames, Default: avroname.None, IgnoreCase: true,
+			OneOf: avroname.Modes, Aliases: []string{"sanitize.field.names.mode"},
 			Doc:        "The same for names of fields.",
 			Importance: connect.Low, Display: "Field Name Adjustment"},
 		connect.Option{Name: optProcessing, Var: &o.processed, Default: string(failureFail), IgnoreCase: true,

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ const (
 // notifications.
 type signalOptions struct {
 	tables          []tableName // of signal rows
-	channels        []string    // source, kafka, file
+	channels        []string    // source, file
 	topic           string
 	file            string
 	pollInterval    time.Duration
@@ -55,13 +56,13 @@ func (o *signalOptions) signalOptions() []connect.Option {
 			Importance: connect.Medium, Display: "Signal Table"},
 		{Name: optSignalChannels, Var: &o.channelsText, Default: "source", Check: o.parseChannels,
 			OneOf:      []string{"source", "kafka", "file", "jmx"},
-			Doc:        "Where signals come from. jmx is accepted and has no effect.",
+			Doc:        "Where signals come from: the signal table (source), a file. jmx is accepted and has no effect, kafka is refused.",
 			Importance: connect.Medium, Display: "Signal Channels"},
 		{Name: optSignalTopic, Var: &o.topic,
-			Doc:        "Topic of signals, with one partition. The records' key is topic.prefix. By default topic.prefix and -signal.",
+			Doc:        "No effect: signals are not read from a topic.",
 			Importance: connect.Medium, Display: "Signal Topic"},
 		{Name: "signal.kafka.bootstrap.servers", Var: &o.servers,
-			Doc:        "No effect: the topic is read where the worker's own are.",
+			Doc:        "No effect.",
 			Importance: connect.Low, Display: "Signal Bootstrap Servers"},
 		{Name: "signal.kafka.groupId", Var: &o.groupID, Default: "kafka-signal",
 			Doc: "No effect.", Importance: connect.Low, Display: "Signal Consumer Group"},
@@ -123,7 +124,11 @@ func (o *signalOptions) parseTables() error {
 func (o *signalOptions) parseChannels() error {
 	o.channels = nil
 	for _, c := range o.channelsText {
-		if c != "jmx" {
+		switch c {
+		case "kafka":
+			return errors.New("signals are not read from a topic: leave kafka out, and send them by the signal table (source) or a file (file)")
+		case "jmx":
+		default:
 			o.channels = append(o.channels, c)
 		}
 	}

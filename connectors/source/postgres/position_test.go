@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
 
@@ -147,4 +148,29 @@ func debeziumOnly(t *testing.T, offset json.RawMessage) json.RawMessage {
 		t.Fatal(fmt.Errorf("%v: %w", all, err))
 	}
 	return text
+}
+
+func TestAlterOffsets(t *testing.T) {
+	r := &rig{t: t, settings: map[string]string{"database.hostname": "db", "database.user": "u", "database.dbname": "shop", "topic.prefix": "pre"}}
+	cfg := r.config()
+	for name, c := range map[string]struct {
+		partition, offset string
+		ok                bool
+	}{
+		"ours":              {`{"server":"pre"}`, `{"sluice_end_lsn":10}`, true},
+		"Debezium's":        {`{"server": "pre"}`, `{"lsn":10}`, true},
+		"reset":             {`{"server":"pre"}`, ``, true},
+		"another partition": {`{"server":"other"}`, `{"lsn":10}`, false},
+		"more than that":    {`{"server":"pre","x":"y"}`, `{"lsn":10}`, false},
+		"no position":       {`{"server":"pre"}`, `{}`, false},
+		"no offset":         {`{"server":"pre"}`, `[]`, false},
+	} {
+		m := connect.Mark{Partition: json.RawMessage(c.partition)}
+		if c.offset != "" {
+			m.Offset = json.RawMessage(c.offset)
+		}
+		if ok, err := cfg.AlterOffsets(t.Context(), []connect.Mark{m}); ok != c.ok || (err == nil) != c.ok {
+			t.Errorf("%s: got %t, error %v", name, ok, err)
+		}
+	}
 }

@@ -21,12 +21,6 @@ func (s *Source) connect(ctx context.Context) error {
 	} else if err := s.compare(ctx); err != nil || s.snapshotActive() {
 		return err
 	}
-	if d := s.cfg.replication.streamingDelay; d > 0 && !s.delayed {
-		if err := sleep(ctx, d); err != nil {
-			return err
-		}
-	}
-	s.delayed = true
 	wal, err := s.startStream(ctx)
 	if err != nil {
 		return err

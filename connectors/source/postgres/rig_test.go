@@ -37,6 +37,7 @@ type rig struct {
 	store  bool            // make what was read durable
 	commit bool            // and tell the source
 	show   func(*connect.Record) string
+	pump   time.Duration // of a read that nothing need come from
 
 	measure func(func([]float64)) // gets what reads the metrics; may be nil
 }
@@ -68,7 +69,7 @@ func newRig(t testing.TB, statements string, settings ...string) *rig {
 func newRigOn(t testing.TB, server *pgtest.Server, statements string, settings ...string) *rig {
 	t.Helper()
 	db := server.Database(t)
-	r := &rig{t: t, db: db, batch: connect.NewBatch(64, 1<<20), store: true, commit: true, show: showRecord}
+	r := &rig{t: t, db: db, batch: connect.NewBatch(64, 1<<20), store: true, commit: true, show: showRecord, pump: 200 * time.Millisecond}
 	r.settings = map[string]string{"database.hostname": "127.0.0.1", "database.port": strconv.Itoa(server.Port), "database.user": pgtest.User,
 		"database.password": pgtest.Password, "database.dbname": db.Name, "topic.prefix": "pre", "slot.name": "slot_" + db.Name,
 		"snapshot.mode": "no_data", "status.update.interval.ms": "100", "extended.headers.enabled": "false"}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -127,10 +126,11 @@ func (r *rig) signalled(table string, want int, log string) {
 func (r *rig) pumpFor(what string, holds func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); {
-		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), r.pump)
 		_, err := r.read(ctx)
+		over := ctx.Err() != nil
 		cancel()
-		if err != nil && !connect.IsRetriable(err) && !errors.Is(err, context.DeadlineExceeded) {
+		if err != nil && !over && !connect.IsRetriable(err) {
 			r.t.Fatalf("read: %v\n%s", err, r.log.String())
 		}
 		if time.Now().After(deadline) {

@@ -67,7 +67,7 @@ func (s *signaller) channel(name string) bool {
 // change is called for each change of a row before it becomes a record. It may
 // complete r, the new row. kind is that of the message: pgoutput's Insert, Update
 // or Delete; old is nil when there is none.
-func (s *signaller) change(t *table, xid uint32, kind pgoutput.Kind, old, r row) error {
+func (s *signaller) change(ctx context.Context, t *table, xid uint32, kind pgoutput.Kind, old, r row) error {
 	if t != s.known.table {
 		s.known.table, s.known.signal = t, s.cfg.signals.isSignalTable(t.name) && s.channel("source")
 	}
@@ -77,7 +77,7 @@ func (s *signaller) change(t *table, xid uint32, kind pgoutput.Kind, old, r row)
 	if s.incremental.window == nil {
 		return nil
 	}
-	return s.incremental.change(t, xid, old, r)
+	return s.incremental.change(ctx, t, xid, old, r)
 }
 
 // truncated is called for each table that was truncated.

@@ -32,6 +32,7 @@ type snapshotEnv struct {
 	// refreshEnum reads an enum that has got new labels.
 	refreshEnum func(context.Context, *pgtype.StaleEnumError) error
 	notices     *notifier
+	numbers     *snapshotNumbers
 }
 
 // snapshotter takes snapshots, one at a time: reads tables as they were at one
@@ -91,7 +92,11 @@ func (s *snapshotter) appendOffset(dst []byte) []byte {
 	if s.state.Kind == kindInitial {
 		dst = append(dst, `,"snapshot":"INITIAL","snapshot_completed":false`...)
 	}
-	return appendMember(dst, "sluice_snapshot", s.state)
+	state := *s.state
+	if len(state.seen.running) > maxRunning { // it begins again after a crash
+		state = snapshotState{Kind: state.Kind, ID: state.ID, Tables: state.Tables}
+	}
+	return appendMember(dst, "sluice_snapshot", &state)
 }
 
 // appendMember appends a member of an object, after a comma. v is a plain struct,
@@ -149,19 +154,24 @@ func (s *snapshotter) place(ctx context.Context) error {
 func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position) error {
 	if s.waiting { // the stream goes on to where the snapshot is
 		if err := s.place(ctx); err != nil {
-			return s.interrupted(err)
+			return s.interrupted(ctx, err)
 		}
 		s.log.Info("a snapshot waits for its place in the stream", "kind", s.state.Kind, logLSN, s.state.LSN.String())
 		return nil
 	}
 	if s.reader == nil {
 		if err := s.open(ctx, b, pos); err != nil {
-			return s.interrupted(err)
+			return s.interrupted(ctx, err)
 		}
 	}
 	done, err := s.fill(ctx, b)
 	if err != nil {
-		return s.interrupted(err)
+		if stale, other := s.staleEnum(ctx, err); stale {
+			err = errChanged
+		} else {
+			err = other
+		}
+		return s.interrupted(ctx, err)
 	}
 	if done {
 		s.finish(b)
@@ -171,14 +181,14 @@ func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position)
 
 // interrupted gives up all connections. The next read goes on from state, with a
 // new snapshot.
-func (s *snapshotter) interrupted(err error) error {
+func (s *snapshotter) interrupted(ctx context.Context, err error) error {
 	s.release()
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, errChanged):
 		s.log.Warn("the snapshot goes on with a new plan", "cause", err)
 		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	}
 	var wrong *connect.ConfigError
 	if errors.As(err, &wrong) || errors.Is(err, errCopy) {
@@ -217,7 +227,7 @@ func (s *snapshotter) open(ctx context.Context, b *connect.Batch, pos *position)
 		}
 	}
 	s.progress.start(s.now(), plan, s.state)
-	s.log.Info("snapshot begins", "kind", s.state.Kind, logLSN, s.state.LSN.String(), "tables left", len(plan.relations), "resumed", resumed)
+	s.log.Info("snapshot begins", "kind", s.state.Kind, logLSN, s.state.LSN.String(), "relations", len(plan.relations), "resumed", resumed)
 	if !s.state.begun() {
 		s.notices.started(b, s.state)
 	}

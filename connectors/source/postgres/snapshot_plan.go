@@ -21,6 +21,8 @@ SELECT w.root, w.level, c.oid, n.nspname, c.relname, c.relkind IN ('r', 'm') AND
 	c.relkind = 'r', c.reltuples,
 	CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int ELSE 0 END,
 	c.relfilenode, coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0, c.relreplident = 'f', c.xmin::text,
+	-- the row of a system column is as old as the table
+	coalesce((SELECT t.xmin::text FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum = -1), '2'),
 	ARRAY(SELECT t.attname::text FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attstorage <> 'p')
 FROM wanted w JOIN pg_class c ON c.oid = w.oid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
 ORDER BY n.nspname, c.relname`
@@ -29,9 +31,10 @@ ORDER BY n.nspname, c.relname`
 type relationFacts struct {
 	relation
 	root     uint32
-	level    int  // of a partition below its root
-	full     bool // replica identity FULL: old rows have all values
-	xmin     uint32
+	level    int      // of a partition below its root
+	full     bool     // replica identity FULL: old rows have all values
+	xmin     uint32   // of the row in pg_class
+	born     uint32   // the transaction that made it
 	storable []string // columns whose values may be out of line
 }
 
@@ -46,23 +49,29 @@ func readRelations(ctx context.Context, q querier, oids []uint32) (map[uint32][]
 	for rows.Next() {
 		f := new(relationFacts)
 		var pages int64
-		var xmin string
-		err := rows.Scan(&f.root, &f.level, &f.oid, &f.name.schema, &f.name.name, &f.paged, &f.only, &f.rows, &pages, &f.file, &f.toasted, &f.full, &xmin, &f.storable)
+		var xmin, born string
+		err := rows.Scan(&f.root, &f.level, &f.oid, &f.name.schema, &f.name.name, &f.paged, &f.only, &f.rows, &pages, &f.file, &f.toasted, &f.full, &xmin, &born, &f.storable)
 		if err != nil {
 			return nil, fmt.Errorf("read the tables of the snapshot: %w", err)
 		}
 		f.pages = uint32(min(pages, 1<<32-1))
-		id, err := strconv.ParseUint(xmin, 10, 32)
+		if f.xmin, err = parseXID(xmin); err == nil {
+			f.born, err = parseXID(born)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read the tables of the snapshot: %w", err)
 		}
-		f.xmin = uint32(id)
 		found[f.root] = append(found[f.root], f)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the tables of the snapshot: %s", errorText(err))
 	}
 	return found, nil
+}
+
+func parseXID(text string) (uint32, error) {
+	id, err := strconv.ParseUint(text, 10, 32)
+	return uint32(id), err
 }
 
 // longerThan is the size of values that are never kept out of line, which a
@@ -112,8 +121,8 @@ func (p *planner) plan(ctx context.Context, q querier, tables []*table, resumed 
 	taken := p.partitions(tables, facts)
 	for _, t := range p.byRows(tables, facts) {
 		for _, f := range facts[t.oid] {
-			if taken[f.oid] != t.oid || p.state.Done.has(f.oid) {
-				continue
+			if taken[f.oid] != t.oid || p.state.Done.has(f.oid) || resumed && p.state.seen.precedes(f.born, p.later) {
+				continue // the stream has all of a table that is younger than the snapshot
 			}
 			plan.relations = append(plan.relations, p.relation(t, f))
 		}

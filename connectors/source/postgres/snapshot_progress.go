@@ -8,27 +8,31 @@ import (
 // progressInterval is the least time between two lines of the log about a snapshot.
 const progressInterval = 10 * time.Second
 
-// snapshotProgress says how far a snapshot is. The numbers may be read while it
-// runs.
-type snapshotProgress struct {
-	since  time.Time
-	before int64    // rows that were handed over before it was resumed
-	begun  []uint32 // tables of which there were some
-	logged time.Time
-	table  *table
-	rows   int64 // of table
+// snapshotNumbers are what metrics show of snapshots, written by Read's goroutine.
+type snapshotNumbers struct {
+	running     atomic.Int64 // 0 or 1
+	tables      atomic.Int64
+	tablesLeft  atomic.Int64
+	rows        atomic.Int64 // handed over
+	total       atomic.Int64 // rows, as the planner estimates
+	incremental atomic.Int64 // rows of incremental snapshots
+}
 
-	running    atomic.Bool
-	tables     atomic.Int64 // captured
-	tablesLeft atomic.Int64
-	total      atomic.Int64 // rows, as the planner estimates
-	handedOver atomic.Int64 // rows
+// snapshotProgress says how far a snapshot is.
+type snapshotProgress struct {
+	*snapshotNumbers
+	since   time.Time
+	before  int64    // rows that were handed over before it was resumed
+	begun   []uint32 // tables of which there were some
+	logged  time.Time
+	table   *table
+	counted int64 // rows of table
 }
 
 // start begins to count.
 func (p *snapshotProgress) start(now time.Time, plan *snapshotPlan, state *snapshotState) {
 	p.since, p.logged, p.before = now, now, state.Rows
-	p.table, p.rows, p.begun = nil, 0, nil
+	p.table, p.counted, p.begun = nil, 0, nil
 	left, rows := int64(0), float64(state.Rows)
 	for _, r := range plan.relations {
 		if r.oid == state.Relation {
@@ -40,12 +44,10 @@ func (p *snapshotProgress) start(now time.Time, plan *snapshotPlan, state *snaps
 		rows += max(r.rows, 0) * r.left(plan)
 	}
 	p.tablesLeft.Store(left)
-	if !plan.resumed {
-		p.tables.Store(left)
-	}
+	p.tables.Store(left)
 	p.total.Store(int64(rows))
-	p.handedOver.Store(state.Rows)
-	p.running.Store(true)
+	p.snapshotNumbers.rows.Store(state.Rows)
+	p.running.Store(1)
 }
 
 // left is the part of a relation that has to be read yet.
@@ -59,24 +61,24 @@ func (r *relation) left(plan *snapshotPlan) float64 {
 // row counts a row, and now and then looks at the clock.
 func (p *snapshotProgress) row(s *snapshotter, r *relation) {
 	if p.table != r.table {
-		p.table, p.rows = r.table, 0
+		p.table, p.counted = r.table, 0
 	}
-	p.rows++
+	p.counted++
 	const often = 1024
 	if s.state.Rows%often != 0 {
 		return
 	}
-	p.handedOver.Store(s.state.Rows)
+	p.snapshotNumbers.rows.Store(s.state.Rows)
 	if now := s.now(); now.Sub(p.logged) >= progressInterval {
 		p.logged = now
 		rate := float64(s.state.Rows-p.before) / now.Sub(p.since).Seconds()
-		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "of about", max(p.total.Load(), s.state.Rows),
-			"tables left", p.tablesLeft.Load(), "rows per second", int64(rate), "time left", p.timeLeft(rate))
+		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "estimated", max(p.total.Load(), s.state.Rows),
+			"tables_left", p.tablesLeft.Load(), "rows_per_second", int64(rate), "time_left", p.timeLeft(rate))
 	}
 }
 
 func (p *snapshotProgress) timeLeft(rate float64) time.Duration {
-	left := p.total.Load() - p.handedOver.Load()
+	left := p.total.Load() - p.snapshotNumbers.rows.Load()
 	if left <= 0 || rate < 1 {
 		return 0
 	}
@@ -90,12 +92,12 @@ func (p *snapshotProgress) tableDone(t *table) int64 {
 	if p.table != t {
 		return 0
 	}
-	return p.rows
+	return p.counted
 }
 
 // stop ends the counting.
 func (p *snapshotProgress) stop(rows int64) {
-	p.handedOver.Store(rows)
+	p.snapshotNumbers.rows.Store(rows)
 	p.tablesLeft.Store(0)
-	p.running.Store(false)
+	p.running.Store(0)
 }

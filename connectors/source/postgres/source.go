@@ -59,7 +59,6 @@ type Source struct {
 	failed    error
 	heartbeat time.Time // when the next one is due; zero: none is
 	examined  bool      // the slot was compared with pos for the next connection
-	delayed   bool      // streaming.delay.ms is over
 }
 
 // Source implements connect.SourceConfig.
@@ -253,6 +252,10 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 			}
 		}
 		more, err := s.stream.fill(ctx, b)
+		if err != nil && !errors.Is(err, errSnapshotDue) {
+			s.disconnect() // the message that failed was taken
+			return err
+		}
 		now := time.Now()
 		switch {
 		case errors.Is(err, errSnapshotDue):
@@ -260,8 +263,8 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 				return nil
 			}
 			continue
-		case err != nil, more && b.Full() && b.Len() > 0, !more && b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
-			return err
+		case more && b.Full() && b.Len() > 0, !more && b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
+			return nil
 		case more:
 			if b.Len() == 0 {
 				b.Reset() // events that are done already have used memory

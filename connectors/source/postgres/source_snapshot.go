@@ -53,7 +53,7 @@ func (o *snapshotOptions) takes(stored, unfinished bool) bool {
 // everything has to be read again.
 func (s *Source) startSnapshots(ctx context.Context, st *slotState, again bool) error {
 	env := s.snapshotEnv()
-	sn := &snapshotter{snapshotEnv: env}
+	sn := &snapshotter{snapshotEnv: env, progress: snapshotProgress{snapshotNumbers: env.numbers}}
 	s.snapshots = &snapshotting{snapshotter: sn, signals: newSignaller(env, sn), only: !s.cfg.snapshot.streams()}
 	if s.stored != nil {
 		if err := s.loadSnapshots(); err != nil {
@@ -80,6 +80,11 @@ func (s *Source) startSnapshots(ctx context.Context, st *slotState, again bool) 
 			sn.state = nil
 		}
 		s.snapshots.skipped = true
+		if s.cfg.snapshot.newTables && s.stored != nil && !s.snapshots.only {
+			if err := s.requestAdded(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	s.snapshots.signals.start()
 	return nil
@@ -109,7 +114,7 @@ func (s *Source) snapshotEnv() snapshotEnv {
 	slots := s.slots()
 	export := func(ctx context.Context) (*exported, error) { return exportSnapshot(ctx, slots, s.snapshots.only) }
 	return snapshotEnv{cfg: s.cfg, log: s.log, now: time.Now, connect: s.cfg.connect, emitter: s.emitter, export: export,
-		tables: s.snapshotTables, refreshEnum: s.catalog.refreshEnum, notices: &notifier{s.cfg, s.log, time.Now}}
+		tables: s.snapshotTables, refreshEnum: s.catalog.refreshEnum, notices: &notifier{s.cfg, s.log, time.Now}, numbers: &s.numbers.snapshot}
 }
 
 // exportSnapshot makes the slot, or a temporary one where that is there already
@@ -209,13 +214,19 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 	return nil
 }
 
+// holdsBack tells whether a change is left out, because a snapshot that is still to
+// come has it.
+func (s *Source) holdsBack(t *table) bool {
+	return s.snapshots != nil && s.snapshots.holdsBack(t)
+}
+
 // observe shows a change to a running incremental snapshot and to the signals,
 // before it becomes a record.
-func (s *Source) observe(t *table, kind pgoutput.Kind, xid uint32, c *pgoutput.Change) error {
+func (s *Source) observe(ctx context.Context, t *table, kind pgoutput.Kind, xid uint32, c *pgoutput.Change) error {
 	if s.snapshots == nil {
 		return nil
 	}
-	return s.snapshots.signals.change(t, xid, kind, c.Old, c.New)
+	return s.snapshots.signals.change(ctx, t, xid, kind, c.Old, c.New)
 }
 
 func (s *Source) observeTruncate(t *table, xid uint32) {
@@ -246,6 +257,9 @@ func (s *Source) snapshotOffset() []byte {
 		return nil
 	}
 	extra := sn.appendOffset(nil)
+	if s.cfg.snapshot.newTables {
+		extra = appendMember(extra, "sluice_captured", s.cfg.capturedNow())
+	}
 	return sn.signals.incremental.appendOffset(extra)
 }
 

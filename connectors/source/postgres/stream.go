@@ -296,8 +296,8 @@ func (s *stream) done(walStart pgoutput.LSN, kind string) {
 
 // change handles an insert, update or delete.
 func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput.LSN, kind pgoutput.Kind) error {
-	if !s.tx.open {
-		return fmt.Errorf("the server sends a change at %s outside of a transaction", walStart)
+	if err := s.inTransaction(walStart); err != nil {
+		return err
 	}
 	c := &s.dec.Change
 	t := s.tables[c.Relation]
@@ -305,7 +305,7 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		return fmt.Errorf("the server sends a change of relation %d, which it has not described", c.Relation)
 	}
 	fresh := s.event(b, walStart)
-	if t.table != nil && (fresh || s.src.cfg.records.transactions) {
+	if t.table != nil && !s.src.holdsBack(t.table) && (fresh || s.src.cfg.records.transactions) {
 		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
 			return err
 		}
@@ -314,6 +314,13 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 		s.done(walStart, changeKind(kind))
 	}
 	return nil
+}
+
+func (s *stream) inTransaction(walStart pgoutput.LSN) error {
+	if s.tx.open {
+		return nil
+	}
+	return fmt.Errorf("the server sends a change at %s outside of a transaction", walStart)
 }
 
 func changeKind(kind pgoutput.Kind) string {
@@ -329,7 +336,7 @@ func changeKind(kind pgoutput.Kind) string {
 // emit gives a change to the emitter. A value of an enum that the table's version
 // does not know was added later: the table is described anew then.
 func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kind pgoutput.Kind, fresh bool) error {
-	err := s.emitOnce(b, t.table, kind, fresh)
+	err := s.emitOnce(ctx, b, t.table, kind, fresh)
 	if err == nil {
 		return nil
 	}
@@ -344,13 +351,13 @@ func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kin
 	if err := s.describe(ctx, t); err != nil {
 		return err
 	}
-	return s.emitOnce(b, t.table, kind, fresh)
+	return s.emitOnce(ctx, b, t.table, kind, fresh)
 }
 
-func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
+func (s *stream) emitOnce(ctx context.Context, b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
 	e, c, o := s.src.emitter, &s.dec.Change, &s.tx.origin
 	if fresh {
-		if err := s.src.observe(t, kind, o.txID, c); err != nil {
+		if err := s.src.observe(ctx, t, kind, o.txID, c); err != nil {
 			return err
 		}
 	}
@@ -365,6 +372,9 @@ func (s *stream) emitOnce(b *connect.Batch, t *table, kind pgoutput.Kind, fresh 
 
 // truncate handles a truncate of tables, which is one event.
 func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
+	if err := s.inTransaction(walStart); err != nil {
+		return err
+	}
 	fresh := s.event(b, walStart)
 	for _, oid := range s.dec.Truncate.Relations {
 		if t := s.tables[oid]; t != nil && t.table != nil {
@@ -384,6 +394,9 @@ func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
 func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 	m, p := &s.dec.Message, &s.src.pos
 	if m.Transactional {
+		if err := s.inTransaction(walStart); err != nil {
+			return err
+		}
 		fresh := s.event(b, walStart)
 		if err := s.src.emitter.message(b, &s.tx.origin, m); err != nil {
 			return err

@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
 
 const oneTable = `CREATE TABLE t (id int PRIMARY KEY, v text)`
@@ -54,6 +57,25 @@ func TestContinuesAfterEachEvent(t *testing.T) {
 	r.want(want...)
 }
 
+// TestFillLooksUp has more messages waiting than fill may handle at once.
+func TestFillLooksUp(t *testing.T) {
+	typeMessage := []byte("Y\x00\x00\x40\x00public\x00mood\x00") // makes no record
+	frame := append(append([]byte{pgoutput.FrameXLogData}, make([]byte, 24)...), typeMessage...)
+	messages := bytes.Repeat(message('d', frame), 3*breather)
+	w := &walConn{asked: make(chan struct{}, 1)}
+	w.feed = newFeed(bytes.NewReader(messages), w.peek)
+	defer w.feed.close()
+	<-w.feed.done // all of them are there
+	s := &stream{src: &Source{}, wal: w, spill: newSpill(t.TempDir(), 1<<20), feedback: &feedback{}}
+	more, err := s.fill(t.Context(), newBatchOf(1))
+	for err == nil && !more { // the reader was slower
+		more, err = s.fill(t.Context(), newBatchOf(1))
+	}
+	if err != nil {
+		t.Errorf("got error %v after all messages, want to be let go in between", err)
+	}
+}
+
 // TestLooksUpFromWhatIsFiltered reads much that makes no records: the position is
 // marked all the same, and a stop is heard.
 func TestLooksUpFromWhatIsFiltered(t *testing.T) {
@@ -86,4 +108,38 @@ func TestLooksUpFromWhatIsFiltered(t *testing.T) {
 		t.Errorf("%d marks were made", marks)
 	}
 	r.want(`public.t c - (1 "a")`)
+}
+
+// TestReadThatIsCutShort ends Read's context while a table is described: the
+// message that was taken must not be missed by the next Read.
+func TestReadThatIsCutShort(t *testing.T) {
+	r := newRig(t, oneTable)
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	for i := range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
+		_, _ = r.read(ctx)
+		cancel()
+		if len(r.events) > 0 {
+			break
+		}
+	}
+	r.want(`public.t c - (1 "a")`)
+	// The same where it matters: the catalog does not answer.
+	lock := r.db.Connect(t)
+	r.db.Exec(t, `CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)`)
+	if _, err := lock.Exec(t.Context(), `BEGIN; LOCK pg_catalog.pg_index IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil {
+		if events, _ := r.read(ctx); len(events) > 0 {
+			t.Fatal("a table was described without the catalog")
+		}
+	}
+	if _, err := lock.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	r.want(`public.late c - (1)`)
 }

@@ -1,10 +1,10 @@
 package postgres
 
 import (
-	"strconv"
 	"strings"
 	"unicode/utf16"
 
+	"github.com/sluice-data/sluice/internal/avroname"
 	"github.com/sluice-data/sluice/internal/javaregex"
 )
 
@@ -74,7 +74,7 @@ func (o *topicOptions) sanitize(name string) string {
 
 func (o *topicOptions) replace(c uint16) string {
 	if o.naming.unicode {
-		return unicodeName(c)
+		return avroname.Escape(c)
 	}
 	return "_"
 }
@@ -86,15 +86,6 @@ func topicChar(c uint16) bool {
 func isLetter(c uint16) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func isDigit(c uint16) bool { return c >= '0' && c <= '9' }
-
-// unicodeName writes a character as _u and its number.
-func unicodeName(c uint16) string {
-	hex := strconv.FormatUint(uint64(c), 16)
-	if len(hex) <= 2 {
-		hex = "00" + hex
-	}
-	return "_u" + hex
-}
 
 // replaceWhole replaces the first match in text if the pattern matches all of it.
 func replaceWhole(p *javaregex.Pattern, r *javaregex.Replacement, text string) (string, error) {

@@ -57,9 +57,9 @@ type slot struct {
 	typ     connect.Type
 	initial connect.Value // what it is when it is not in the data
 
-	cell     int   // of the struct
-	member   int   // of the union that the cell is, -1: it is none
-	siblings []int // cells of the other fields of a oneof
+	cell   int     // of the struct
+	member int     // of the union that the cell is, -1: it is none
+	peers  []*slot // the other fields of its oneof
 	// count is the position of a repeated field's among the counts of its message.
 	count   int
 	item    *slot // of a list, or a wrapper's value
@@ -128,17 +128,10 @@ func (m *message) add(s *slot) {
 
 // addFlat takes in the fields of a oneof, each with a cell of its own.
 func (m *message) addFlat(slots []*slot) {
-	first := len(m.cells)
 	for _, s := range slots {
 		m.add(s)
 	}
-	for _, s := range slots {
-		for c := first; c < len(m.cells); c++ {
-			if c != s.cell {
-				s.siblings = append(s.siblings, c)
-			}
-		}
-	}
+	setPeers(slots)
 }
 
 // addUnion takes in the fields of a oneof, whose cell is a struct of them.
@@ -147,7 +140,14 @@ func (m *message) addUnion(slots []*slot) {
 		s.cell, s.member = len(m.cells), i
 		m.index(s)
 	}
+	setPeers(slots)
 	m.cells, m.sizes = append(m.cells, connect.Value{}), append(m.sizes, len(slots))
+}
+
+func setPeers(slots []*slot) {
+	for i, s := range slots {
+		s.peers = append(append(s.peers, slots[:i]...), slots[i+1:]...)
+	}
 }
 
 // reader reads one value.
@@ -296,11 +296,8 @@ func (s *slot) takes(typ protowire.Type) bool {
 
 // place is the cell of a field. Of a oneof the last field counts.
 func (r *reader) place(m *message, s *slot, cells []connect.Value) (*connect.Value, error) {
-	for _, c := range s.siblings {
-		cells[c] = connect.Value{}
-	}
 	if s.member < 0 {
-		return &cells[s.cell], nil
+		return &cells[s.cell], r.forget(s.peers, cells)
 	}
 	union := &cells[s.cell]
 	if union.IsNull() {
@@ -311,12 +308,24 @@ func (r *reader) place(m *message, s *slot, cells []connect.Value) (*connect.Val
 		*union = connect.StructValue(members)
 	}
 	members := union.Cells()
-	for i := range members {
-		if i != s.member {
-			members[i] = connect.Value{}
+	return &members[s.member], r.forget(s.peers, members)
+}
+
+// forget drops the fields of a oneof that another has come after. What is dropped has to be data too.
+func (r *reader) forget(peers []*slot, cells []connect.Value) (err error) {
+	for _, p := range peers {
+		at := p.member
+		if at < 0 {
+			at = p.cell
+		}
+		if p.op >= opMessage && !cells[at].IsNull() {
+			_, err = r.contents(p, cells[at].Bytes())
+		}
+		if cells[at] = (connect.Value{}); err != nil {
+			return err
 		}
 	}
-	return &members[s.member], nil
+	return nil
 }
 
 // one reads a value that stands once. A message that comes in several pieces is the one of all of them.
@@ -372,16 +381,26 @@ func (s *slot) items(typ protowire.Type, data []byte) (items, n int) {
 	if n < 0 {
 		return 0, n
 	}
+	size := 0
 	switch s.item.wire {
 	case protowire.Fixed32Type:
-		return len(p) / 4, n
+		size = 4
 	case protowire.Fixed64Type:
-		return len(p) / 8, n
+		size = 8
+	}
+	if size > 0 {
+		if len(p)%size != 0 {
+			return 0, -1
+		}
+		return len(p) / size, n
 	}
 	for _, c := range p {
 		if c < 0x80 {
 			items++
 		}
+	}
+	if len(p) > 0 && p[len(p)-1] >= 0x80 {
+		return 0, -1
 	}
 	return items, n
 }
@@ -421,9 +440,6 @@ func (r *reader) fill(m *message, cells []connect.Value, data []byte, counts cou
 			}
 			counts.add(s, read)
 			total -= read
-			if read == 0 && size > 1 {
-				return errShort // packed bytes that end in the middle
-			}
 		}
 		data = data[size:]
 	}

@@ -312,9 +312,9 @@ func (c *encoderCompiler) symbols(s *connect.Schema, ed protoreflect.EnumDescrip
 	if !hasParam(s, kind) {
 		return symbols
 	}
-	for symbol, number := range symbolsOf(s, kind) {
-		if _, ok := symbols[symbol]; !ok {
-			symbols[symbol] = number
+	for _, own := range symbolsOf(s, kind) {
+		if _, ok := symbols[own.name]; !ok {
+			symbols[own.name] = own.number
 		}
 	}
 	return symbols

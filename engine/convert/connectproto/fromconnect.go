@@ -1,7 +1,6 @@
 package connectproto
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -277,6 +276,9 @@ func (m *mapper) entry(d *descriptorpb.DescriptorProto, name string, s *connect.
 	if err := m.field(entry, "value", s.Value(), 2, -1, depth+1); err != nil {
 		return in("value", err)
 	}
+	for _, f := range entry.Field {
+		f.Proto3Optional = nil // a map has no label for them
+	}
 	d.NestedType = append(d.NestedType, entry)
 	return nil
 }
@@ -292,21 +294,28 @@ func (m *mapper) enum(d *descriptorpb.DescriptorProto, f *descriptorpb.FieldDesc
 		return
 	}
 	e := &descriptorpb.EnumDescriptorProto{Name: &name}
-	for symbol, number := range symbolsOf(s, kind) {
-		e.Value = append(e.Value, &descriptorpb.EnumValueDescriptorProto{Name: &symbol, Number: &number})
+	for _, symbol := range symbolsOf(s, kind) {
+		e.Value = append(e.Value, &descriptorpb.EnumValueDescriptorProto{Name: &symbol.name, Number: &symbol.number})
 	}
-	// Symbols have no order in a schema; proto3 wants the one for zero first.
-	slices.SortFunc(e.Value, func(a, b *descriptorpb.EnumValueDescriptorProto) int {
-		return cmp.Or(cmp.Compare(uint32(a.GetNumber()), uint32(b.GetNumber())), strings.Compare(a.GetName(), b.GetName()))
-	})
+	// They stand as the schema has them, but proto3 wants one for zero first.
+	first := slices.IndexFunc(e.Value, func(v *descriptorpb.EnumValueDescriptorProto) bool { return v.GetNumber() == 0 })
+	if first > 0 {
+		zero := e.Value[first]
+		e.Value = slices.Insert(slices.Delete(e.Value, first, first+1), 0, zero)
+	}
 	d.EnumType = append(d.EnumType, e)
 }
 
-// symbolsOf are an enum's symbols with their numbers: parameters behind that of its name. Symbols without numbers are counted.
-func symbolsOf(s *connect.Schema, kind string) map[string]int32 {
-	symbols := make(map[string]int32)
+// symbol is one of an enum's.
+type symbol struct {
+	name   string
+	number int32
+}
+
+// symbolsOf are an enum's symbols: parameters behind that of its name. Symbols without numbers are counted.
+func symbolsOf(s *connect.Schema, kind string) (symbols []symbol) {
 	for _, name := range s.ParameterNames() {
-		symbol, ok := strings.CutPrefix(name, kind+".")
+		text, ok := strings.CutPrefix(name, kind+".")
 		if !ok {
 			continue
 		}
@@ -314,7 +323,7 @@ func symbolsOf(s *connect.Schema, kind string) map[string]int32 {
 		if err != nil {
 			number = int64(len(symbols))
 		}
-		symbols[symbol] = int32(number)
+		symbols = append(symbols, symbol{text, int32(number)})
 	}
 	return symbols
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -108,7 +107,7 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.sync(ctx); err != nil {
 		return err
 	}
-	return r.log.quiet(ctx, time.Second) // what comes after the last marker on other topics, and what should not
+	return r.log.quiet(ctx, r.worker.Quiet) // what comes after the last marker on other topics, and what should not
 }
 
 // config is the scenario's over what all have.
@@ -173,7 +172,7 @@ func (r *run) streaming(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.log.quiet(ctx, r.scenario.settle())
+	return r.log.quiet(ctx, r.worker.Quiet)
 }
 
 func (r *run) alive(ctx context.Context) error { return r.worker.failure(ctx, r.scenario.Name) }

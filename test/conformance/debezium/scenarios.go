@@ -1,21 +1,10 @@
 package debezium
 
-import "time"
-
 // A Scenario is a connector config and the scripts that it sees.
 type Scenario struct {
 	Name    string // of the connector, and the prefix of its topics
 	Scripts []string
 	Config  map[string]string
-	// Quiet is how long nothing may come before a snapshot counts as finished.
-	Quiet time.Duration
-}
-
-func (s *Scenario) settle() time.Duration {
-	if s.Quiet > 0 {
-		return s.Quiet
-	}
-	return time.Second
 }
 
 // topic is the name of a table's topic in the schema public.

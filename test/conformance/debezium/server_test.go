@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // binary is Sluice's, built once for the package.
@@ -63,7 +64,7 @@ func startWorker(t *testing.T) *Worker {
 			t.Logf("the server ended: %v\n%s", err, log.Bytes())
 		}
 	})
-	w := &Worker{}
+	w := &Worker{Quiet: 400 * time.Millisecond}
 	err = until(t.Context(), func() error {
 		text, err := os.ReadFile(filepath.Join(dir, "data", "addresses.json"))
 		if err != nil {

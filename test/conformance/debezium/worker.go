@@ -15,6 +15,9 @@ import (
 type Worker struct {
 	REST  string // URL
 	Kafka string // bootstrap server
+	// Quiet is how long nothing may come before a snapshot, or all of a run, counts as
+	// finished.
+	Quiet time.Duration
 }
 
 // put creates or changes a connector.

@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 . ../debezium/jars.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-javac -nowarn -cp "$classpath" -d "$work" Oracle.java Unwrap.java
+javac -nowarn -cp "$classpath" -d "$work" Oracle.java Transforms.java
 data=$(cd ../../../connectors/source/postgres/testdata && pwd)
 oracle() { java -Xmx768m -Dfile.encoding=UTF-8 -cp "$work:$classpath" Oracle "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }; }
 head="# Answers of Debezium $debezium_version, recorded by test/conformance/postgres/record.sh."
@@ -18,5 +18,11 @@ for what in topics adjust filters masks; do
 	{ echo "$head"; oracle $what "$data/debezium/$what.in"; } >"$work/$what" && cp "$work/$what" "$data/debezium/$what.txt"
 done
 transforms=$(cd ../../../engine/transform/testdata/debezium && pwd)
-{ echo "## Answers of Debezium $debezium_version, recorded by test/conformance/postgres/record.sh."
-java -Xmx768m -Dfile.encoding=UTF-8 -cp "$work:$classpath" Unwrap "$transforms/records.txt" "$transforms/configs.txt" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }; } >"$work/unwrap" && cp "$work/unwrap" "$transforms/unwrap.txt"
+# transform CLASS NAME RECORDS records what a transform makes of records under the configs of NAME.in.
+transform() {
+	{ echo "## Answers of Debezium $debezium_version, recorded by test/conformance/postgres/record.sh."
+	java -Xmx768m -Dlog4j2.level=OFF -Dfile.encoding=UTF-8 -cp "$work:$classpath" Transforms $1 "$transforms/$3" "$transforms/$2.in" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }; } >"$work/answers" && cp "$work/answers" "$transforms/$2.txt"
+}
+transform ExtractNewRecordState unwrap records.txt
+transform ByLogicalTableRouter logical records.txt
+transform outbox.EventRouter outbox outbox.records.txt

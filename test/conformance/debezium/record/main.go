@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
 	"github.com/sluice-data/sluice/test/conformance/debezium"
@@ -33,7 +34,7 @@ func run() error {
 	}
 	defer server.Close()
 	pg := &debezium.Postgres{Host: "127.0.0.1", Port: server.Port, Version: server.Version, ConnString: server.ConnString}
-	worker := &debezium.Worker{REST: *url, Kafka: *kafka}
+	worker := &debezium.Worker{REST: *url, Kafka: *kafka, Quiet: time.Second}
 	ctx := context.Background()
 	var failed []error
 	if err := worker.Ready(ctx); err != nil {

@@ -1,4 +1,4 @@
-import io.debezium.transforms.ExtractNewRecordState;
+import org.apache.kafka.connect.transforms.Transformation;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,17 +16,18 @@ import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
- * What ExtractNewRecordState makes of records, with each config: topic, key, value and headers as JsonConverter writes
+ * What a transform of Debezium's makes of records, with each config: topic, key, value and headers as JsonConverter writes
  * them, parted by tabs.
  */
-public class Unwrap {
+public class Transforms {
     static final JsonConverter json = new JsonConverter();
 
     public static void main(String[] args) throws Exception {
         json.configure(Map.of("schemas.enable", "true", "converter.type", "value", "replace.null.with.default", "false"));
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        List<String> records = lines(args[0]);
-        for (String config : lines(args[1])) {
+        transform = args[0];
+        List<String> records = lines(args[1]);
+        for (String config : lines(args[2])) {
             out.println("# " + config);
             Map<String, String> settings = new HashMap<>();
             for (String pair : config.split(" ")) {
@@ -40,12 +41,19 @@ public class Unwrap {
         }
     }
 
+    static String transform;
+
+    @SuppressWarnings("unchecked")
+    static Transformation<SourceRecord> make() throws Exception {
+        return (Transformation<SourceRecord>) Class.forName("io.debezium.transforms." + transform).getConstructor().newInstance();
+    }
+
     static List<String> lines(String file) throws Exception {
         return Files.readAllLines(Path.of(file)).stream().filter(l -> !l.isEmpty() && !l.startsWith("#")).toList();
     }
 
     static String answer(Map<String, String> settings, String[] in) {
-        try (ExtractNewRecordState<SourceRecord> t = new ExtractNewRecordState<>()) {
+        try (Transformation<SourceRecord> t = make()) {
             t.configure(settings);
             SchemaAndValue key = read(in[1]);
             SchemaAndValue value = read(in[2]);
@@ -57,7 +65,8 @@ public class Unwrap {
             if (r == null) {
                 return "dropped";
             }
-            StringBuilder b = new StringBuilder(r.topic() + "\t" + write(r.keySchema(), r.key()) + "\t" + write(r.valueSchema(), r.value()));
+            StringBuilder b = new StringBuilder(r.topic() + (r.kafkaPartition() == null ? "" : " partition " + r.kafkaPartition())
+                    + (r.timestamp() == null ? "" : " at " + r.timestamp()) + "\t" + write(r.keySchema(), r.key()) + "\t" + write(r.valueSchema(), r.value()));
             for (Header h : r.headers()) {
                 b.append("\t").append(h.key()).append(" ").append(write(h.schema(), h.value()));
             }
