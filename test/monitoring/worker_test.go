@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/internal/metrics"
 )
@@ -66,10 +67,10 @@ func busyPage(t *testing.T) (page []byte, families []*metrics.Desc) {
 	registry.RegisterRaw(process.WriteFDMetrics)
 	b := startBroker(t, &registry)
 	w, err := engine.New(engine.Config{ClientOpts: []kgo.Opt{kgo.SeedBrokers("sluice:9092"), kgo.Dialer(b.DialContext)},
-		ExactlyOnceSource: engine.ExactlyOnceEnabled, OffsetFlushInterval: 20 * time.Millisecond, Metrics: &registry, Plugins: []connect.Spec{
-			{Class: "Readings", Version: "1", Doc: "A source.", New: func() connect.Config { return &readings{} }},
-			{Class: "Picky", Version: "1", Doc: "A sink.", New: func() connect.Config { return picky{} }},
-		}})
+		ExactlyOnceSource: engine.ExactlyOnceEnabled, OffsetFlushInterval: 20 * time.Millisecond, Metrics: &registry, Plugins: append(connectors.Plugins(), // which have figures of their own
+			connect.Spec{Class: "Readings", Version: "1", Doc: "A source.", New: func() connect.Config { return &readings{} }},
+			connect.Spec{Class: "Picky", Version: "1", Doc: "A sink.", New: func() connect.Config { return picky{} }},
+		)})
 	if err != nil {
 		t.Fatal(err)
 	}
