@@ -24,8 +24,9 @@ func committable(ctx context.Context, client *kgo.Client, wrote ...connect.Topic
 	defer cancel()
 	for {
 		for _, tp := range wrote {
-			leader, _, err := client.PartitionLeader(tp.Topic, tp.Partition)
-			if leader >= 0 || err != nil { // with an error it is stored too, and away at the moment
+			// An error says nothing: a partition that is stored keeps its leader with one,
+			// and a topic that has only ever had errors has no partitions stored.
+			if leader, _, _ := client.PartitionLeader(tp.Topic, tp.Partition); leader >= 0 {
 				return nil
 			}
 		}

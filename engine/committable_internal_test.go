@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -37,6 +39,75 @@ func TestCommittable(t *testing.T) {
 	}
 	if err := committable(t.Context(), client, connect.TopicPartition{Topic: "other"}, wrote); err != nil {
 		t.Errorf("one of the partitions is known: %v", err)
+	}
+}
+
+// slowPartitioner holds up a client between the first record that it sends to a topic
+// that it did not know and the moment in which it stores what it has learned of it.
+type slowPartitioner struct {
+	n       atomic.Int32
+	release chan struct{}
+	over    <-chan struct{}
+}
+
+func (p *slowPartitioner) ForTopic(string) kgo.TopicPartitioner { return p }
+func (*slowPartitioner) RequiresConsistency(*kgo.Record) bool   { return true }
+func (p *slowPartitioner) Partition(*kgo.Record, int) int {
+	if p.n.Add(1) > 1 {
+		select {
+		case <-p.release:
+		case <-p.over:
+		}
+	}
+	return 0
+}
+
+// A topic that the client has only had errors for, as of one that was created a moment
+// ago, is not stored: not while the error is the last answer, and not when the first
+// record is in the log but the client has yet to store the partitions.
+func TestCommittableAfterAnError(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	slow := &slowPartitioner{release: make(chan struct{}), over: t.Context().Done()}
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(slow), kgo.UnknownTopicRetries(-1), kgo.MetadataMinAge(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	wrote := connect.TopicPartition{Topic: "new"}
+	answers := make(chan error, 2)
+	for range 2 {
+		client.Produce(t.Context(), &kgo.Record{Topic: "new", Value: []byte("x")}, func(_ *kgo.Record, err error) { answers <- err })
+	}
+	for err = nil; err == nil && t.Context().Err() == nil; {
+		_, _, err = client.PartitionLeader("new", 0)
+	}
+	wantUncommittable(t, client, wrote, "the topic does not exist")
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, "new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answers; err != nil {
+		t.Fatal(err)
+	}
+	wantUncommittable(t, client, wrote, "the client has not stored the topic")
+	close(slow.release)
+	if err := <-answers; err != nil {
+		t.Fatal(err)
+	}
+	if err := committable(t.Context(), client, wrote); err != nil {
+		t.Error(err)
+	}
+}
+
+func wantUncommittable(t *testing.T, client *kgo.Client, wrote connect.TopicPartition, when string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := committable(ctx, client, wrote); err == nil {
+		t.Errorf("a commit is possible while %s", when)
 	}
 }
 
