@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,16 +76,16 @@ func (j *judge) fault(kind, format string, args ...any) {
 }
 
 // readAll reads every committed record there is.
-func (j *judge) readAll(bootstrap string, topics ...string) {
+func (j *judge) readAll(log []kgo.Opt, topics ...string) {
 	j.t.Helper()
-	j.readAs(kgo.ReadCommitted(), bootstrap, j.record, topics...)
+	j.readAs(kgo.ReadCommitted(), log, j.record, topics...)
 }
 
 // readAs hands over every record that a reader of an isolation level gets.
-func (j *judge) readAs(level kgo.IsolationLevel, bootstrap string, each func(*kgo.Record), topics ...string) {
+func (j *judge) readAs(level kgo.IsolationLevel, log []kgo.Opt, each func(*kgo.Record), topics ...string) {
 	j.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(level), kgo.KeepControlRecords())
+	c, err := kgo.NewClient(append(slices.Clip(log), kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(level), kgo.KeepControlRecords())...)
 	if err != nil {
 		j.t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func (j *judge) apply(topic string, id int64, e *event) {
 }
 
 // compare wants the table to be what its topic makes.
-func (j *judge) compare(bootstrap string, conn *pgx.Conn, table string) int {
+func (j *judge) compare(log []kgo.Opt, conn *pgx.Conn, table string) int {
 	j.t.Helper()
 	topic := "public." + table
 	rows, err := conn.Query(j.t.Context(), "SELECT id, ver, note FROM "+table)
@@ -225,7 +226,7 @@ func (j *judge) compare(bootstrap string, conn *pgx.Conn, table string) int {
 		j.t.Fatal(err)
 	}
 	if len(missing) > 0 {
-		j.explain(bootstrap, j.prefix+"."+topic, missing)
+		j.explain(log, j.prefix+"."+topic, missing)
 	}
 	if extra := len(j.rows[topic]) - n; extra > 0 {
 		j.fault("invented", "the topic of %s has %d rows more than the table", table, extra)
@@ -249,10 +250,10 @@ func (j *judge) transactions() {
 
 // explain tells where rows are that a reader of committed records does not get: in an
 // aborted transaction of the log, or nowhere.
-func (j *judge) explain(bootstrap, topic string, missing map[int64]bool) {
+func (j *judge) explain(log []kgo.Opt, topic string, missing map[int64]bool) {
 	j.t.Helper()
 	first, last, found := int64(-1), int64(-1), 0
-	j.readAs(kgo.ReadUncommitted(), bootstrap, func(r *kgo.Record) {
+	j.readAs(kgo.ReadUncommitted(), log, func(r *kgo.Record) {
 		var key row
 		if json.Unmarshal(r.Key, &key) == nil && missing[key.ID] {
 			found++

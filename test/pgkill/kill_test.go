@@ -2,6 +2,7 @@ package pgkill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
 )
@@ -56,9 +56,9 @@ func TestKillPostgres(t *testing.T) {
 	took := time.Since(begin)
 
 	j := newJudge(t, prefix)
-	j.readAll(tt.worker.kafka, topics...)
+	j.readAll(tt.worker.clientOpts(), topics...)
 	conn := pg.Connect(t, database)
-	n := j.compare(tt.worker.kafka, conn, "account") + j.compare(tt.worker.kafka, conn, "history")
+	n := j.compare(tt.worker.clientOpts(), conn, "account") + j.compare(tt.worker.clientOpts(), conn, "history")
 	j.transactions()
 	fmt.Printf("pgkill: %d faults %v in %v (seed %d): %d transactions, %d connections of the load broken; %d events, %d rows, %d ends of transactions; faults found %v\n",
 		rounds, tt.faults, took.Round(time.Second), seed, l.committed.Load(), l.failed.Load(), j.read, n, len(j.ends), j.faults)
@@ -139,22 +139,12 @@ func (tt *torture) progress() {
 
 // end is the sum of the end offsets.
 func (tt *torture) end() (int64, error) {
-	c, err := kgo.NewClient(kgo.SeedBrokers(tt.worker.kafka))
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(tt.t.Context(), 10*time.Second)
-	defer cancel()
-	ends, err := kadm.NewClient(c).ListEndOffsets(ctx)
-	if err != nil {
-		return 0, err
-	}
 	var sum int64
+	ends, err := listed(tt.t.Context(), tt.worker.clientOpts(), (*kadm.Client).ListEndOffsets)
 	for _, topic := range topics {
 		sum += max(0, ends[topic][0].Offset)
 	}
-	return sum, nil
+	return sum, err
 }
 
 // drain waits until a last row is in the log: everything before it is, too. That may
@@ -164,7 +154,8 @@ func (tt *torture) drain() {
 	tt.pg.Exec(tt.t, "INSERT INTO done VALUES (1, 1, 'done')")
 	var moved time.Time
 	var last int64
-	for done := false; !done; {
+	left := errors.New("it was not looked for")
+	for left != nil {
 		until(tt.t, "the end of the log", func() error {
 			end, err := tt.end()
 			if end > last {
@@ -173,28 +164,9 @@ func (tt *torture) drain() {
 			return err
 		})
 		if time.Since(moved) > patience {
-			tt.t.Fatalf("nothing has come for %v, and the last row is not there", patience)
+			tt.t.Fatalf("nothing has come for %v, and the end is not there: %v", patience, left)
 		}
 		rest(tt.t.Context(), 50*time.Millisecond)
-		done = tt.has(prefix + ".public.done")
+		left = ended(tt.t.Context(), tt.worker.clientOpts(), prefix+".public.done", topics...)
 	}
-}
-
-// has tells whether there are committed records on a topic.
-func (tt *torture) has(topic string) bool {
-	tt.t.Helper()
-	var end int64
-	until(tt.t, "the offsets of "+topic, func() error {
-		c, err := kgo.NewClient(kgo.SeedBrokers(tt.worker.kafka))
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		ctx, cancel := context.WithTimeout(tt.t.Context(), 10*time.Second)
-		defer cancel()
-		ends, err := kadm.NewClient(c).ListCommittedOffsets(ctx, topic)
-		end = ends[topic][0].Offset
-		return err
-	})
-	return end > 0
 }

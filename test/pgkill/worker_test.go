@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // patience is how long a start, or the way of a row to the log, may take.
@@ -122,6 +124,9 @@ func (w *worker) start(t *testing.T) {
 		return nil
 	})
 }
+
+// clientOpts are the options of Kafka clients of the server.
+func (w *worker) clientOpts() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(w.kafka)} }
 
 // kill ends the process as kill -9 does and waits for its end.
 func (w *worker) kill() {

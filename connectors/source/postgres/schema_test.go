@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -103,4 +105,28 @@ func TestPreparedTransactions(t *testing.T) {
 	r.db.Exec(t, `ROLLBACK PREPARED 'p2'`)
 	r.db.Exec(t, `COMMIT PREPARED 'p1'`)
 	r.want(`public.t c - (3 "c")`, `public.t c - (1 "a")`)
+}
+
+// TestBeginComesOnce has the first event of a transaction fail: its BEGIN is not
+// there without it, since both come again.
+func TestBeginComesOnce(t *testing.T) {
+	r := newRig(t, `CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE e (id int PRIMARY KEY, m mood)`, optTransaction, "true")
+	r.open()
+	r.db.Exec(t, `INSERT INTO e VALUES (1, 'sad')`)
+	r.want("transaction BEGIN", `public.e c - (1 "sad")`, "transaction END")
+	r.db.Exec(t, `ALTER TYPE mood ADD VALUE 'grand'`)
+	r.db.Exec(t, `INSERT INTO e VALUES (2, 'grand')`)
+	lock := r.db.Connect(t)
+	if _, err := lock.Exec(t.Context(), `BEGIN; LOCK pg_catalog.pg_enum IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil {
+		_, _ = r.read(ctx)
+	}
+	if _, err := lock.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	r.want("transaction BEGIN", `public.e c - (2 "grand")`, "transaction END")
 }

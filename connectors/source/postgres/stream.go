@@ -286,6 +286,16 @@ func (s *stream) event(b *connect.Batch, walStart pgoutput.LSN) (fresh bool) {
 	return fresh
 }
 
+// takeBack keeps the first n records: what an event that failed has appended comes
+// again with it, the BEGIN of its transaction too.
+func takeBack(b *connect.Batch, n int) {
+	i := 0
+	b.Filter(func(*connect.Record) bool {
+		i++
+		return i <= n
+	})
+}
+
 // done notes that an event is in the batch.
 func (s *stream) done(walStart pgoutput.LSN, kind string) {
 	p := &s.src.pos
@@ -304,9 +314,11 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 	if t == nil {
 		return fmt.Errorf("the server sends a change of relation %d, which it has not described", c.Relation)
 	}
+	before := b.Len()
 	fresh := s.event(b, walStart)
 	if t.table != nil && !s.src.holdsBack(t.table) && (fresh || s.src.cfg.records.transactions) {
 		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
+			takeBack(b, before)
 			return err
 		}
 	}
@@ -397,8 +409,10 @@ func (s *stream) message(b *connect.Batch, walStart pgoutput.LSN) error {
 		if err := s.inTransaction(walStart); err != nil {
 			return err
 		}
+		before := b.Len()
 		fresh := s.event(b, walStart)
 		if err := s.src.emitter.message(b, &s.tx.origin, m); err != nil {
+			takeBack(b, before)
 			return err
 		}
 		if fresh {
