@@ -24,8 +24,8 @@ func TestBadConfigs(t *testing.T) {
 		{"wrong type", changed(t, source, map[string]string{"tasks.max": "many"}), []string{"tasks.max", "many"}},
 		{"wrong value", changed(t, source, map[string]string{"mqtt.qos": "7"}), []string{"mqtt.qos", "7"}},
 		{"wrong flush size", changed(t, sink, map[string]string{"flush.size": "-1"}), []string{"flush.size"}},
-		{"format to come", changed(t, sink, map[string]string{"format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat"}),
-			[]string{"format.class", "JsonFormat"}},
+		{"format of another storage", changed(t, sink, map[string]string{"format.class": "io.confluent.connect.hdfs.orc.OrcFormat"}),
+			[]string{"format.class", "JsonFormat", "ParquetFormat"}},
 		{"transforms", changed(t, sink, map[string]string{"transforms": "a"}), []string{"transforms"}},
 	}
 	for _, tt := range tests {
