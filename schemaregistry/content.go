@@ -68,13 +68,15 @@ func sorted(set []string) []string {
 
 // GUID is the sum in the form of a UUID: the name of the content in every registry.
 func (s sum) GUID() string {
-	var h [36]byte
-	to := h[:0]
-	for i, b := range s {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
+	var digits [2 * md5.Size]byte
+	hex.Encode(digits[:], s[:])
+	to := make([]byte, 0, 36)
+	for i, from := range []int{0, 8, 12, 16, 20} {
+		if i > 0 {
 			to = append(to, '-')
 		}
-		to = hex.AppendEncode(to, []byte{b})
+		until := []int{8, 12, 16, 20, 32}[i]
+		to = append(to, digits[from:until]...)
 	}
 	return string(to)
 }

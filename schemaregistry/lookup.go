@@ -204,6 +204,19 @@ func (r *Registry) ByID(ctx context.Context, n Name, id int) (Version, []Version
 	return views[0], views, nil
 }
 
+// Only returns the version of an id that no other version of the context has, as is the case for most ids. False: there are more or none, or the
+// schemas have not been read yet; ByID tells.
+func (r *Registry) Only(context string, id int) (Version, bool) {
+	if !r.Ready() {
+		return Version{}, false
+	}
+	v, ok := r.state.only(context, id)
+	if !ok {
+		return Version{}, false
+	}
+	return v.view(), true
+}
+
 // ByGUID returns the schema of a GUID, and its id in each context that has it.
 //
 // Errors: 40403.

@@ -53,6 +53,18 @@ func (s *state) byID(context string, id int) (*content, []version) {
 	return c.ids[id].content, values(c.ids[id].versions)
 }
 
+// only returns the version of an id that no other version has.
+func (s *state) only(context string, id int) (v version, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if c := s.contexts[context]; c != nil {
+		if e := c.ids[id]; e != nil && len(e.versions) == 1 {
+			return *e.versions[0], true
+		}
+	}
+	return version{}, false
+}
+
 // idOf returns the lowest id of a content in a context.
 func (s *state) idOf(context string, of sum) (id int, ok bool) {
 	s.mu.RLock()
