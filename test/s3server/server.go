@@ -172,9 +172,6 @@ func (s *Server) Stop() {
 	<-s.done
 }
 
-// PID is that of the process.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
 // Env is what a worker has in its environment to find a server at a URL.
 func Env(url string) []string {
 	return []string{"AWS_ENDPOINT_URL_S3=" + url, "AWS_REGION=" + Region, "AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey}

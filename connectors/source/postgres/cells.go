@@ -113,15 +113,3 @@ func (e *emitter) unconvertible(t *table, c *column, err error) (connect.Value, 
 	}
 	return c.codec.Zero, nil
 }
-
-// keyOf returns the key of a row, null when the table has none.
-func (e *emitter) keyOf(b *connect.Batch, t *table, r row) (connect.Value, error) {
-	if !t.hasKey() {
-		return connect.Value{}, nil
-	}
-	img, err := e.decode(b, t, r, nil)
-	if err != nil {
-		return connect.Value{}, err
-	}
-	return connect.StructValue(img.key), nil
-}

@@ -220,9 +220,3 @@ func (e *emitter) withHeader(b *connect.Batch, h *connect.Header) []connect.Head
 	copy(all[1:], e.headers)
 	return all
 }
-
-// setMarker changes source.snapshot of a record that read appended to the batch that
-// is being filled.
-func setMarker(r *connect.Record, m snapshotMarker) {
-	r.Value.Cells()[envelopeSource].Cells()[sourceSnapshot] = markerCells[m]
-}

@@ -117,6 +117,23 @@ func TestIncrementalWindow(t *testing.T) {
 	}
 }
 
+// TestIncrementalTruncate: rows that were read before their table was emptied are not handed over behind that.
+func TestIncrementalTruncate(t *testing.T) {
+	r := newRig(t, signalTable+`CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2)`, incrementalSettings...)
+	r.show = marked
+	r.open()
+	r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
+	inc := r.source.snapshots.signals.incremental
+	inc.inWindow = func() {
+		inc.inWindow = nil
+		r.db.Exec(t, "TRUNCATE a; INSERT INTO a VALUES (3)")
+	}
+	r.incrementalDone()
+	if got := strings.Join(r.eventsOf("a"), ", "); got != "a t - -, a c - (3)" {
+		t.Errorf("got %s, want the truncate and the new row alone", got)
+	}
+}
+
 // windowMarks are the events of the signal table that chunks have written.
 func (r *rig) windowMarks() []string {
 	var marks []string

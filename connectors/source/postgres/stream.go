@@ -390,6 +390,9 @@ func (s *stream) truncate(b *connect.Batch, walStart pgoutput.LSN) error {
 	fresh := s.event(b, walStart)
 	for _, oid := range s.dec.Truncate.Relations {
 		if t := s.tables[oid]; t != nil && t.table != nil {
+			if fresh {
+				s.src.observeTruncate(t.table, s.tx.origin.txID)
+			}
 			if err := s.src.emitter.truncate(b, t.table, &s.tx.origin); err != nil {
 				return err
 			}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -266,13 +265,6 @@ func (s *Server) Again() error {
 	return nil
 }
 
-// PID is the postmaster's process.
-func (s *Server) PID() int { return s.process.cmd.Process.Pid }
-
-// Bin is a program of this version, such as pg_dump; Debian's has them all, the
-// fetched versions have only the server.
-func (s *Server) Bin(name string) string { return filepath.Join(s.bin, name) }
-
 // ConnString is the URL of a database, over the loopback port.
 func (s *Server) ConnString(db string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", User, Password, s.Port, db)
@@ -285,13 +277,4 @@ func (s *Server) Log() string {
 		return err.Error()
 	}
 	return string(text[max(0, len(text)-8<<10):])
-}
-
-// Psql runs a script file with Debian's psql and fails the test where it does.
-func (s *Server) Psql(t testing.TB, db, file string) {
-	t.Helper()
-	out, err := exec.Command("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", s.ConnString(db), "-f", file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("psql %s: %v\n%s", file, err, out)
-	}
 }
