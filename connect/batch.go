@@ -82,7 +82,7 @@ type Batch struct {
 }
 
 // NewBatch returns a batch that is full at maxRecords records or when it has
-// handed out maxBytes bytes, whichever comes first.
+// handed out maxBytes bytes, those of records, cells and headers among them, whichever comes first.
 func NewBatch(maxRecords, maxBytes int) *Batch {
 	return &Batch{maxRecords: maxRecords, maxBytes: maxBytes}
 }
@@ -95,6 +95,7 @@ func (b *Batch) Append() *Record {
 	} else {
 		b.records = append(b.records, Record{})
 	}
+	b.usedBytes += int(unsafe.Sizeof(Record{}))
 	r := &b.records[len(b.records)-1]
 	*r = Record{Partition: AnyPartition, Offset: -1, Timestamp: NoTimestamp}
 	return r
@@ -199,6 +200,7 @@ func (b *Batch) Text(p []byte) string {
 
 // Cells returns n null cells of the batch's memory.
 func (b *Batch) Cells(n int) []Value {
+	b.usedBytes += n * int(unsafe.Sizeof(Value{}))
 	c := b.cells.take(n)
 	clear(c)
 	return c
@@ -206,6 +208,7 @@ func (b *Batch) Cells(n int) []Value {
 
 // Headers returns n empty headers of the batch's memory.
 func (b *Batch) Headers(n int) []Header {
+	b.usedBytes += n * int(unsafe.Sizeof(Header{}))
 	h := b.headers.take(n)
 	clear(h)
 	return h

@@ -45,7 +45,7 @@ func TestCellsAndHeadersStartClean(t *testing.T) {
 }
 
 func TestBatchIsFull(t *testing.T) {
-	byCount := NewBatch(2, 100)
+	byCount := NewBatch(2, 10_000)
 	byCount.Append()
 	if byCount.Full() {
 		t.Error("full after one record of two")
@@ -58,6 +58,27 @@ func TestBatchIsFull(t *testing.T) {
 	bySize.Bytes(make([]byte, 10))
 	if !bySize.Full() {
 		t.Error("not full after ten bytes of ten")
+	}
+	byRecords := NewBatch(100, 1000)
+	for n := 0; !byRecords.Full(); n++ {
+		if n == 99 {
+			t.Fatalf("not full after %d records of more than ten bytes", n)
+		}
+		byRecords.Append()
+	}
+	byCells := NewBatch(100, 1000)
+	for n := 0; !byCells.Full(); n++ {
+		if n == 1000 {
+			t.Fatalf("not full after %d cells", n)
+		}
+		byCells.Cells(1)
+	}
+	byHeaders := NewBatch(100, 1000)
+	for n := 0; !byHeaders.Full(); n++ {
+		if n == 1000 {
+			t.Fatalf("not full after %d headers", n)
+		}
+		byHeaders.Headers(1)
 	}
 }
 

@@ -34,6 +34,10 @@ type SourceContext struct {
 	// goroutine, until Close returned: it fills values, one for each metric in order,
 	// and may not block. What it leaves at NaN is not known.
 	Measure func(read func(values []float64))
+	// Follow, where it is not nil, reads a topic: see Follower for what restarts and
+	// trouble do. It may be called in Open and in Read, a few times for one source. A
+	// *ConfigError names a setting that is wrong; it does not wait for the cluster.
+	Follow func(f Follow) (Follower, error)
 }
 
 // Metric is a number that tasks of a plugin show beside those that the engine
@@ -85,6 +89,10 @@ type SinkContext struct {
 	// consumer offsets. Without it what Prepare returns is applied before the
 	// offsets move, which is at least once, and states are not kept.
 	ExactlyOnce bool
+	// Due asks for Prepare, or Flush, before its regular turn: files have reached their age, what the next Prepare was waiting for has arrived. It
+	// never blocks and may be called from any goroutine. The engine keeps a distance between turns, and nothing is lost when it comes
+	// at its regular time. nil: nobody can be asked.
+	Due func()
 }
 
 // Flusher is a Sink whose records become durable later than Write: files that
@@ -94,8 +102,8 @@ type Flusher interface {
 	// far each topic-partition is durable; one that has not moved since the last
 	// call may be left out. The consumer offsets move to what it returns.
 	//
-	// The engine calls it about once a second, after Writes or without, and
-	// before it gives partitions up or stops.
+	// The engine calls it about once a second, after Writes or without, soon
+	// after SinkContext.Due, and before it gives partitions up or stops.
 	Flush(ctx context.Context) ([]PartitionOffset, error)
 }
 
@@ -107,11 +115,13 @@ type Flusher interface {
 //
 //	Assign ─► Restore ─► Write … ─► Prepare ─► transaction ─► Apply ─► Write …
 //
+// After an Assign or a Restore that has not ended well comes neither Write nor Prepare, but the same call again, Revoke or Close.
+//
 // A TwoPhase sink keeps something for each partition, so it is an Assigner too. It
 // is not a Flusher.
 //
 // What Prepare has returned without an Apply after it may be committed or not, and
-// the sink cannot know: neither Revoke nor Close may destroy it or show it. If it
+// the sink cannot know (but see Withdrawer): neither Revoke nor Close may destroy it or show it. If it
 // is committed, the partition's next owner gets it in Restore.
 type TwoPhase interface {
 	Assigner
@@ -125,8 +135,8 @@ type TwoPhase interface {
 	// that was not applied yet, so that the next Prepare makes up for a transaction
 	// that did not happen.
 	//
-	// The engine calls it a few times a second, after Writes or without, and before
-	// it gives partitions up or stops.
+	// The engine calls it twice a second, after Writes or without, soon after
+	// SinkContext.Due, and before it gives partitions up or stops.
 	Prepare(ctx context.Context) ([]PartitionState, error)
 	// Apply makes visible what the last Prepare returned, which is committed now.
 	// After a Retriable error it is called again before the next Prepare.
@@ -138,6 +148,13 @@ type Leaver interface {
 	// Leave says, before the last Prepare, which partitions the task gives up: another has them next, or nobody. What is prepared then is
 	// committed and applied as always; what is not is dropped, and read again.
 	Leave(removed []TopicPartition)
+}
+
+// Withdrawer is a TwoPhase sink that wants to know when what it has prepared is certain not to be committed. A former owner of partitions
+// is told so when it is refused. Without that it would have to keep, for good, what nobody will ask for.
+type Withdrawer interface {
+	// Withdraw comes after a Prepare whose states were not committed and never will be. Until the next Prepare, Revoke and Close may destroy them.
+	Withdraw()
 }
 
 // PartitionState is what a TwoPhase sink wants to be committed for a partition:
@@ -271,7 +288,8 @@ type Remover interface {
 	// stopped before, and none of that name and number starts until Remove returns.
 	//
 	// The context ends after a while. An error is logged and no more: nothing waits
-	// for it, and a worker that dies meanwhile does not come back to it.
+	// for it. After a worker that died meanwhile, what tasks of a deleted connector have left
+	// is removed by the next start, so that it may be called again for what is removed.
 	Remove(ctx context.Context, rc RemoveContext) error
 }
 
@@ -280,6 +298,9 @@ type RemoveContext struct {
 	Connector string       // the connector's name
 	Task      int          // the task's number, from 0
 	Logger    *slog.Logger // carries connector and task already
+	// Deleted: the connector was deleted. Otherwise it goes on with fewer tasks, and
+	// what nobody has read yet may still be wanted.
+	Deleted bool
 }
 
 // SourceOffsetAlterer is a SourceConfig that checks new offsets, or keeps offsets

@@ -11,6 +11,7 @@
 //     one of them.
 //   - Source fills batches, Sink writes them. Optional abilities are small
 //     interfaces beside them: Committer, Assigner, Flusher, TwoPhase.
+//   - Follower reads a topic of the log for a source that people talk to.
 //   - Spec and Config describe a plugin; Def declares its options once, from
 //     which come typed values, validation, documentation and forms.
 //

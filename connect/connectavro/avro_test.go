@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
@@ -153,15 +154,68 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// A schema that contains itself is refused.
+// A record within itself is the JSON of what it would be, and comes back as that text.
 func TestRecursive(t *testing.T) {
-	s, err := avro.Parse(`{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}`, avro.Options{})
+	s := mustSchema(t, `{"type":"record","name":"L","fields":[{"name":"v","type":["long","string"]},{"name":"d","type":{"type":"bytes","logicalType":"decimal","scale":1,"precision":4}},`+
+		`{"name":"next","type":["null","L"],"default":null},{"name":"rest","type":{"type":"array","items":"L"}},{"name":"by","type":{"type":"map","values":["null","L"]}}]}`)
+	d, err := ToConnect(s, 0, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ToConnect(s, 0, Options{}); err == nil {
-		t.Error("no error")
+	leaf := "\x00\x02" + "\x02\x0f" + "\x00" + "\x00" + "\x00" // v=1, d=1.5, nothing else
+	data := "\x02\x02x" + "\x02\x10" + "\x02" + strings.Replace(leaf, "\x00\x00\x00", "\x02"+leaf+"\x00\x00", 1) + "\x04" + leaf + leaf + "\x00" + "\x04\x02a\x02" + leaf + "\x02b\x00\x00"
+	v, err := d.Decode(connect.NewBatch(1, 1<<20), []byte(data))
+	if err != nil {
+		t.Fatal(err)
 	}
+	const text = `{"v":1,"d":1.5,"next":null,"rest":[],"by":{}}`
+	cells := v.Cells()
+	if got, want := cells[2].Text(), strings.Replace(text, `"next":null`, `"next":`+text, 1); got != want {
+		t.Errorf("next is %s, want %s", got, want)
+	}
+	if got := cells[3].Cells(); len(got) != 2 || got[0].Text() != text || got[1].Text() != text {
+		t.Errorf("rest is %v", got)
+	}
+	if got := cells[4].Cells(); len(got) != 4 || got[1].Text() != text || !got[3].IsNull() {
+		t.Errorf("by is %v", got)
+	}
+	for i, optional := range map[int]bool{2: true, 3: false, 4: true} {
+		f := d.Schema.Fields()[i].Schema
+		if f.Value() != nil {
+			f = f.Value()
+		}
+		if !connectjson.IsRaw(f) || f.Optional() != optional {
+			t.Errorf("%s is %s %q, optional %t", d.Schema.Fields()[i].Name, f.Type(), f.Name(), f.Optional())
+		}
+	}
+}
+
+// However deep data nests, and whatever little data stands for much text, reading it is bounded.
+func TestRecursiveLimits(t *testing.T) {
+	long := strings.Repeat("n", 1000)
+	for name, c := range map[string]struct{ schema, data, want string }{
+		"depth":    {`{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}`, strings.Repeat("\x02", 100_000), "nests deeper"},
+		"itself":   {`{"type":"record","name":"L","fields":[{"name":"next","type":"L"}]}`, "", "nests deeper"},
+		"text":     {`{"type":"record","name":"L","fields":[{"name":"` + long + `","type":["null",{"type":"array","items":"L"}]}]}`, "\x02" + "\x80\x80\x10" + strings.Repeat("\x00", 1<<17+1), "as JSON"},
+		"elements": {`{"type":"record","name":"L","fields":[{"name":"next","type":["null",{"type":"array","items":"L"}]}]}`, "\x02\xfe\xff\xff\xff\x0f", "longer than the data"},
+	} {
+		d, err := ToConnect(mustSchema(t, c.schema), 0, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Decode(connect.NewBatch(1, 1<<20), []byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func mustSchema(t *testing.T, text string) *avro.Schema {
+	t.Helper()
+	s, err := avro.Parse(text, avro.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 const tenColumns = `{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"long"},{"name":"customer","type":"string"},` +

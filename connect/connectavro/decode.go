@@ -33,6 +33,7 @@ var (
 	errDeep     = fmt.Errorf("the data nests deeper than %d levels", maxNesting)
 	errRange    = errors.New("a number does not fit its type")
 	errCells    = errors.New("the value has too many empty elements for its length")
+	errNesting  = fmt.Errorf("the schema nests deeper than %d levels", maxNesting)
 	errTypes    = fmt.Errorf("the schema has more than %d types, each name counted in every place", maxTypes)
 )
 
@@ -57,6 +58,7 @@ const (
 	kindUnion // a struct with a field for each branch
 	kindRecord
 	kindAnything // without a schema
+	kindInner    // a record within itself
 
 	// What is written only.
 	kindProjected // a record of which some fields are the struct's
@@ -70,7 +72,8 @@ type reader struct {
 	data  []byte
 	b     *connect.Batch
 	empty int // elements so far that took no bytes
-	depth int // of what has no schema
+	depth int // of what has no schema, and of records within themselves
+	inner int // bytes of the text of those so far, at most
 	room  int // how many more cells the value may have
 	err   error
 }
@@ -82,6 +85,8 @@ type step struct {
 	typ connect.Type
 	// steps are the fields of a record, the branches of a union (nil: null), or key and value of entries.
 	steps []*step
+	// inner is the record of a kindInner.
+	inner *innerRecord
 	// item is the type of an array, a map's values, or an optional.
 	item *step
 	// size is that of a fixed, or how many fields a union has.
@@ -224,6 +229,8 @@ func (r *reader) readNested(s *step) connect.Value {
 		}))
 	case kindAnything:
 		return r.anything(s)
+	case kindInner:
+		return r.innerRecord(s.inner)
 	}
 	return connect.Value{}
 }

@@ -37,14 +37,21 @@ func (d *Decoder) Decode(b *connect.Batch, data []byte) (connect.Value, error) {
 // text shares the memory of p.
 func text(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
 
-// errRecursive is a schema that Connect has no form for.
-var errRecursive = errors.New("the Avro schema contains itself, which has no form in Kafka Connect; change the schema, or use ByteArrayConverter")
+// stepCompiler makes steps. Records that are being compiled are open: within themselves they are JSON.
+type stepCompiler struct {
+	open map[*avro.Type]*innerRecord
+	room int // how many more types the texts of records within themselves may be made of
+}
 
-// compileStep returns how a type is read. The schema is what the type became, which decides the type of integers and which arrays
+// step returns how a type is read. The schema is what the type became, which decides the type of integers and which arrays
 // are maps.
-func compileStep(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
+func (c *stepCompiler) step(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	if depth > maxNesting {
-		return nil, errRecursive
+		return nil, errNesting
+	}
+	if record := c.open[t]; record != nil {
+		record.used = true
+		return &step{kind: kindInner, inner: record, least: 1}, nil
 	}
 	switch t.Kind {
 	case avro.Null:
@@ -68,19 +75,19 @@ func compileStep(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	case avro.Enum:
 		return &step{kind: kindEnum, symbols: t.Symbols, least: 1}, nil
 	case avro.Array:
-		return compileArray(t, s, depth)
+		return c.array(t, s, depth)
 	case avro.Map:
-		item, err := compileStep(t.Items, s.Value(), depth+1)
+		item, err := c.step(t.Items, s.Value(), depth+1)
 		return &step{kind: kindMap, item: item, least: 1}, err
 	case avro.Union:
-		return compileUnion(t, s, depth)
+		return c.union(t, s, depth)
 	}
-	return compileRecord(t, s, depth)
+	return c.record(t, s, depth)
 }
 
-func compileArray(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
+func (c *stepCompiler) array(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	if s.Type() != connect.Map {
-		item, err := compileStep(t.Items, s.Value(), depth+1)
+		item, err := c.step(t.Items, s.Value(), depth+1)
 		return &step{kind: kindArray, item: item, least: 1}, err
 	}
 	entries := &step{kind: kindEntries, least: 1}
@@ -89,7 +96,7 @@ func compileArray(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 		if f.Name == "value" {
 			part = s.Value()
 		}
-		st, err := compileStep(f.Type, part, depth+1)
+		st, err := c.step(f.Type, part, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -101,14 +108,14 @@ func compileArray(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	return entries, nil
 }
 
-// compileUnion: null and one type are optional, one type alone may be that type, all else is a struct.
-func compileUnion(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
+// union: null and one type are optional, one type alone may be that type, all else is a struct.
+func (c *stepCompiler) union(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	if i, ok := optionalBranch(t); ok {
-		item, err := compileStep(t.Branches[i], s, depth+1)
+		item, err := c.step(t.Branches[i], s, depth+1)
 		return &step{kind: kindOptional, item: item, null: 1 - i, some: i, least: 1}, err
 	}
 	if !isUnion(s) { // a union of one type
-		item, err := compileStep(t.Branches[0], s, depth+1)
+		item, err := c.step(t.Branches[0], s, depth+1)
 		return &step{kind: kindOptional, item: item, null: -1, least: 1}, err
 	}
 	union := &step{kind: kindUnion, size: len(s.Fields()), least: 1}
@@ -118,7 +125,7 @@ func compileUnion(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 			union.steps = append(union.steps, nil)
 			continue
 		}
-		st, err := compileStep(b, s.Fields()[field].Schema, depth+1)
+		st, err := c.step(b, s.Fields()[field].Schema, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -128,17 +135,20 @@ func compileUnion(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	return union, nil
 }
 
-func compileRecord(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
+func (c *stepCompiler) record(t *avro.Type, s *connect.Schema, depth int) (*step, error) {
 	rec := &step{kind: kindRecord}
+	inner := &innerRecord{step: rec}
+	c.open[t] = inner
+	defer delete(c.open, t)
 	for i, f := range t.Fields {
-		st, err := compileStep(f.Type, s.Fields()[i].Schema, depth+1)
+		st, err := c.step(f.Type, s.Fields()[i].Schema, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		rec.steps = append(rec.steps, st)
 		rec.least += st.least
 	}
-	return rec, nil
+	return rec, inner.compile(s, &c.room)
 }
 
 // optionalBranch returns the branch that is not null of a union of null and one other.

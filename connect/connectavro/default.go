@@ -2,6 +2,7 @@ package connectavro
 
 import (
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 	"github.com/sluice-data/sluice/schemaregistry/avro"
 )
 
@@ -12,6 +13,9 @@ func defaultValue(t *avro.Type, s *connect.Schema, v avro.Value) (value connect.
 	}
 	if t.Kind == avro.Union {
 		return defaultUnion(t, s, v)
+	}
+	if t.Kind == avro.Record && connectjson.IsRaw(s) { // a record within itself
+		return connect.StringValue(v.String()), v.Kind() == avro.ObjectValue
 	}
 	switch t.Kind {
 	case avro.Boolean:

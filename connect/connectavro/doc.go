@@ -21,5 +21,5 @@
 //	no schema                         the record Anything
 //
 // Bytes come from outside (I5): a decoder takes no more memory than a small multiple of its input, however long the input says that
-// its arrays are, and a schema that contains itself, which Connect has no form for, is refused.
+// its arrays are. Within itself a record is the JSON of what it would be, a STRING with the name of connectjson, down to a limit.
 package connectavro

@@ -28,6 +28,9 @@ func FuzzAvro(f *testing.F) {
 		{`{"type":"bytes","logicalType":"decimal","scale":2,"precision":9}`, "\x04"},
 		{`{"type":"record","name":"R","doc":"d","fields":[{"name":"a","type":{"type":"long","logicalType":"timestamp-micros","avro.x":"y"},"doc":"e","default":5},` +
 			`{"name":"b","type":["int","string"],"default":3},{"name":"c","type":["double"]}]}`, "\x02\x02\x02q\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+		{`{"type":"record","name":"L","fields":[{"name":"v","type":"bytes"},{"name":"next","type":["null","L"],"default":null},{"name":"all","type":{"type":"map","values":"L"}}]}`,
+			"\x02a\x02\x02b\x00\x02\x02k\x00\x00\x00\x00\x00"},
+		{`{"type":"record","name":"T","fields":[{"name":"u","type":["null","long",{"type":"array","items":"T"}]}]}`, "\x04\x04\x02\x06\x00\x00"},
 		{anythingText, "\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00"},
 		{`{"type":"int","connect.type":"int8","connect.default":300,"connect.parameters":{"a":"b"}}`, "\x80\x04"},
 	} {

@@ -13,7 +13,7 @@ import (
 
 // ToConnect compiles an Avro schema. version is that of its subject, 0 for none.
 //
-// Errors: schemas that Connect has no form for, such as null alone and those that contain themselves.
+// Errors: schemas that Connect has no form for, such as null alone.
 func ToConnect(s *avro.Schema, version int, o Options) (*Decoder, error) {
 	root := s.Root()
 	d := &Decoder{strict: o.FailOnTrailing, raw: root.Kind == avro.Bytes}
@@ -28,7 +28,8 @@ func ToConnect(s *avro.Schema, version int, o Options) (*Decoder, error) {
 	if d.Schema, err = m.schema(root, about{version: version}); err != nil {
 		return nil, err
 	}
-	d.root, err = compileStep(root, d.Schema, 0)
+	c := stepCompiler{open: make(map[*avro.Type]*innerRecord), room: maxTypes}
+	d.root, err = c.step(root, d.Schema, 0)
 	return d, err
 }
 
@@ -77,8 +78,11 @@ func (b *builder) build() (*connect.Schema, error) {
 }
 
 func (m *toMapper) schema(t *avro.Type, a about) (*connect.Schema, error) {
-	if len(m.open) > maxNesting || slices.Contains(m.open, t) {
-		return nil, errRecursive
+	if slices.Contains(m.open, t) {
+		return innerSchema(a.optional), nil
+	}
+	if len(m.open) > maxNesting {
+		return nil, errNesting
 	}
 	if m.types++; m.types > maxTypes {
 		return nil, errTypes

@@ -62,6 +62,16 @@ type Options struct {
 	// They are read as the first field of a type that fits, of structs as the one that
 	// most names agree with.
 	Union string
+	// Others is the name of a field, a map of raw JSON, that has the members of its
+	// struct's object which are no fields of it, beside these. They are left out when
+	// it is empty.
+	Others string
+}
+
+// IsOthers tells whether a field is the one of Others.
+func (o *Options) IsOthers(f connect.Field) bool {
+	s := f.Schema
+	return o.Others != "" && f.Name == o.Others && s.Type() == connect.Map && s.Key().Type() == connect.String && IsRaw(s.Value())
 }
 
 // UnionParameter marks structs of which one field is set, in schemas of

@@ -122,8 +122,15 @@ func (p *parser) structAs(i int, n *node, depth int) (connect.Value, int) {
 		return p.failWith(i, errTooManyCells)
 	}
 	cells := p.batch.Cells(len(n.fields))
+	mark := p.stack.top
+	if n.others > 0 {
+		mark = p.open()
+	}
 	if i = p.members(i, n, cells, depth); i == failed {
 		return connect.Value{}, failed
+	}
+	if p.stack.top > mark { // members that are no fields
+		cells[n.others-1] = connect.MapValue(p.stack.pop(mark))
 	}
 	for f := range n.fields {
 		if !cells[f].IsNull() {
@@ -145,7 +152,7 @@ func (p *parser) members(i int, n *node, cells []connect.Value, depth int) int {
 	f := 0
 	for ; f < len(n.fields); f++ {
 		prefix := n.fields[f].prefix
-		if len(p.text)-i < len(prefix) || string(p.text[i:i+len(prefix)]) != prefix {
+		if f == n.others-1 || len(p.text)-i < len(prefix) || string(p.text[i:i+len(prefix)]) != prefix {
 			break
 		}
 		if i = p.member(p.space(i+len(prefix)), n, f, cells, depth); i == failed {
@@ -174,11 +181,29 @@ func (p *parser) named(i int, n *node, likely *int, cells []connect.Value, depth
 	if f >= len(n.fields) || n.fields[f].name != name {
 		f = n.schema.Index(name)
 	}
-	if i = p.member(i, n, f, cells, depth); i == failed {
+	switch {
+	case f < 0 && n.others > 0:
+		i = p.unnamed(i, name, depth)
+	case n.others > 0 && f == n.others-1:
+		_, i = p.failWith(i, fmt.Errorf("the name of the member %q is that of the field with the members that the schema does not name", name))
+	default:
+		i = p.member(i, n, f, cells, depth)
+	}
+	if i == failed {
 		return failed, false
 	}
 	*likely = f + 1
 	return p.next(i, '}')
+}
+
+// unnamed keeps a member that is no field on the stack.
+func (p *parser) unnamed(i int, name string, depth int) int {
+	v, i := p.raw(i, depth)
+	if i != failed {
+		p.stack.push(connect.StringValue(name))
+		p.stack.push(v)
+	}
+	return i
 }
 
 // member reads the value of field f, or skips one that the schema does not have.

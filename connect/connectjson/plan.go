@@ -57,6 +57,7 @@ type node struct {
 	key, elem *node // elem also of a map's values
 	entry     *node // of a map with opEntries: key and value as fields
 	fields    []field
+	others    int             // one more than the index of the field that Options.Others names; 0: there is none
 	schema    *connect.Schema // finds fields that are out of order
 	height    int             // levels from here down, 1 without any below
 }
@@ -199,8 +200,11 @@ func (c *compiler) inner(n *node, s *connect.Schema, depth int) (err error) {
 		if err != nil {
 			return err
 		}
+		if n.op == opStruct && c.opts.IsOthers(f) {
+			n.others = i + 1
+		}
 		opening := byte(',')
-		if i == 0 {
+		if i == 0 || i == 1 && n.others == 1 {
 			opening = '{'
 		}
 		prefix := append(AppendString([]byte{opening}, f.Name), ':')

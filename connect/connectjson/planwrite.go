@@ -78,11 +78,52 @@ func (n *node) appendStruct(dst []byte, cells []connect.Value) ([]byte, error) {
 	var err error
 	for i := range n.fields {
 		f := &n.fields[i]
+		if i == n.others-1 {
+			continue
+		}
 		if dst, err = f.node.append(append(dst, f.prefix...), &cells[i]); err != nil {
 			return dst, fmt.Errorf("field %s: %w", f.name, err)
 		}
 	}
+	if n.others > 0 {
+		if dst, err = n.appendOthers(dst, &cells[n.others-1]); err != nil {
+			return dst, fmt.Errorf("field %s: %w", n.fields[n.others-1].name, err)
+		}
+	}
 	return append(dst, '}'), nil
+}
+
+// appendOthers writes members that are no fields, behind those that are.
+func (n *node) appendOthers(dst []byte, v *connect.Value) (_ []byte, err error) {
+	var pairs []connect.Value
+	switch v.Type() {
+	case connect.Null:
+	case connect.Map:
+		pairs = v.Cells()
+	default:
+		return dst, fmt.Errorf("the schema says MAP, the value is %s", v.Type())
+	}
+	opening := byte(',')
+	if len(n.fields) == 1 {
+		opening = '{'
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		switch name := pairs[i].Text(); {
+		case pairs[i].Type() != connect.String:
+			return dst, errKey(pairs[i].Type())
+		case n.schema.Index(name) >= 0:
+			return dst, fmt.Errorf("%.40q is the name of a field too", name)
+		}
+		dst = append(AppendString(append(dst, opening), pairs[i].Text()), ':')
+		if dst, err = n.fields[n.others-1].node.elem.append(dst, &pairs[i+1]); err != nil {
+			return dst, fmt.Errorf("key %.40q: %w", pairs[i].Text(), err)
+		}
+		opening = ','
+	}
+	if opening == '{' {
+		dst = append(dst, opening)
+	}
+	return dst, nil
 }
 
 func errCells(n int) error {

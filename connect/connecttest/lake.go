@@ -80,26 +80,56 @@ type lakePartition struct {
 	start  int64    // of values
 	values []string // not prepared
 	ready  []string // uploads that are prepared, not applied
+	void   bool     // ready is certain not to be committed
 	stale  bool     // the state that was committed last is applied
 }
 
-var _ connect.TwoPhase = (*LakeSink)(nil)
+var (
+	_ connect.TwoPhase   = (*LakeSink)(nil)
+	_ connect.Withdrawer = (*LakeSink)(nil)
+)
 
 // Open implements connect.Sink.
 func (s *LakeSink) Open(context.Context, connect.SinkContext) error { return nil }
 
-// Close implements connect.Sink. Uploads stay: the last ones may be committed.
+// Close implements connect.Sink. Uploads stay when they may be committed.
 func (s *LakeSink) Close() error {
 	for _, p := range s.partitions {
-		for _, id := range p.ready {
-			if s.flaw == "destroys" {
-				s.lake.mu.Lock()
-				delete(s.lake.uploads, id)
-				s.lake.mu.Unlock()
-			}
-		}
+		s.drop(p)
 	}
 	return nil
+}
+
+// drop gives up what is prepared, if that is allowed.
+func (s *LakeSink) drop(p *lakePartition) {
+	if p == nil || !p.void && s.flaw != "destroys" {
+		return
+	}
+	s.lake.mu.Lock()
+	defer s.lake.mu.Unlock()
+	for _, id := range p.ready {
+		delete(s.lake.uploads, id)
+	}
+}
+
+// Withdraw implements connect.Withdrawer.
+func (s *LakeSink) Withdraw() {
+	for _, p := range s.partitions {
+		p.void = true
+	}
+}
+
+// Waiting returns how many uploads are not complete.
+func (l *Lake) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for id := range l.uploads {
+		if l.objects[id] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Assign implements connect.Assigner.
@@ -113,6 +143,7 @@ func (s *LakeSink) Assign(_ context.Context, added []connect.PartitionOffset) er
 // Revoke implements connect.Assigner.
 func (s *LakeSink) Revoke(_ context.Context, removed []connect.TopicPartition) error {
 	for _, tp := range removed {
+		s.drop(s.partitions[tp])
 		delete(s.partitions, tp)
 	}
 	return nil
@@ -166,6 +197,7 @@ func (s *LakeSink) Prepare(ctx context.Context) ([]connect.PartitionState, error
 	}
 	var states []connect.PartitionState
 	for tp, p := range s.partitions {
+		p.void = false
 		if s.flaw == "gives up" {
 			p.ready = nil
 		}

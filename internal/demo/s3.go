@@ -1,14 +1,17 @@
 package demo
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3afero"
+	"github.com/parquet-go/parquet-go"
 	"github.com/spf13/afero"
 )
 
@@ -74,4 +77,24 @@ func (s *Store) Head(bucket, key string, n int) ([]byte, error) {
 		return nil, fmt.Errorf("read object %s: %w", key, err)
 	}
 	return text, nil
+}
+
+// maxCounted is the largest object whose rows are counted.
+const maxCounted = 64 << 20
+
+// Rows counts the rows of an object: of a Parquet file by its footer, otherwise its
+// lines.
+func (s *Store) Rows(bucket, key string) (int64, error) {
+	data, err := s.Head(bucket, key, maxCounted)
+	if err != nil {
+		return 0, err
+	}
+	if !strings.HasSuffix(key, ".parquet") {
+		return int64(bytes.Count(data, []byte{'\n'})), nil
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return 0, fmt.Errorf("open Parquet object %s: %w", key, err)
+	}
+	return f.NumRows(), nil
 }

@@ -41,13 +41,24 @@ schema or the level is another, a restart of the task goes on with the same reco
 why, and skips no record, whatever ` + "`errors.retry.timeout` and `errors.tolerance`" + ` say. (Kafka Connect fails the task or skips the records.) Schemas that were used
 before are remembered and need no registry.
 
+**Tokens.** With ` + "`bearer.auth.credentials.source=OAUTHBEARER`" + ` the converter fetches tokens with a client's credentials (RFC 6749, section 4.4): ` + "`bearer.auth.issuer.endpoint.url`, `bearer.auth.client.id`, `bearer.auth.client.secret`" + `,
+scopes in ` + "`bearer.auth.scope`" + `. Id and secret go in the Authorization header, and in the form if the endpoint wants that. A token is kept for four fifths of its time, and is replaced
+` + "`bearer.auth.cache.expiry.buffer.seconds`" + ` before its end at the latest if it lives longer than that. Its time is ` + "`expires_in`" + ` of the answer or ` + "`exp`" + ` in the token; what else is in a token is not looked at. One that the registry refuses
+although it took it before is replaced once. A token endpoint that is away holds a task up like a registry that is away; one that refuses the client is an error. ` + "`schema.registry.ssl.*`" + ` is for both servers, ` + "`proxy.host`" + ` for the
+registry alone.
+
+**Contexts.** A context of the registry stands in its URL: ` + "`http://127.0.0.1:8081/contexts/.mine`" + `. A ` + "`context.name.strategy`" + ` that names one for each topic is a Java class; there is the default one only, which names none.
+
 **Writing by a registered schema.** With ` + "`auto.register.schemas=false`" + ` the schema has to be there, or ` + "`use.latest.version`, `use.schema.id`" + ` name the one to write
 by. Fields are then found by name, those that the schema lacks are left out, and those that the data lacks get their default. (Confluent's converter goes by position.)
 A converter keeps the latest version that it has found until its task ends.
 
-**What differs from Confluent's converter.** Values come out of Avro in the form that Connect schemas have here: a schema that contains itself cannot be read. An ` + "`int`" + ` beyond a
+**What differs from Confluent's converter.** Within itself a record is JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter has schemas that contain themselves. An ` + "`int`" + ` beyond a
 ` + "`connect.type`" + ` of int8 or int16 is an error and not cut off. Defaults of maps whose keys are not strings are read again. ` + "`extended.logical.types`" + ` is an option of ours. Not
-there: data contract rules, ` + "`use.latest.with.metadata`, `use.schema.guid`, `latest.cache.ttl.sec`, `AssociatedNameStrategy`" + `, bearer tokens.
+there: the execution of data contract rules (the registry keeps them), ` + "`AssociatedNameStrategy`, `schema.format`, `schema.registry.url.randomize`, `request.header.*`" + `, tokens from the credentials of a Kafka client
+(` + "`SASL_OAUTHBEARER_INHERIT`" + `), from Azure or from a class, the prefix ` + "`schema.registry.`" + ` before ` + "`bearer.auth.*` and `proxy.*`" + `, Variants of Kafka Connect and Avro. What is about Java classes has nothing to act on:
+` + "`schema.reflection`, `avro.use.logical.type.converters`, `avro.remove.java.properties`, `avro.reflection.allow.null`, `specific.avro.*`" + `. Sizes of caches of registry answers
+(` + "`max.schemas.per.subject`, `latest.cache.size`" + `) follow ` + "`schemas.cache.config`" + `; requests take 10 s at most and are asked again (` + "`http.*.timeout.ms`, `max.retries`" + `).
 
 ## JSON Schema
 
@@ -64,7 +75,15 @@ which properties can be missing.
 **What differs from Confluent's converter.** A null is a record without a value, which compaction takes for a deletion, and not the text ` + "`null`" + `. A schema that says nothing (` + "`{}`" + `), data without any schema, and the
 place where a schema contains itself are raw JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter makes a binary form of the first, refuses the second, and has schemas that contain themselves. Properties without ` + "`connect.index`" + ` keep
 the order of the text. A number that does not fit its type, and a boolean or a string that is none, are errors and not cut off or made 0, false or null. By a registered schema (` + "`use.latest.version`" + `) the data is what it would be without, as there.
-Not there: ` + "`preserve.additional.properties`, `json.fail.invalid.schema`" + `, data contract rules.
+With ` + "`preserve.additional.properties`" + ` the values of ` + "`__connect_additional_properties__`" + ` are raw JSON too, where Confluent's converter has its Variant; a name in it that is also a field's is an error and does not replace the field.
+Not there: data contract rules, ` + "`validation.rules.*`" + `.
+
+**Values that do not fit.** With ` + "`json.fail.invalid.schema=true`" + ` every value is held to the registered schema, when it is written and when it is read: limits, patterns (Java's regular expressions, 100 ms each), ` + "`required`, `oneOf`" + `. Formats are
+checked to draft 7; from 2019-09 on the drafts leave them alone. One that does not fit is the error of its record, with the reason and the place. Without the option a value only has to have the types. Confluent's converter also puts the
+defaults of the schema in where a property is missing; here they are put in whether values are held to the schema or not, where Connect has a default.
+
+**Properties without a name.** With ` + "`preserve.additional.properties=true`" + ` what an object has besides the properties of its schema, if that allows more, is in a field ` + "`__connect_additional_properties__`" + ` of the struct: a map of raw JSON that is null when
+there is nothing. The field is not in the schema that is registered when such a struct is written; its entries are written behind the other properties.
 
 ## Protobuf
 
@@ -77,7 +96,8 @@ came with or are counted; arrays are repeated, maps are repeated messages with t
 
 **Null.** Without ` + "`optional.for.nullables` or `wrapper.for.nullables`" + ` a field that is null is not written and comes back as the default of its type, as proto3 has it.
 
-**What differs from Confluent's converter.** A message that contains itself has no form in Connect schemas here, nor has a group. By a registered schema
+**What differs from Confluent's converter.** Within itself a message is JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter has schemas that contain themselves. A group is refused; Confluent's converter
+leaves its fields out. By a registered schema
 (` + "`use.latest.version`, `use.schema.id`" + `) fields go by their names and have its numbers; Confluent's converter writes the numbers of its own schema under the id of the registered one. A number beyond its type is an
 error and not cut off; a decimal is brought to the scale of its schema, or is an error when that would lose digits. Not there: ` + "`confluent.type.Variant`" + ` as a logical type (it is a struct), references of other
 subjects in what is written, data contract rules.

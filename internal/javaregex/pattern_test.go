@@ -62,7 +62,7 @@ func TestCatastrophe(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "took longer than") {
 		t.Errorf("got %v, want an error of the time", err)
 	}
-	if took := time.Since(start); took > 20*matchTimeout {
+	if took := time.Since(start); took > 300*matchTimeout {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -19,7 +19,7 @@ type layer struct {
 // so a sub-package stands before its parent. What is not listed is a new package
 // that has to be given a place here first.
 var layers = []layer{
-	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
+	{path: "cmd/sluice", imports: []string{"console", "engine/...", "connectors", "schemaregistry", "schemaregistry/rest", "log", "log/broker", "log/group", "log/txn", "log/security", "internal/vfs", "connect", "internal/demo", "internal/pgserver", "internal/javaprops", "internal/httpauth", "internal/loglevel", "internal/metrics", "examples/configs"}},
 	{path: "console"}, // over the public REST and Kafka APIs only
 	{path: "engine/rest", imports: []string{"engine", "connect", "internal/httpauth"}},
 	{path: "engine/convert/connectproto", imports: []string{"connect", "connect/connectjson", "schemaregistry/protobuf"}},
@@ -31,23 +31,26 @@ var layers = []layer{
 	// No log and no schemaregistry: I4, they are reached by their protocols.
 	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics"}},
 	// I8: connectors know only the connector API.
+	{path: "connectors/source/postgres/pgtest", imports: []string{"internal/pgserver"}},                                                                                                    // used by tests
 	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/avroname", "internal/javaregex"}}, // Debezium's names and filters
 	{path: "connectors/source/mqtt", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "schemaregistry/avro", "internal/keystore"}},                               // payloads have Avro schemas; Confluent's keystores
 	{path: "connectors/source", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors/sink", imports: []string{"connect", "connect/connectavro", "connect/connectjson", "connect/connecttext", "schemaregistry/avro", "connectors/internal/..."}},
 	{path: "connectors/internal", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/..."}},
 	{path: "connectors", imports: []string{"connect", "connectors/source/...", "connectors/sink/..."}},
-	{path: "schemaregistry/protobuf"},
-	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson"}},
-	{path: "schemaregistry/rest", imports: []string{"schemaregistry", "internal/httpauth", "internal/metrics"}},
-	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
-	{path: "schemaregistry/jsonschema", imports: []string{"internal/javaregex"}},
-	{path: "schemaregistry", imports: []string{"schemaregistry/avro", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
+	{path: "schemaregistry/tag"},
+	{path: "schemaregistry/protobuf", imports: []string{"schemaregistry/tag"}},
+	{path: "schemaregistry/avro", imports: []string{"connect", "connect/connectjson", "schemaregistry/tag"}},
+	{path: "schemaregistry/rest", imports: []string{"connect/connectjson", "schemaregistry", "schemaregistry/tag", "internal/httpauth", "internal/metrics"}},
+	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log/logtest", "internal/vfs"}}, // used by tests
+	{path: "schemaregistry/jsonschema", imports: []string{"internal/javaregex", "schemaregistry/tag"}},
+	{path: "schemaregistry", imports: []string{"connect/connectjson", "schemaregistry/avro", "schemaregistry/tag", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
 	{path: "log/security", imports: []string{"internal/jaas", "internal/vfs"}},
 	{path: "log/batch"},
+	{path: "log/logtest", imports: []string{"log", "log/broker", "log/group", "log/txn", "internal/vfs"}}, // used by tests
 	{path: "log", imports: []string{"log/batch", "internal/metrics", "internal/vfs"}},
 	{path: "connect/connectavro", imports: []string{"connect", "connect/connectjson", "schemaregistry/avro"}},
 	{path: "connect/connecttest", imports: []string{"connect"}, stdOnly: true},
@@ -64,7 +67,9 @@ var layers = []layer{
 	{path: "internal/keystore"},
 	{path: "internal/javatest"}, // used by tests
 	{path: "internal/vfs"},
-	{path: "internal/demo"},
+	{path: "internal/loopback", stdOnly: true},
+	{path: "internal/pgserver", imports: []string{"internal/loopback"}},
+	{path: "internal/demo", imports: []string{"internal/pgserver"}},
 	{path: "internal/lint"},
 	{path: "internal/docgen", imports: []string{"connect", "connectors", "engine", "engine/convert", "engine/transform"}},
 	{path: "examples/configs"},
@@ -101,10 +106,10 @@ func (l *layer) allows(pkg string) bool {
 // to those who are meant to talk to it; I8: each connector has its own system's
 // client.
 var clients = map[string][]string{
-	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "cmd/sluice", "console", "bench", "test"},
+	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "log/logtest", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
-	"github.com/eclipse/paho.golang":      {"connectors/source/mqtt", "test"},
-	"github.com/jackc/pgx":                {"connectors/source/postgres", "bench", "test"},
+	"github.com/eclipse/paho.golang":      {"connectors/source/mqtt", "bench", "test"},
+	"github.com/jackc/pgx":                {"connectors/source/postgres", "internal/demo", "internal/pgserver", "bench", "test"},
 	"github.com/aws/aws-sdk-go-v2":        {"connectors/sink/s3", "connectors/internal", "internal/demo", "bench", "test"},
 }
 
@@ -132,7 +137,7 @@ func checkImports(s *source) []finding {
 // refuses says why a package of a layer may not import name, or nothing.
 func refuses(l *layer, pkg, name string) string {
 	if own, ok := strings.CutPrefix(name, module); ok {
-		if strings.HasSuffix(own, "test") && own != pkg && !underAny(pkg, []string{"bench", "test"}) {
+		if strings.HasSuffix(own, "test") && !strings.HasSuffix(pkg, "test") && !underAny(pkg, []string{"bench", "test"}) {
 			return fmt.Sprintf("%s is for tests only", own)
 		}
 		if !l.allows(own) {

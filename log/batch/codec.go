@@ -230,6 +230,10 @@ func (z *compressor) compress(dst []byte, c Codec, src []byte) ([]byte, error) {
 	case LZ4:
 		if z.lz4 == nil {
 			z.lz4 = lz4.NewWriter(nil)
+			// As Java's producers: whoever reads a batch makes a buffer of the block size that it names.
+			if err := z.lz4.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil {
+				return dst, err
+			}
 		}
 		z.lz4.Reset(w)
 		return finish(w, z.lz4, src)

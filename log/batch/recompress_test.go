@@ -87,3 +87,11 @@ func FuzzRecompress(f *testing.F) {
 		}
 	})
 }
+
+// TestLZ4Blocks wants frames that name blocks of 64 KiB: readers, this one and Java's, make buffers of that size for each batch, however small it is.
+func TestLZ4Blocks(t *testing.T) {
+	const blockDescriptor = 5 // after the magic number and the flags
+	if got := sample(t, LZ4)[HeaderSize+blockDescriptor] >> 4; got != 4 {
+		t.Errorf("block size %d of lz4's frame descriptor, want 4, which is 64 KiB", got)
+	}
+}

@@ -221,7 +221,7 @@ func (f *fetchOp) readPart(ctx context.Context, p *fetchPart, room int) {
 		return
 	}
 	if cap(f.buf) == 0 {
-		f.buf = f.b.buffers.get(firstGrowBytes)
+		f.buf = f.b.buffers.get()
 	}
 	buf, err := p.log.Read(f.buf, offset, maxBytes, upTo)
 	if err != nil {

@@ -49,6 +49,9 @@ func (b *Broker) incrementalAlterConfigs(_ context.Context, r *request, q *kmsg.
 
 // alteredConfigs applies the operations to the overrides.
 func alteredConfigs(changes []kmsg.IncrementalAlterConfigsRequestResourceConfig, overrides map[string]string, keys []log.ConfigKey) (map[string]string, error) {
+	if overrides == nil { // of a topic that was made without any
+		overrides = map[string]string{}
+	}
 	named := map[string]bool{}
 	for i := range changes {
 		if named[changes[i].Name] {

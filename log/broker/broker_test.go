@@ -22,6 +22,9 @@ import (
 	"github.com/sluice-data/sluice/log/txn"
 )
 
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
 // server is a broker with its log and coordinator, for tests.
 type server struct {
 	*Broker
@@ -141,7 +144,7 @@ func (s *server) createTopic(name string, partitions int32, configs map[string]*
 
 // ctx ends with the test or after a minute.
 func (s *server) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	s.t.Cleanup(cancel)
 	return ctx
 }
@@ -219,7 +222,7 @@ func ask[R kmsg.Response](c rawConn, q kmsg.Request) R {
 // closed waits until the broker has closed the connection without an answer.
 func (c rawConn) closed() {
 	c.t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		c.t.Errorf("Read = %d, %v, want the connection closed", n, err)
 	}

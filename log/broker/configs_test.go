@@ -185,6 +185,21 @@ func TestAlterConfigsLists(t *testing.T) {
 	}
 }
 
+// A topic that a client's first record made has no overrides to change, not even an
+// empty set.
+func TestAlterConfigsOfTopicWithoutAny(t *testing.T) {
+	s := newServer(t)
+	if _, err := s.log.CreateTopic("t", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.alter(incremental(topicResource, "t", "retention.ms=5")); r.ErrorCode != 0 {
+		t.Fatalf("error %d %v", r.ErrorCode, r.ErrorMessage)
+	}
+	if got := s.described(topicResource, "t", "retention.ms"); !strings.HasPrefix(got, "5 ") {
+		t.Errorf("got %s, want 5", got)
+	}
+}
+
 // Key 33 replaces all overrides of a resource.
 func TestAlterConfigsReplaces(t *testing.T) {
 	s := newServer(t)

@@ -216,7 +216,7 @@ func (c *conn) send(r *request) error {
 	if r.err != nil || (r.response == nil && r.token == nil) {
 		return r.err
 	}
-	buf := r.appendResponse(c.b.buffers.get(firstGrowBytes))
+	buf := r.appendResponse(c.b.buffers.get())
 	defer func() { c.b.buffers.put(buf) }()
 	for rest := buf; len(rest) > 0; {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.cfg.WriteTimeout)); err != nil {

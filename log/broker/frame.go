@@ -20,27 +20,82 @@ const (
 )
 
 // bufferPool recycles the byte slices of frames, responses and fetched records.
-type bufferPool struct{ small, large sync.Pool }
+//
+// Those of frames are kept by size: a frame that grows finds the next size, where one
+// pool of all sizes would give it the smallest, and each large frame would make all sizes
+// above anew.
+type bufferPool struct {
+	mixed  sync.Pool             // of responses and fetched records
+	small  sync.Pool             // frames of smallFrameBytes
+	frames [frameSizes]sync.Pool // of frameBytes(i)
+}
 
-// get returns an empty buffer for about n bytes.
-func (p *bufferPool) get(n int) []byte {
-	pool, size := &p.large, firstGrowBytes
-	if n <= smallFrameBytes {
-		pool, size = &p.small, smallFrameBytes
-	}
-	if b, ok := pool.Get().(*[]byte); ok {
+// frameSizes is how many sizes of buffers there are for frames that are not small.
+const frameSizes = 8
+
+// frameBytes is the i-th size. With the bytes beyond the power of two, a batch of such
+// a size fits with what is around it.
+func frameBytes(i int) int { return firstGrowBytes<<i + smallFrameBytes }
+
+// get returns an empty buffer that begins with room for firstGrowBytes at least.
+func (p *bufferPool) get() []byte {
+	if b, ok := p.mixed.Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, size)
+	return make([]byte, 0, firstGrowBytes)
 }
 
 func (p *bufferPool) put(b []byte) {
-	switch {
-	case cap(b) == smallFrameBytes:
-		p.small.Put(&b)
-	case cap(b) >= firstGrowBytes && cap(b) <= pooledBufferMax:
-		p.large.Put(&b)
+	if cap(b) >= firstGrowBytes && cap(b) <= pooledBufferMax {
+		p.mixed.Put(&b)
 	}
+}
+
+// frame returns an empty buffer for the first bytes of a frame of size bytes.
+func (p *bufferPool) frame(size int) []byte {
+	if size <= smallFrameBytes {
+		return take(&p.small, smallFrameBytes)
+	}
+	return take(&p.frames[0], frameBytes(0))
+}
+
+// grown returns a buffer of about twice the size with the bytes of b, which it takes
+// back. A frame needs no more than size bytes.
+func (p *bufferPool) grown(b []byte, size int) []byte {
+	var grown []byte
+	if next := frameSize(b) + 1; next > 0 && next < frameSizes {
+		grown = take(&p.frames[next], frameBytes(next))
+	} else {
+		grown = make([]byte, 0, min(size, 2*cap(b)))
+	}
+	grown = append(grown, b...)
+	p.putFrame(b)
+	return grown
+}
+
+func (p *bufferPool) putFrame(b []byte) {
+	if i := frameSize(b); i >= 0 {
+		p.frames[i].Put(&b)
+	} else if cap(b) == smallFrameBytes {
+		p.small.Put(&b)
+	}
+}
+
+// frameSize returns which of the sizes a buffer has, -1 when none.
+func frameSize(b []byte) int {
+	for i := range frameSizes {
+		if cap(b) == frameBytes(i) {
+			return i
+		}
+	}
+	return -1
+}
+
+func take(p *sync.Pool, size int) []byte {
+	if b, ok := p.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, size)
 }
 
 // frame is the bytes of one request after its size prefix, and the share of the
@@ -60,7 +115,7 @@ func (f *frame) release() {
 	if f.held > 0 {
 		f.budget.Release(f.held)
 	}
-	f.pool.put(f.bytes)
+	f.pool.putFrame(f.bytes)
 	*f = frame{}
 }
 
@@ -82,11 +137,11 @@ func readSize(r *bufio.Reader, minBytes, maxBytes int) (int, error) {
 // first step waits for room in the budget shared by all connections (I5). Before
 // each step it calls step, which limits the time of the step.
 func readFrame(ctx context.Context, r *bufio.Reader, size int, b *Broker, step func() error) (frame, error) {
-	f := frame{bytes: b.buffers.get(size), budget: b.inFlight, pool: &b.buffers}
+	f := frame{bytes: b.buffers.frame(size), budget: b.inFlight, pool: &b.buffers}
 	for len(f.bytes) < size {
 		err := step()
 		if err == nil {
-			err = f.grow(ctx, min(size, max(firstGrowBytes, 2*len(f.bytes))), b.cfg.FrameTimeout)
+			err = f.grow(ctx, size, b.cfg.FrameTimeout)
 		}
 		if err != nil {
 			f.release()
@@ -103,22 +158,20 @@ func readFrame(ctx context.Context, r *bufio.Reader, size int, b *Broker, step f
 	return f, nil
 }
 
-// grow makes room for n bytes in all. It gives up after the timeout: frames that
-// each wait for what the others hold must not wait forever.
-func (f *frame) grow(ctx context.Context, n int, timeout time.Duration) error {
-	if want := int64(n) - firstGrowBytes; want > f.held {
+// grow makes room for more of a frame of size bytes when there is none. It gives up
+// after the timeout: frames that each wait for what the others hold must not wait
+// forever.
+func (f *frame) grow(ctx context.Context, size int, timeout time.Duration) error {
+	if len(f.bytes) < cap(f.bytes) {
+		return nil
+	}
+	if want := int64(min(size, 2*cap(f.bytes))) - firstGrowBytes; want > f.held {
 		if err := acquire(ctx, f.budget, want-f.held, timeout); err != nil {
 			return fmt.Errorf("wait for in-flight bytes: %w", err)
 		}
 		f.held = want
 	}
-	if n <= cap(f.bytes) {
-		return nil
-	}
-	grown := make([]byte, len(f.bytes), n)
-	copy(grown, f.bytes)
-	f.pool.put(f.bytes)
-	f.bytes = grown
+	f.bytes = f.pool.grown(f.bytes, size)
 	return nil
 }
 

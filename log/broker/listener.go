@@ -162,7 +162,8 @@ func (b *Broker) DialContext(ctx context.Context, network, addr string) (net.Con
 	client, server := newPipe()
 	if err := b.start(server, b.memory); err != nil {
 		client.Close()
-		return nil, fmt.Errorf("dial embedded broker: %w", err)
+		// kgo tells by this type that it has to wait before the next try.
+		return nil, &net.OpError{Op: "dial", Net: "embedded broker", Err: err}
 	}
 	return client, nil
 }

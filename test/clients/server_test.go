@@ -5,11 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/log/logtest"
 
 	"github.com/sluice-data/sluice/internal/vfs"
 	"github.com/sluice-data/sluice/log"
@@ -17,16 +18,7 @@ import (
 	"github.com/sluice-data/sluice/log/broker"
 	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
-	"github.com/sluice-data/sluice/log/txn"
 )
-
-// settings of a broker in this process.
-type settings struct {
-	log    log.Config
-	groups group.Config
-	txns   txn.Config
-	broker broker.Config
-}
 
 // server is a broker in this process, on a loopback port.
 type server struct {
@@ -37,57 +29,21 @@ type server struct {
 
 // startServer serves an empty directory until the test ends. Changes of the
 // settings are optional.
-func startServer(t *testing.T, changes ...func(*settings)) server {
+func startServer(t *testing.T, changes ...func(*logtest.Config)) server {
 	t.Helper()
 	dir := t.TempDir()
+	t.Cleanup(func() { wantSound(t, dir) })
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	store, err := security.Open(dir, vfs.OS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := settings{
-		log:    log.Config{Dir: dir, Logger: logger},
-		groups: group.Config{Logger: logger, InitialRebalanceDelay: 100 * time.Millisecond},
-		txns:   txn.Config{Dir: dir, Logger: logger},
-		broker: broker.Config{Dir: dir, Logger: logger, AdvertisedAddr: ln.Addr().String()},
-	}
-	for _, change := range changes {
-		change(&c)
-	}
-	l, err := log.Open(c.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.groups.Log, c.txns.Log, c.broker.Log = l, l, l
-	if c.broker.Groups, err = group.Open(c.groups); err != nil {
-		t.Fatal(err)
-	}
-	c.txns.EndOffsets = c.broker.Groups.EndTransaction
-	if c.broker.Txns, err = txn.Open(c.txns); err != nil {
-		t.Fatal(err)
-	}
-	if c.broker.Security, err = security.Open(dir, vfs.OS); err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(c.broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(context.Background(), ln) }()
-	t.Cleanup(func() {
-		b.Close()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		c.broker.Txns.Close()
-		c.broker.Groups.Close()
-		if err := l.Close(); err != nil {
-			t.Errorf("close log: %v", err)
-		}
-		wantSound(t, dir)
-	})
-	return server{ln.Addr().String(), l, dir}
+	n := logtest.Start(t, append([]func(*logtest.Config){logtest.On(vfs.OS, dir), func(c *logtest.Config) {
+		c.Log.Logger, c.Groups.Logger, c.Txns.Logger, c.Broker.Logger = logger, logger, logger, logger
+		c.Groups = group.Config{Logger: logger, InitialRebalanceDelay: 100 * time.Millisecond}
+		c.Txns.Partitions, c.Broker.Security = 0, store
+	}}, changes...)...)
+	return server{n.Listen(broker.Listener{}, nil), n.Log, dir}
 }
 
 // wantSound wants log.Check to find nothing in a directory.

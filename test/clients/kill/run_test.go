@@ -16,7 +16,7 @@ import (
 
 	"github.com/sluice-data/sluice/log"
 	"github.com/sluice-data/sluice/test/clients/history"
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 const (

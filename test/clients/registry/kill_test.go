@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 const (

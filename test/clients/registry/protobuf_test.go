@@ -25,7 +25,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	_ "google.golang.org/protobuf/types/known/timestamppb" // is imported by the file of a test
 
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 const protobufConverter = "io.confluent.connect.protobuf.ProtobufConverter"

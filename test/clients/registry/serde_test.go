@@ -13,7 +13,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde"
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
 
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 // avroConverter is what a connector's config says to have its values in Avro, with the

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-data/sluice/test/clients/process"
+	"github.com/sluice-data/sluice/test/process"
 )
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ const (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // server is a server with a file to read and one to write.
 type server struct {
