@@ -127,7 +127,7 @@ func (verdict *Verdict) explain(v *version, show bool) {
 	if !show {
 		return
 	}
-	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), oldSchema(v.entry.text))
+	verdict.Messages = append(verdict.Messages, fmt.Sprintf("{oldSchemaVersion: %d}", v.number), oldSchema(v.entry.text.String()))
 }
 
 // oldSchema is the message with an earlier schema, cut where Confluent's is.
@@ -199,17 +199,17 @@ func (r *Registry) Compatible(ctx context.Context, n Name, number int, in Input,
 	if err != nil {
 		return Verdict{}, err
 	}
-	return r.check(n, r.contentOf(n, in, next, references, normalize, r.metadata(n, in.Metadata)), next, versions)
+	return r.check(n, r.contentOf(n, in, next, references, normalize, r.attached(n, in.attachments())), next, versions)
 }
 
-// contentOf is what would be stored of a client's schema with metadata.
-func (r *Registry) contentOf(n Name, in Input, parsed Schema, references []Reference, normalize bool, m *Metadata) *content {
+// contentOf is what would be stored of a client's schema with a.
+func (r *Registry) contentOf(n Name, in Input, parsed Schema, references []Reference, normalize bool, a attachments) *content {
 	text := parsed.Canonical()
 	if normalize || r.normalizes(n) {
 		text = parsed.Normalized()
 		references = normalizedReferences(references)
 	}
-	return newContent(in.Type, text, references, m)
+	return newContent(in.Type, text, references, a)
 }
 
 func normalizedReferences(references []Reference) []Reference {

@@ -33,7 +33,7 @@ func settingsKey(n Name) string {
 
 // SetConfig changes the settings that edit changes in what is configured, and returns what is configured then.
 //
-// Errors: 42205 read-only, 42208 no subject.
+// Errors: 42205 read-only, 42208 no subject, 42210 rules that no client could execute.
 func (r *Registry) SetConfig(ctx context.Context, n Name, edit func(*Config)) (Config, error) {
 	if err := checkSubject(n); err != nil {
 		return Config{}, err
@@ -45,6 +45,12 @@ func (r *Registry) SetConfig(ctx context.Context, n Name, edit func(*Config)) (C
 		}
 		next, _ = r.state.config(settingsKey(n))
 		edit(&next)
+		for _, rules := range []**RuleSet{&next.DefaultRules, &next.OverrideRules} {
+			*rules = (*rules).complete()
+			if err := (*rules).check(); err != nil {
+				return nil, err
+			}
+		}
 		k := key{kind: keyConfig, subject: settingsKey(n)}
 		return append(r.state.forget(k)[1:], newRecord(k, configValue{settingsKey(n), next})), nil
 	})

@@ -12,34 +12,52 @@ import (
 // content is a schema as it is stored, whatever its subject. One content is kept once, and never changed.
 type content struct {
 	typ        string
-	text       string
+	text       Text
 	references []Reference
 	metadata   *Metadata
+	rules      *RuleSet
 	sum        sum
 }
+
+// attachments are what goes with a schema besides what it refers to.
+type attachments struct {
+	metadata *Metadata
+	rules    *RuleSet
+}
+
+// settled has nil in place of what is empty, and rules in full.
+func (a attachments) settled() attachments {
+	if a.metadata.empty() {
+		a.metadata = nil
+	}
+	if a.rules = a.rules.complete(); a.rules.empty() {
+		a.rules = nil
+	}
+	return a
+}
+
+func (c *content) attachments() attachments { return attachments{c.metadata, c.rules} }
 
 // sum is what makes two contents the same: an MD5, as Confluent computes it.
 type sum [md5.Size]byte
 
 // newContent takes the fields over.
-func newContent(typ, text string, references []Reference, metadata *Metadata) *content {
-	if metadata.empty() {
-		metadata = nil
-	}
-	c := &content{typ: cmp.Or(typ, Avro), text: text, references: references, metadata: metadata}
-	c.sum = c.digest()
+func newContent(typ, text string, references []Reference, a attachments) *content {
+	a = a.settled()
+	c := &content{typ: cmp.Or(typ, Avro), text: NewText(text), references: references, metadata: a.metadata, rules: a.rules}
+	c.sum = c.digest(text)
 	return c
 }
 
-// digest is over the text, each reference's name, subject and version, and the metadata behind a byte 1. The type is not part.
-func (c *content) digest() (s sum) {
+// digest is over the text of c, each reference's name, subject and version, and the metadata and the rules each behind a byte 1. The type is not part.
+func (c *content) digest(text string) (s sum) {
 	h := md5.New()
 	write := func(parts ...string) {
 		for _, p := range parts {
 			_, _ = h.Write([]byte(p))
 		}
 	}
-	write(c.text)
+	write(text)
 	for _, r := range c.references {
 		write(r.Name, r.Subject)
 		_, _ = h.Write(binary.BigEndian.AppendUint32(nil, uint32(r.Version)))
@@ -55,6 +73,10 @@ func (c *content) digest() (s sum) {
 		}
 		write(sorted(m.Sensitive)...)
 	}
+	if c.rules != nil {
+		_, _ = h.Write([]byte{1})
+		c.rules.digest(h)
+	}
 	h.Sum(s[:0])
 	return s
 }
@@ -68,17 +90,13 @@ func sorted(set []string) []string {
 
 // GUID is the sum in the form of a UUID: the name of the content in every registry.
 func (s sum) GUID() string {
-	var digits [2 * md5.Size]byte
-	hex.Encode(digits[:], s[:])
-	to := make([]byte, 0, 36)
-	for i, from := range []int{0, 8, 12, 16, 20} {
-		if i > 0 {
-			to = append(to, '-')
-		}
-		until := []int{8, 12, 16, 20, 32}[i]
-		to = append(to, digits[from:until]...)
+	text := [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, from := range [...]int{0, 4, 6, 8, 10} {
+		to := [...]int{0, 9, 14, 19, 24}[i]
+		until := [...]int{4, 6, 8, 10, 16}[i]
+		hex.Encode(text[to:], s[from:until])
 	}
-	return string(to)
+	return string(text[:])
 }
 
 // parseGUID is the reverse of GUID; ok is false for other text.

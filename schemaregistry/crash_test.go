@@ -27,10 +27,10 @@ func (a *answers) registered(t *testing.T, v schemaregistry.Version) {
 	if a.closed {
 		return
 	}
-	if text, ok := a.texts[v.ID]; ok && text != v.Schema {
+	if text, ok := a.texts[v.ID]; ok && text != v.Schema.String() {
 		t.Errorf("id %d is that of %s and of %s", v.ID, text, v.Schema)
 	}
-	a.texts[v.ID] = v.Schema
+	a.texts[v.ID] = v.Schema.String()
 	a.versions = append(a.versions, v)
 }
 

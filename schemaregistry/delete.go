@@ -70,7 +70,7 @@ func (r *Registry) unused(n Name, versions []version, permanent bool) error {
 func softDelete(v version) record {
 	e := v.entry
 	return newRecord(key{kind: keySchema, subject: v.name.String(), version: v.number}, schemaValue{Subject: v.name.String(), Version: v.number,
-		ID: v.id, Type: e.typ, References: e.references, Metadata: e.metadata, Schema: e.text, Deleted: true})
+		ID: v.id, Type: e.typ, References: e.references, Metadata: e.metadata, Rules: e.rules, Schema: e.text.String(), Deleted: true})
 }
 
 // hardDelete takes versions away, with every form of their keys that is in the topic, and with the last one the subject's settings.

@@ -88,11 +88,40 @@ func (r *Registry) writable(n Name) error {
 	return nil
 }
 
-// metadata is what a schema's metadata becomes with the subject's defaults below it and its overrides above it.
-func (r *Registry) metadata(n Name, m *Metadata) *Metadata {
-	low := effective(r, n, func(c Config) *Metadata { return c.DefaultMetadata })
-	high := effective(r, n, func(c Config) *Metadata { return c.OverrideMetadata })
-	return mergeMetadata(mergeMetadata(low, m), high)
+// attached is what is stored with a schema that is sent with a: the subject's defaults below it, its overrides above.
+func (r *Registry) attached(n Name, a attachments) attachments {
+	low, high := r.around(n)
+	return attachments{mergeMetadata(mergeMetadata(low.metadata, a.metadata), high.metadata), mergeRules(mergeRules(low.rules, a.rules), high.rules)}
+}
+
+// around are the defaults and the overrides of a subject.
+func (r *Registry) around(n Name) (low, high attachments) {
+	low.metadata = effective(r, n, func(c Config) *Metadata { return c.DefaultMetadata })
+	high.metadata = effective(r, n, func(c Config) *Metadata { return c.OverrideMetadata })
+	low.rules = effective(r, n, func(c Config) *RuleSet { return c.DefaultRules })
+	high.rules = effective(r, n, func(c Config) *RuleSet { return c.OverrideRules })
+	return low, high
+}
+
+// attaches tells whether a subject has any.
+func (r *Registry) attaches(n Name) bool {
+	low, high := r.around(n)
+	return low != attachments{} || high != attachments{}
+}
+
+// inherited is a with what the latest version has where nothing was sent.
+func (a attachments) inherited(last *version) attachments {
+	a = a.settled()
+	if last == nil {
+		return a
+	}
+	if a.metadata == nil {
+		a.metadata = last.entry.metadata
+	}
+	if a.rules == nil {
+		a.rules = last.entry.rules
+	}
+	return a
 }
 
 // mergeMetadata returns low with what high says above it.

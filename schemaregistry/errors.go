@@ -44,6 +44,7 @@ const (
 	CodeReferenceExists       = 42206
 	CodeInvalidSubject        = 42208
 	CodeSchemaTooLarge        = 42209
+	CodeInvalidRuleSet        = 42210
 	CodeContextNotEmpty       = 42211
 	CodeStore                 = 50001
 	CodeTimeout               = 50002

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 )
 
 // Deleted says what of the soft deleted is wanted.
@@ -111,7 +112,7 @@ func (v Version) QualifiedReferences() []Reference {
 //
 // Errors: 42201 it cannot be read, or a reference leads nowhere.
 func (r *Registry) Formatted(v Version, format string) (string, error) {
-	s, _, err := r.parse(v.Name.Context, Input{v.Type, v.Schema, v.References, nil}, false)
+	s, _, err := r.parse(v.Name.Context, Input{Type: v.Type, Text: v.Schema.String(), References: v.References}, false)
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +127,7 @@ func (r *Registry) Formatted(v Version, format string) (string, error) {
 	case format == "resolved":
 		return s.Inlined(), nil
 	}
-	return v.Schema, nil
+	return v.Schema.String(), nil
 }
 
 // ClusterID is the name of the cluster that has the topic.
@@ -156,22 +157,56 @@ func (r *Registry) ReferencedBy(ctx context.Context, n Name, number int, deleted
 	return slices.Compact(ids), nil
 }
 
-// Schemas returns the versions of the subjects that match a prefix, or the latest of each.
-func (r *Registry) Schemas(ctx context.Context, prefix string, d Deleted, latestOnly bool) ([]Version, error) {
+// SchemasQuery says which versions are wanted.
+type SchemasQuery struct {
+	Prefix     string
+	Deleted    Deleted
+	LatestOnly bool   // of each subject
+	RuleType   string // those with a rule of the type; "" for all
+	// Aliases has versions with the aliases of their subjects, and those of subjects one of whose aliases has the prefix.
+	Aliases bool
+}
+
+// Schemas returns the versions that a query asks for, in the order of their subjects.
+func (r *Registry) Schemas(ctx context.Context, q SchemasQuery) ([]Version, error) {
 	if err := r.await(ctx); err != nil {
 		return nil, err
 	}
+	subjects := r.state.matching(q.Prefix)
+	var aliases map[Name][]string
+	if q.Aliases {
+		aliases = r.state.aliases()
+		subjects = r.withAliased(subjects, aliases, q.Prefix)
+	}
 	var all []Version
-	for _, versions := range r.state.matching(prefix) {
-		versions = d.of(versions)
-		if latestOnly && len(versions) > 1 {
+	for _, versions := range subjects {
+		versions = q.Deleted.of(versions)
+		if q.LatestOnly && len(versions) > 1 {
 			versions = versions[len(versions)-1:]
 		}
 		for i := range versions {
-			all = append(all, versions[i].view())
+			if v := versions[i].view(); q.RuleType == "" || v.Rules.hasType(q.RuleType) {
+				v.Aliases = aliases[v.Name]
+				all = append(all, v)
+			}
 		}
 	}
 	return all, nil
+}
+
+// withAliased adds the subjects that do not match a prefix themselves but have an alias that does.
+func (r *Registry) withAliased(subjects [][]version, aliases map[Name][]string, prefix string) [][]version {
+	match := prefixMatcher(prefix)
+	for name, list := range aliases {
+		if match(name) || !slices.ContainsFunc(list, func(alias string) bool { return match(ParseName(alias)) }) {
+			continue
+		}
+		if versions := r.state.versionsOf(name); len(versions) > 0 {
+			subjects = append(subjects, versions)
+		}
+	}
+	slices.SortFunc(subjects, func(a, b []version) int { return strings.Compare(a[0].name.String(), b[0].name.String()) })
+	return subjects
 }
 
 // ByID returns the schema of an id, and every version that has it. The context is that of n; a subject in n that has the id in another context
@@ -226,7 +261,7 @@ func (r *Registry) ByGUID(ctx context.Context, guid string) (Version, map[string
 	}
 	if s, ok := parseGUID(guid); ok {
 		if co, ids := r.state.bySum(s); co != nil {
-			return Version{GUID: s.GUID(), Type: co.typ, References: co.references, Metadata: co.metadata, Schema: co.text}, ids, nil
+			return Version{GUID: s.GUID(), Type: co.typ, References: co.references, Metadata: co.metadata, Rules: co.rules, Schema: co.text}, ids, nil
 		}
 	}
 	return Version{}, nil, errorf(CodeSchemaNotFound, "Schema %s not found", guid)

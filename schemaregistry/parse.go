@@ -14,7 +14,10 @@ type Input struct {
 	Text       string
 	References []Reference
 	Metadata   *Metadata
+	Rules      *RuleSet
 }
+
+func (in Input) attachments() attachments { return attachments{in.Metadata, in.Rules} }
 
 // parse reads a client's schema as one of a context. References get the numbers of the versions that they mean.
 func (r *Registry) parse(context string, in Input, isNew bool) (Schema, []Reference, error) {
@@ -80,7 +83,7 @@ func (r *Registry) resolve(context string, references []Reference) ([]Referenced
 			if err := visit(name.Context, v.entry.references); err != nil {
 				return err
 			}
-			texts = append(texts, Referenced{ref.Name, v.entry.text})
+			texts = append(texts, Referenced{ref.Name, v.entry.text.String()})
 		}
 		return nil
 	}
@@ -104,7 +107,7 @@ func (r *Registry) stored(v *version) (Schema, error) {
 		return s, nil
 	}
 	e := v.entry
-	s, _, err := r.parse(v.name.Context, Input{e.typ, e.text, e.references, nil}, false)
+	s, _, err := r.parse(v.name.Context, Input{Type: e.typ, Text: e.text.String(), References: e.references}, false)
 	if err == nil {
 		r.parsed.put(k, s)
 	}

@@ -120,6 +120,7 @@ type schemaValue struct {
 	Type       string      `json:"schemaType,omitempty"` // absent: AVRO
 	References []Reference `json:"references,omitempty"`
 	Metadata   *Metadata   `json:"metadata,omitempty"`
+	Rules      *RuleSet    `json:"ruleSet,omitempty"`
 	Schema     string      `json:"schema"`
 	Deleted    bool        `json:"deleted"`
 }

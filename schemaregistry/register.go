@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/sluice-data/sluice/schemaregistry/tag"
 )
 
 // Version is a version of a subject as clients see it.
@@ -17,29 +19,41 @@ type Version struct {
 	Type       string
 	References []Reference
 	Metadata   *Metadata
-	Schema     string
+	Rules      *RuleSet
+	Schema     Text
 	TimeMs     int64 // when it was written last
 	Deleted    bool
+	Aliases    []string // only where they are asked for
 }
 
 func (v *version) view() Version {
 	e := v.entry
-	return Version{v.name, v.number, v.id, e.sum.GUID(), e.typ, e.references, e.metadata, e.text, v.timeMs, v.deleted}
+	return Version{Name: v.name, Number: v.number, ID: v.id, GUID: e.sum.GUID(), Type: e.typ, References: e.references, Metadata: e.metadata,
+		Rules: e.rules, Schema: e.text, TimeMs: v.timeMs, Deleted: v.deleted}
 }
 
 // RegisterOptions go with a schema that is to be registered.
 type RegisterOptions struct {
 	Normalize bool
 	ID        int // -1: the registry chooses; else only in mode IMPORT
-	Version   int // 0: the next one
-	Force     bool
+	// Version is the number of the new version; 0: the next one; -1: the next one, which is written down in its metadata, as every number is.
+	Version int
+	Force   bool
+	// AddTags and RemoveTags change the tags in the schema. KeepTags adds those of the latest version to parts that are still there.
+	AddTags, RemoveTags []tag.Tagged
+	KeepTags            bool
 }
 
 // Register makes a schema the next version of a subject and returns it; a schema that the subject has already is returned as it is.
 //
-// Errors: 409 incompatible, 42201 no schema or no such reference, 42205 the mode does not allow it, 42208 no subject, 42209 too large.
+// Errors: 409 incompatible, 42201 no schema or no such reference, 42205 the mode does not allow it, 42208 no subject, 42209 too large, 42210
+// rules that no client could execute.
 func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOptions) (Version, error) {
 	if err := checkSubject(n); err != nil {
+		return Version{}, err
+	}
+	in.Rules = in.Rules.complete()
+	if err := in.Rules.check(); err != nil {
 		return Version{}, err
 	}
 	var target target
@@ -73,7 +87,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is not in import mode", n.Subject, n.Context)
 	}
 	versions := r.state.versionsOf(n)
-	in, err := reuse(in, versions)
+	in, o, err := r.prepared(n, in, o, versions)
 	if err != nil {
 		return target{}, nil, err
 	}
@@ -81,9 +95,12 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	if err != nil {
 		return target{}, nil, err
 	}
-	co := r.contentOf(n, in, parsed, references, o.Normalize, r.metadata(n, in.Metadata))
-	if v := r.same(versions, co, parsed, false); v != nil {
-		return target{v.number, v.id}, nil, nil
+	var co *content
+	for _, a := range r.candidates(n, in.attachments(), latest(versions)) {
+		co = r.contentOf(n, in, parsed, references, o.Normalize, a)
+		if v := r.same(versions, co, parsed, false); v != nil && (o.Version <= 0 || o.Version == v.number) {
+			return target{v.number, v.id}, nil, nil
+		}
 	}
 	number := 1
 	if len(versions) > 0 {
@@ -91,6 +108,9 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	}
 	if o.Version > 0 && o.Version != number {
 		return target{}, nil, errorf(CodeInvalidSchema, "Invalid schema: version %d is not one more than previous version %d", o.Version, number-1)
+	}
+	if o.Version != 0 || property(co.metadata, versionProperty) != "" {
+		co = newContent(co.typ, co.text.String(), co.references, attachments{withVersion(co.metadata, number), co.rules})
 	}
 	if !o.Force {
 		verdict, err := r.check(n, co, parsed, versions)
@@ -112,6 +132,35 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	return target{number, id}, append(r.twins(versions, co), records...), err
 }
 
+// candidates are what a schema may have been stored with, the last of them what it will be stored with if it was not.
+func (r *Registry) candidates(n Name, sent attachments, last *version) []attachments {
+	full := r.attached(n, sent.inherited(last))
+	if r.attaches(n) {
+		return []attachments{full}
+	}
+	return []attachments{sent, full}
+}
+
+// prepared is a client's schema with its tags changed as it asks, and with the text of the latest version when there is none.
+func (r *Registry) prepared(n Name, in Input, o RegisterOptions, versions []version) (Input, RegisterOptions, error) {
+	in, err := reuse(in, versions)
+	if err != nil {
+		return in, o, err
+	}
+	if len(o.AddTags)+len(o.RemoveTags) > 0 {
+		if in, err = r.retag(n, in, o.AddTags, o.RemoveTags); err != nil {
+			return in, o, err
+		}
+		if o.Version == 0 {
+			o.Version = latestVersion
+		}
+	}
+	if last := latest(versions); o.KeepTags && last != nil {
+		in, err = r.keepTags(n, in, last)
+	}
+	return in, o, err
+}
+
 // reuse fills in the text of the latest version when a client sends none, to change the metadata alone.
 func reuse(in Input, versions []version) (Input, error) {
 	if in.Text != "" {
@@ -121,7 +170,7 @@ func reuse(in Input, versions []version) (Input, error) {
 	if v == nil {
 		return in, errorf(CodeInvalidSchema, "Empty schema")
 	}
-	in.Type, in.Text, in.References = v.entry.typ, v.entry.text, v.entry.references
+	in.Type, in.Text, in.References = v.entry.typ, v.entry.text.String(), v.entry.references
 	return in, nil
 }
 
@@ -164,7 +213,7 @@ func (r *Registry) schemaRecords(n Name, number, id int, co *content) ([]record,
 	// Forms of the key that compaction takes for others would bring an older version back.
 	records = append(records, r.state.forget(k)[1:]...)
 	rec := newRecord(k, schemaValue{Subject: n.String(), Version: number, ID: id, Type: co.typ, References: co.references,
-		Metadata: co.metadata, Schema: co.text})
+		Metadata: co.metadata, Rules: co.rules, Schema: co.text.String()})
 	if size := len(rec.key) + len(rec.value); size > maxRecordBytes-recordOverhead {
 		return nil, errorf(CodeSchemaTooLarge, "Schema too large: it takes %d bytes of the %d that a record may have", size, maxRecordBytes-recordOverhead)
 	}
@@ -176,11 +225,17 @@ func (r *Registry) importVersion(n Name, in Input, o RegisterOptions) (target, [
 	if o.ID < 0 {
 		return target{}, nil, errorf(CodeNotPermitted, "Subject %s in context %s is not in read-write mode", n.Subject, n.Context)
 	}
+	if len(o.AddTags)+len(o.RemoveTags) > 0 {
+		var err error
+		if in, err = r.retag(n, in, o.AddTags, o.RemoveTags); err != nil {
+			return target{}, nil, err
+		}
+	}
 	parsed, references, err := r.parse(n.Context, in, false)
 	if err != nil {
 		return target{}, nil, err
 	}
-	co := newContent(in.Type, parsed.Canonical(), references, in.Metadata)
+	co := newContent(in.Type, parsed.Canonical(), references, in.attachments())
 	if other, _ := r.state.byID(n.Context, o.ID); other != nil && other.sum != co.sum {
 		return target{}, nil, errorf(CodeNotPermitted, "Overwrite new schema with id %d is not permitted.", o.ID)
 	}
@@ -212,7 +267,7 @@ func (r *Registry) same(versions []version, co *content, parsed Schema, deleted 
 	}
 	for i := len(versions) - 1; i >= 0; i-- {
 		v := &versions[i]
-		if v.deleted && !deleted || v.entry.typ != co.typ || !sameMetadata(v, co.metadata) {
+		if v.deleted && !deleted || v.entry.typ != co.typ || !sameAttachments(v, co.attachments()) {
 			continue
 		}
 		if len(co.references) > 0 && !slices.Equal(co.references, v.entry.references) {
@@ -228,17 +283,22 @@ func (r *Registry) same(versions []version, co *content, parsed Schema, deleted 
 // versionProperty is the version that a client has put into the metadata of a schema that it once got.
 const versionProperty = "confluent:version"
 
-// sameMetadata leaves out the version in the metadata when one side has none, and takes it at its word when only the new side has one.
-func sameMetadata(v *version, m *Metadata) bool {
-	a, b := property(v.entry.metadata, versionProperty), property(m, versionProperty)
-	if b != "" && a == "" && b != strconv.Itoa(v.number) {
+// sameAttachments leaves out the version in the metadata when one side has none, and takes it at its word when only the new side has one.
+func sameAttachments(v *version, a attachments) bool {
+	old := v.entry.attachments()
+	was, is := property(old.metadata, versionProperty), property(a.metadata, versionProperty)
+	if is != "" && was == "" && is != strconv.Itoa(v.number) {
 		return false
 	}
-	with, without := v.entry.metadata, m
-	if a == "" || b == "" {
-		with, without = withoutVersion(with), withoutVersion(without)
+	if was == "" || is == "" {
+		old.metadata, a.metadata = withoutVersion(old.metadata), withoutVersion(a.metadata)
 	}
-	return newContent("", "", nil, with).sum == newContent("", "", nil, without).sum
+	return newContent("", "", nil, old).sum == newContent("", "", nil, a).sum
+}
+
+// withVersion has a number in the metadata.
+func withVersion(m *Metadata, number int) *Metadata {
+	return mergeMetadata(m, &Metadata{Properties: map[string]string{versionProperty: strconv.Itoa(number)}})
 }
 
 func withoutVersion(m *Metadata) *Metadata {
@@ -282,20 +342,12 @@ func (r *Registry) lookup(n Name, in Input, normalize, deleted bool) (*version, 
 	if err != nil {
 		return nil, err
 	}
-	for _, metadata := range r.lookupMetadata(n, in.Metadata, versions) {
-		if v := r.same(versions, r.contentOf(n, in, parsed, references, normalize, metadata), parsed, deleted); v != nil {
+	sent := in.attachments()
+	tries := append([]attachments{sent, r.attached(n, sent)}, r.candidates(n, sent, latest(versions))...)
+	for _, a := range tries {
+		if v := r.same(versions, r.contentOf(n, in, parsed, references, normalize, a), parsed, deleted); v != nil {
 			return v, nil
 		}
 	}
 	return nil, errorf(CodeSchemaNotFound, "Schema not found")
-}
-
-// lookupMetadata are the metadata under which a schema may have been stored: as they were sent, with what the subject's settings add,
-// and without any what the latest version has.
-func (r *Registry) lookupMetadata(n Name, sent *Metadata, versions []version) []*Metadata {
-	tries := []*Metadata{sent, r.metadata(n, sent)}
-	if v := latest(versions); sent.empty() && v != nil {
-		tries = append(tries, r.metadata(n, v.entry.metadata))
-	}
-	return tries
 }

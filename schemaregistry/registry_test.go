@@ -42,7 +42,7 @@ func TestRestart(t *testing.T) {
 	opts, _ = registrytest.Cluster(t, vfs.OS, dir)
 	r, _ = registrytest.Start(t, opts)
 	got, err := r.Version(t.Context(), name("a"), -1, false)
-	if err != nil || got.ID != 1 || got.Schema != `"string"` || got.GUID != a.GUID {
+	if err != nil || got.ID != 1 || got.Schema.String() != `"string"` || got.GUID != a.GUID {
 		t.Errorf("after the restart: %+v, %v", got, err)
 	}
 	if v := register(t, r, "c", `"long"`); v.ID != 2 {

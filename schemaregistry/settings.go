@@ -62,6 +62,7 @@ func ParseMode(text string) (Mode, error) {
 // Config are the settings of a subject, a context or all. What is nil is not set.
 type Config struct {
 	Alias              *string        `json:"alias,omitempty"`
+	AliasForDeks       *bool          `json:"aliasForDeks,omitempty"`
 	Normalize          *bool          `json:"normalize,omitempty"`
 	ValidateFields     *bool          `json:"validateFields,omitempty"`
 	ValidateNewSchemas *bool          `json:"validateNewSchemas,omitempty"`
@@ -71,4 +72,6 @@ type Config struct {
 	Group              *string        `json:"compatibilityGroup,omitempty"`
 	DefaultMetadata    *Metadata      `json:"defaultMetadata,omitempty"`
 	OverrideMetadata   *Metadata      `json:"overrideMetadata,omitempty"`
+	DefaultRules       *RuleSet       `json:"defaultRuleSet,omitempty"`
+	OverrideRules      *RuleSet       `json:"overrideRuleSet,omitempty"`
 }

@@ -137,7 +137,7 @@ func (s *state) applySchema(k key, offset, timeMs int64, value []byte) error {
 		return fmt.Errorf("read record value: %w", err)
 	}
 	c := s.context(name.Context)
-	content := newContent(v.Type, v.Schema, v.References, v.Metadata)
+	content := newContent(v.Type, v.Schema, v.References, attachments{v.Metadata, v.Rules})
 	if e := c.ids[v.ID]; e != nil && e.sum != content.sum {
 		return fmt.Errorf("%w: id %d of context %s has another schema already", errIgnored, v.ID, name.Context)
 	}
@@ -154,7 +154,7 @@ func (s *state) applySchema(k key, offset, timeMs int64, value []byte) error {
 		s.release(old)
 		sub.drop(old)
 	}
-	ver := &version{name: name, number: k.version, id: v.ID, deleted: v.Deleted, offset: offset, timeMs: timeMs}
+	ver := &version{name: sub.name, number: k.version, id: v.ID, deleted: v.Deleted, offset: offset, timeMs: timeMs}
 	s.hold(c, ver, content)
 	sub.insert(ver)
 	return nil

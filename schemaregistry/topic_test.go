@@ -208,7 +208,7 @@ func TestForeignTopic(t *testing.T) {
 // contents are all versions, one after the other.
 func contents(t *testing.T, r *schemaregistry.Registry) string {
 	t.Helper()
-	all, err := r.Schemas(t.Context(), ":*:", schemaregistry.WithDeleted, false)
+	all, err := r.Schemas(t.Context(), schemaregistry.SchemasQuery{Prefix: ":*:", Deleted: schemaregistry.WithDeleted})
 	if err != nil {
 		t.Fatal(err)
 	}

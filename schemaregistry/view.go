@@ -2,6 +2,7 @@ package schemaregistry
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -148,6 +149,20 @@ func prefixMatcher(prefix string) func(Name) bool {
 	return func(n Name) bool {
 		return (p.Context == anyContext || p.Context == n.Context) && strings.HasPrefix(n.Subject, p.Subject)
 	}
+}
+
+// aliases are the names that are configured to stand for each subject, in order.
+func (s *state) aliases() map[Name][]string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	aliases := make(map[Name][]string)
+	for _, name := range slices.Sorted(maps.Keys(s.configs)) {
+		if c := s.configs[name]; c.Alias != nil && *c.Alias != "" {
+			of := ParseName(*c.Alias).within(ParseName(name).Context)
+			aliases[of] = append(aliases[of], name)
+		}
+	}
+	return aliases
 }
 
 // config returns what is configured for exactly this holder.

@@ -157,3 +157,17 @@ func TestFixes(t *testing.T) {
 		}
 	}
 }
+
+// Every kind of difference has advice, in both directions.
+func TestEveryDifferenceHasAFix(t *testing.T) {
+	record := &Type{Kind: Record, Name: Name{Local: "R"}}
+	for _, typ := range []DifferenceType{NameMismatch, FixedSizeMismatch, MissingEnumSymbols, ReaderFieldMissingDefaultValue, TypeMismatch,
+		MissingUnionBranch, AmbiguousAlias} {
+		for _, direction := range []Direction{NewReadsOld, OldReadsNew} {
+			d := Difference{Type: typ, Direction: direction, Pointer: "/", Info: "x", Reader: record, Writer: record, Field: &Field{Name: "x"}}
+			if d.Fix() == "" {
+				t.Errorf("%s, direction %d: no advice", typ, direction)
+			}
+		}
+	}
+}

@@ -134,9 +134,14 @@ func (s *scope) partlyOpen(o *ObjectRules, name string) *Node {
 // matcher is a compiled pattern; nil matches nothing.
 type matcher = *regexp.Regexp
 
+// findPattern is one that matches a whole text if the given one matches a part of it.
+func findPattern(pattern string) (*javaregex.Pattern, error) {
+	return javaregex.Compile(`(?s:.*)(?:` + pattern + `)(?s:.*)`)
+}
+
 // compilePattern returns nil for a pattern that linear time is not enough for (I5): one with look-around or back-references.
 func compilePattern(pattern string) matcher {
-	p, err := javaregex.Compile(`(?s:.*)(?:` + pattern + `)(?s:.*)`)
+	p, err := findPattern(pattern)
 	if err != nil {
 		return nil
 	}

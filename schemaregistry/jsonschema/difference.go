@@ -51,26 +51,3 @@ func (d Difference) Message(dir Direction) string {
 	}
 	return fmt.Sprintf("{errorType:\"%s\", description:\"%s'}", d.Type, text)
 }
-
-// Fix says what would help, "" when that depends.
-func (d Difference) Fix(dir Direction) string {
-	at := "at " + d.Pointer
-	switch d.Type {
-	case OptionalPropertyAddedToOpenContentModel, RequiredPropertyWithDefaultAddedToOpenContentModel:
-		return "data may have anything " + at + " already, since the " + dir.writer() +
-			" schema has an open content model; set additionalProperties to false there first, or use compatibilityPolicy LENIENT"
-	case RequiredPropertyAddedToOpenContentModel:
-		return "data may lack the property " + at + " or have anything there; make it optional and set additionalProperties to false first"
-	case RequiredPropertyAddedToUnopenContentModel, RequiredAttributeAdded:
-		return "give the property " + at + " a default, or do not require it"
-	case PropertyRemovedFromClosedContentModel:
-		return "keep the property " + at + " in the " + dir.reader() + " schema, or let additionalProperties be true"
-	case TypeChanged, TypeNarrowed:
-		return "keep the type " + at + ", or allow the " + dir.writer() + " one too with a list of types or oneOf"
-	case EnumArrayNarrowed, EnumArrayChanged:
-		return "keep all values " + at + " in the " + dir.reader() + " schema"
-	case AdditionalPropertiesRemoved, AdditionalPropertiesNarrowed:
-		return "data may have other properties " + at + " already; keep additionalProperties, or use compatibilityPolicy LENIENT"
-	}
-	return ""
-}

@@ -165,3 +165,24 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 }
+
+// Each kind of difference that readers can not live with has advice for both directions, which names the place; the others have none.
+func TestEveryDifferenceHasAFix(t *testing.T) {
+	for typ := range differenceFacts {
+		d := Difference{typ, "#/properties/p"}
+		for _, dir := range []Direction{NewReadsOld, OldReadsNew} {
+			fix := d.Fix(dir)
+			if d.Breaks(false) != (fix != "") {
+				t.Errorf("%s: breaks %t, the advice is %q", typ, d.Breaks(false), fix)
+			}
+			if fix != "" && (!strings.Contains(fix, "at #/properties/p") || strings.Contains(fix, "%")) {
+				t.Errorf("%s: %s", typ, fix)
+			}
+		}
+	}
+	for typ := range fixes {
+		if _, ok := differenceFacts[typ]; !ok {
+			t.Errorf("%s is no kind of difference", typ)
+		}
+	}
+}

@@ -71,8 +71,15 @@ func reason(e *validator.ValidationError) error {
 		i := max(0, slices.IndexFunc(e.Causes, func(c *validator.ValidationError) bool { return !harmless(c) }))
 		e = e.Causes[i]
 	}
-	text := e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
-	return invalid("#/"+strings.Join(e.InstanceLocation, "/"), "the meta-schema does not allow this: %s", text)
+	return invalid(pointerOf(e), "the meta-schema does not allow this: %s", textOf(e))
+}
+
+func pointerOf(e *validator.ValidationError) string {
+	return "#/" + strings.Join(e.InstanceLocation, "/")
+}
+
+func textOf(e *validator.ValidationError) string {
+	return e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
 }
 
 // nativeNumber has another number of the same sign in place of one that the validator would panic on (I5). No meta-schema has a limit but 0.

@@ -3,50 +3,23 @@ package registrytest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/sluice-data/sluice/log/logtest"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 // Cluster serves a log in a directory, as the binary does.
 func Cluster(t testing.TB, fs vfs.FS, dir string) (opts []kgo.Opt, stop func()) {
 	t.Helper()
-	l, err := log.Open(log.Config{Dir: dir, FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, FS: fs, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := errors.Join(b.Shutdown(ctx), txns.Close(), groups.Close(), l.Close()); err != nil {
-			t.Errorf("stop the log: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}, stop
+	n := logtest.Start(t, logtest.On(fs, dir))
+	return n.Opts(), n.Stop
 }
 
 // Start runs a registry until the test ends or stop is called.

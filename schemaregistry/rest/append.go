@@ -1,10 +1,11 @@
 package rest
 
 import (
-	"slices"
 	"strconv"
 	"sync"
-	"unicode/utf8"
+
+	"github.com/sluice-data/sluice/connect/connectjson"
+	"github.com/sluice-data/sluice/schemaregistry"
 )
 
 // appender is an answer that writes its own JSON: schemas are what clients ask for most, and encoding/json takes longer for one
@@ -45,12 +46,24 @@ func (j schemaJSON) appendJSON(dst []byte) []byte {
 	if j.Metadata != nil {
 		o.value("metadata", j.Metadata)
 	}
-	o.text("schema", j.Schema)
+	if j.Rules != nil {
+		o.value("ruleSet", j.Rules)
+	}
+	if j.Schema != (schemaregistry.Text{}) {
+		o.name("schema")
+		o.dst = j.Schema.AppendJSON(o.dst)
+	}
+	if len(j.Tags) > 0 {
+		o.value("schemaTags", j.Tags)
+	}
 	o.number("maxId", int64(j.MaxID))
 	o.number("ts", j.TimeMs)
 	if j.Deleted != nil {
 		o.name("deleted")
 		o.dst = strconv.AppendBool(o.dst, *j.Deleted)
+	}
+	if len(j.Aliases) > 0 {
+		o.value("aliases", j.Aliases)
 	}
 	return append(o.dst, '}')
 }
@@ -70,7 +83,7 @@ func (o *object) name(name string) {
 func (o *object) text(name, text string) {
 	if text != "" {
 		o.name(name)
-		o.dst = appendText(o.dst, text)
+		o.dst = connectjson.AppendString(o.dst, text)
 	}
 }
 
@@ -84,71 +97,4 @@ func (o *object) number(name string, n int64) {
 func (o *object) value(name string, v any) {
 	o.name(name)
 	o.dst = append(o.dst, encode(v)...)
-}
-
-// plain are the bytes that stand in a JSON string as they are.
-var plain = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// appendText writes a JSON string as encoding/json does without the escapes of HTML. Schemas have a quote every few bytes: single bytes are
-// faster there than runs of them.
-func appendText(dst []byte, s string) []byte {
-	dst = slices.Grow(append(dst, '"'), 2*len(s)+1)
-	buf, n := dst[len(dst):cap(dst)], 0
-	for i := range len(s) {
-		c := s[i]
-		if !plain[c] {
-			if c != '"' && c != '\\' {
-				return appendRest(dst[:len(dst)+n], s[i:])
-			}
-			buf[n] = '\\'
-			n++
-		}
-		buf[n] = c
-		n++
-	}
-	return append(dst[:len(dst)+n], '"')
-}
-
-// appendRest writes the rest of a string that has more to escape than quotes.
-func appendRest(dst []byte, s string) []byte {
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if plain[c] {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		switch {
-		case c >= utf8.RuneSelf:
-			return append(dst, encode(s[i:])[1:]...) // rare in schemas, and has rules of its own
-		case c < ' ':
-			dst = appendControl(dst, c)
-		default:
-			dst = append(dst, '\\', c)
-		}
-		from = i + 1
-	}
-	return append(append(dst, s[from:]...), '"')
-}
-
-func appendControl(dst []byte, c byte) []byte {
-	switch c {
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	case '\b':
-		return append(dst, '\\', 'b')
-	case '\f':
-		return append(dst, '\\', 'f')
-	}
-	const hex = "0123456789abcdef"
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }

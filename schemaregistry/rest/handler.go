@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -50,14 +49,19 @@ func New(reg *schemaregistry.Registry, o Options) http.Handler {
 	a := &api{registry: reg, o: o}
 	mux := http.NewServeMux()
 	var endpoints []*endpointMetrics
-	handle := func(method, path, pattern string, h handler) {
+	handle := func(method, path, pattern string, h handler) *endpointMetrics {
 		m := &endpointMetrics{method: method, path: path}
 		endpoints = append(endpoints, m)
 		mux.Handle(pattern, m.measured(a.answer(h)))
+		return m
 	}
+	var byID *endpointMetrics
 	for path, methods := range a.routes() {
 		for method, h := range methods {
-			handle(method, strings.TrimSuffix(path, "{$}"), method+" "+path, h)
+			m := handle(method, strings.TrimSuffix(path, "{$}"), method+" "+path, h)
+			if path == byIDPath+"{id}" {
+				byID = m
+			}
 		}
 		mux.Handle(path, a.answer(status(http.StatusMethodNotAllowed)))
 	}
@@ -65,19 +69,20 @@ func New(reg *schemaregistry.Registry, o Options) http.Handler {
 	if o.Metrics != nil {
 		register(o.Metrics, reg, endpoints)
 	}
-	return a.limit(inContext(mux))
+	return a.quick(byID, a.limit(inContext(mux)))
 }
 
 func (a *api) routes() map[string]map[string]handler {
 	return map[string]map[string]handler{
-		"/{$}":                                                 {"GET": a.root, "POST": a.root},
-		"/subjects":                                            {"GET": a.subjects},
-		"/subjects/{subject}":                                  {"POST": a.lookup, "DELETE": a.deleteSubject},
-		"/subjects/{subject}/metadata":                         {"GET": a.byMetadata},
-		"/subjects/{subject}/versions":                         {"GET": a.versions, "POST": a.register},
-		"/subjects/{subject}/versions/{version}":               {"GET": a.version, "DELETE": a.deleteVersion},
-		"/subjects/{subject}/versions/{version}/schema":        {"GET": a.versionText},
-		"/subjects/{subject}/versions/{version}/referencedby":  {"GET": a.referencedBy},
+		"/{$}":                                                {"GET": a.root, "POST": a.root},
+		"/subjects":                                           {"GET": a.subjects},
+		"/subjects/{subject}":                                 {"POST": a.lookup, "DELETE": a.deleteSubject},
+		"/subjects/{subject}/metadata":                        {"GET": a.byMetadata},
+		"/subjects/{subject}/versions":                        {"GET": a.versions, "POST": a.register},
+		"/subjects/{subject}/versions/{version}":              {"GET": a.version, "DELETE": a.deleteVersion},
+		"/subjects/{subject}/versions/{version}/schema":       {"GET": a.versionText},
+		"/subjects/{subject}/versions/{version}/referencedby": {"GET": a.referencedBy},
+		"/subjects/{subject}/versions/{version}/tags":         {"POST": a.tag},
 		"/schemas":                                             {"GET": a.schemas},
 		"/schemas/types":                                       {"GET": a.types},
 		"/schemas/ids/{id}":                                    {"GET": a.byID},
@@ -100,19 +105,10 @@ func (a *api) routes() map[string]map[string]handler {
 	}
 }
 
-// notCached is the value of a header, which is only read.
-var notCached = []string{"no-cache, no-store, must-revalidate"}
-
 // answer writes what a handler returns.
 func (a *api) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header["Cache-Control"] = notCached
-		id := r.Header.Get("X-Request-ID")
-		if id == "" {
-			id = strconv.FormatUint(rand.Uint64(), 36) // tells requests apart, and is no secret
-		}
-		header["X-Request-Id"] = []string{id}
+		setHeaders(w.Header(), r)
 		value, err := h(r)
 		switch {
 		case err != nil:

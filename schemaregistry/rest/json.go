@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/sluice-data/sluice/schemaregistry"
+	"github.com/sluice-data/sluice/schemaregistry/tag"
 )
 
 // mediaTypes are what is produced, the default first.
@@ -158,15 +159,18 @@ type schemaJSON struct {
 	Type       string                     `json:"schemaType,omitempty"`
 	References []schemaregistry.Reference `json:"references,omitempty"`
 	Metadata   *schemaregistry.Metadata   `json:"metadata,omitempty"`
-	Schema     string                     `json:"schema,omitempty"`
+	Rules      *schemaregistry.RuleSet    `json:"ruleSet,omitempty"`
+	Schema     schemaregistry.Text        `json:"schema,omitzero"`
+	Tags       []tag.Tagged               `json:"schemaTags,omitempty"`
 	MaxID      int                        `json:"maxId,omitempty"`
 	TimeMs     int64                      `json:"ts,omitempty"`
 	Deleted    *bool                      `json:"deleted,omitempty"`
+	Aliases    []string                   `json:"aliases,omitempty"`
 }
 
 func (a *api) schema(v schemaregistry.Version) schemaJSON {
 	j := schemaJSON{Subject: v.Name.String(), Version: v.Number, ID: v.ID, GUID: v.GUID, Type: v.Type, References: v.References,
-		Metadata: v.Metadata, Schema: v.Schema, TimeMs: v.TimeMs, Deleted: &v.Deleted}
+		Metadata: v.Metadata, Rules: v.Rules, Schema: v.Schema, TimeMs: v.TimeMs, Deleted: &v.Deleted, Aliases: v.Aliases}
 	if a.o.Legacy {
 		j.GUID, j.TimeMs, j.Deleted = "", 0, nil
 		if j.Type == schemaregistry.Avro {
@@ -181,11 +185,15 @@ type requestJSON struct {
 	Type       string                     `json:"schemaType"`
 	References []schemaregistry.Reference `json:"references"`
 	Metadata   *schemaregistry.Metadata   `json:"metadata"`
+	Rules      *schemaregistry.RuleSet    `json:"ruleSet"`
 	Schema     string                     `json:"schema"`
 	ID         *int                       `json:"id"`
 	Version    *int                       `json:"version"`
+	AddTags    []tag.Tagged               `json:"schemaTagsToAdd"`
+	RemoveTags []tag.Tagged               `json:"schemaTagsToRemove"`
+	KeepTags   bool                       `json:"propagateSchemaTags"`
 }
 
 func (j requestJSON) input() schemaregistry.Input {
-	return schemaregistry.Input{Type: j.Type, Text: j.Schema, References: j.References, Metadata: j.Metadata}
+	return schemaregistry.Input{Type: j.Type, Text: j.Schema, References: j.References, Metadata: j.Metadata, Rules: j.Rules}
 }

@@ -26,9 +26,13 @@ func (m *endpointMetrics) measured(h http.Handler) http.Handler {
 		began := time.Now()
 		s := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		h.ServeHTTP(s, r)
-		m.statuses[min(s.status/100, len(m.statuses)-1)].Add(1)
-		m.times.Observe(time.Since(began))
+		m.count(s.status, time.Since(began))
 	})
+}
+
+func (m *endpointMetrics) count(status int, took time.Duration) {
+	m.statuses[min(status/100, len(m.statuses)-1)].Add(1)
+	m.times.Observe(took)
 }
 
 // asked tells whether there was a request: endpoints that nobody uses take no lines.

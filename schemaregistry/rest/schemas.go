@@ -16,12 +16,23 @@ import (
 const maxSchemas = 1000
 
 func (a *api) schemas(r *http.Request) (any, error) {
-	versions, err := a.registry.Schemas(r.Context(), prefix(r), deleted(r), flag(r, "latestOnly"))
+	if associated(r) {
+		return schemaList{}, nil
+	}
+	versions, err := a.registry.Schemas(r.Context(), schemaregistry.SchemasQuery{Prefix: prefix(r), Deleted: deleted(r),
+		LatestOnly: flag(r, "latestOnly"), RuleType: param(r, "ruleType"), Aliases: flag(r, "aliases")})
 	list := schemaList{}
 	for _, v := range page(r, readable(r.Context(), versions), maxSchemas) {
+		v.Aliases = slices.DeleteFunc(slices.Clone(v.Aliases), func(alias string) bool { return !may(r.Context(), read, schemaregistry.ParseName(alias)) })
 		list = append(list, a.schema(v))
 	}
 	return list, err
+}
+
+// associated tells whether a query asks for subjects with associations only: no subject has any here.
+func associated(r *http.Request) bool {
+	q := r.URL.Query()
+	return (q.Has("resourceType") || q.Has("associationType") || q.Has("lifecycle")) && !slices.Contains(q["lifecycle"], "NONE")
 }
 
 func (a *api) types(*http.Request) (any, error) { return a.registry.Types(), nil }
@@ -62,10 +73,6 @@ func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.
 }
 
 func (a *api) byID(r *http.Request) (any, error) {
-	if v, ok := a.onlyVersion(r); ok {
-		v.Name, v.Number, v.ID = schemaregistry.Name{}, 0, 0
-		return a.schema(v), nil
-	}
 	v, versions, err := a.withID(r)
 	if err == nil {
 		v, err = a.formatted(r, v)
@@ -81,20 +88,8 @@ func (a *api) byID(r *http.Request) (any, error) {
 	if flag(r, "fetchMaxId") {
 		j.MaxID = a.registry.MaxID(v.Name.Context)
 	}
-	return j, nil
-}
-
-// onlyVersion answers what clients ask for most without looking at all versions: an id that one version has, nothing else, by somebody who may
-// read everything.
-func (a *api) onlyVersion(r *http.Request) (v schemaregistry.Version, ok bool) {
-	if r.URL.RawQuery != "" || httpauth.UserOf(r.Context()) != nil {
-		return v, false
-	}
-	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil {
-		return v, false
-	}
-	return a.registry.Only(contextOf(r), id)
+	j.Tags, err = a.findTags(r, v)
+	return j, err
 }
 
 func (a *api) textByID(r *http.Request) (any, error) {
@@ -103,7 +98,7 @@ func (a *api) textByID(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v, err = a.formatted(r, v)
-	return text(v.Schema), err
+	return text(v.Schema.String()), err
 }
 
 func (a *api) subjectsByID(r *http.Request) (any, error) {

@@ -56,7 +56,8 @@ func configEdit(body map[string]json.RawMessage) (func(*schemaregistry.Config), 
 	var given schemaregistry.Config
 	fields := map[string]any{"alias": &given.Alias, "normalize": &given.Normalize, "validateFields": &given.ValidateFields,
 		"validateNewSchemas": &given.ValidateNewSchemas, "validateRules": &given.ValidateRules, "compatibilityPolicy": &given.Policy,
-		"compatibilityGroup": &given.Group, "defaultMetadata": &given.DefaultMetadata, "overrideMetadata": &given.OverrideMetadata}
+		"compatibilityGroup": &given.Group, "defaultMetadata": &given.DefaultMetadata, "overrideMetadata": &given.OverrideMetadata,
+		"aliasForDeks": &given.AliasForDeks, "defaultRuleSet": &given.DefaultRules, "overrideRuleSet": &given.OverrideRules}
 	for name, target := range fields {
 		if value, ok := body[name]; ok {
 			if err := json.Unmarshal(value, target); err != nil {
@@ -90,6 +91,9 @@ func merge(c *schemaregistry.Config, given schemaregistry.Config, body map[strin
 	set(body, "compatibilityGroup", &c.Group, given.Group)
 	set(body, "defaultMetadata", &c.DefaultMetadata, given.DefaultMetadata)
 	set(body, "overrideMetadata", &c.OverrideMetadata, given.OverrideMetadata)
+	set(body, "aliasForDeks", &c.AliasForDeks, given.AliasForDeks)
+	set(body, "defaultRuleSet", &c.DefaultRules, given.DefaultRules)
+	set(body, "overrideRuleSet", &c.OverrideRules, given.OverrideRules)
 }
 
 func set[T any](body map[string]json.RawMessage, name string, target **T, value *T) {

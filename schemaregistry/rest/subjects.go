@@ -61,7 +61,12 @@ func (a *api) versions(r *http.Request) (any, error) {
 
 func (a *api) version(r *http.Request) (any, error) {
 	v, err := a.versionOf(r)
-	return a.schema(v), err
+	if err != nil {
+		return nil, err
+	}
+	j := a.schema(v)
+	j.Tags, err = a.findTags(r, v)
+	return j, err
 }
 
 func (a *api) versionOf(r *http.Request) (schemaregistry.Version, error) {
@@ -94,13 +99,13 @@ func (a *api) inFormat(r *http.Request, v schemaregistry.Version) (schemaregistr
 		return v, nil
 	}
 	text, err := a.registry.Formatted(v, format)
-	v.Schema = text
+	v.Schema = schemaregistry.NewText(text)
 	return v, err
 }
 
 func (a *api) versionText(r *http.Request) (any, error) {
 	v, err := a.versionOf(r)
-	return text(v.Schema), err
+	return text(v.Schema.String()), err
 }
 
 func (a *api) referencedBy(r *http.Request) (any, error) {
@@ -155,7 +160,8 @@ func (a *api) register(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
-	o := schemaregistry.RegisterOptions{Normalize: flag(r, "normalize"), ID: -1, Force: flag(r, "force")}
+	o := schemaregistry.RegisterOptions{Normalize: flag(r, "normalize"), ID: -1, Force: flag(r, "force"),
+		AddTags: body.AddTags, RemoveTags: body.RemoveTags, KeepTags: body.KeepTags}
 	if body.ID != nil {
 		o.ID = *body.ID
 	}
@@ -173,6 +179,11 @@ func (a *api) register(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v, err := a.registry.Register(r.Context(), n, body.input(), o)
+	return a.registered(r, v, err)
+}
+
+// registered is the answer to what has made a version.
+func (a *api) registered(r *http.Request, v schemaregistry.Version, err error) (any, error) {
 	if err == nil {
 		v, err = a.formatted(r, v)
 	}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package protobuf_test
+
+// raced is 1 when the race detector looks on.
+const raced = 0
