@@ -177,3 +177,41 @@ func TestRelationOfASavepointThatIsGone(t *testing.T) {
 	r.batch = newBatchOf(500)
 	r.until(2000)
 }
+
+// TestSpillCounters: the metrics have what the server wrote to its disk of a large
+// transaction, or sent before its commit.
+func TestSpillCounters(t *testing.T) {
+	for streaming, counts := range map[bool][2]string{
+		false: {"postgres_server_spilled_transactions_total", "postgres_server_spilled_bytes_total"},
+		true:  {"postgres_server_streamed_transactions_total", "postgres_server_streamed_bytes_total"},
+	} {
+		t.Run(fmt.Sprint(streaming), func(t *testing.T) {
+			r := newRig(t, oneTable, "streaming.in.progress", fmt.Sprint(streaming))
+			littleMemory(t, r)
+			r.open()
+			r.db.Exec(t, `INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 2000) i`)
+			r.until(2000)
+			m := &monitor{cfg: r.source.cfg, log: r.source.log, confirmed: r.source.confirmed, conn: r.db.Connect(t)}
+			r.stop() // a walsender tells its numbers at its end
+			waitFor(t, func() bool {
+				if err := m.readSlot(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return metric(t, m, counts[0]) == 1 && metric(t, m, counts[1]) > 100_000
+			})
+		})
+	}
+}
+
+// metric reads a metric of the slot.
+func metric(t *testing.T, m *monitor, name string) float64 {
+	t.Helper()
+	for i := range gauges {
+		if gauges[i].Name == name {
+			v, _ := gauges[i].read(new(numbers), m)
+			return v
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}

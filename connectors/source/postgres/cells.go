@@ -84,6 +84,9 @@ func (e *emitter) cell(b *connect.Batch, t *table, c *column, cell pgoutput.Colu
 	case pgoutput.ColumnText:
 		v, err = c.codec.Text(b, cell.Data)
 	case pgoutput.ColumnBinary:
+		if !c.codec.BinaryOK() {
+			return v, fmt.Errorf("column %s of table %s comes in binary form, which was not asked for", c.name, t.name)
+		}
 		v, err = c.codec.Binary(b, cell.Data)
 	case pgoutput.ColumnNull:
 		return c.codec.Zero, nil // null where that is allowed

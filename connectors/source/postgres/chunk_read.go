@@ -14,7 +14,7 @@ import (
 // each of the pieces that it has read, and there are at most twice as many pieces
 // in work as connections (I5). A row that is larger has a block of its own.
 const (
-	blockBytes  = 256 << 10
+	blockBytes  = 64 << 10
 	blocksAhead = 16
 )
 

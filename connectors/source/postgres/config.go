@@ -55,6 +55,7 @@ func (c *config) Define(d *connect.Def) {
 func (c *config) DefineFor(d *connect.Def, names []string) {
 	c.masks.defineFor(d, names)
 	c.snapshot.defineFor(d, names)
+	c.signals.defineFor(d, names)
 	c.records.skippedGiven = slices.Contains(names, optSkipped)
 }
 

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -28,5 +30,18 @@ func newFixture(t testing.TB) connecttest.SourceFixture {
 		Number: func(rec *connect.Record) (int, error) {
 			return strconv.Atoi(rec.Value.Cells()[envelopeAfter].Cells()[0].String())
 		},
+	}
+}
+
+// TestReadIsStoppedWhileItConnects: what the client says of a connection that was cut short
+// is no error of the server.
+func TestReadIsStoppedWhileItConnects(t *testing.T) {
+	r := newRig(t, "")
+	r.open()
+	r.source.disconnect()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.source.Read(ctx, r.batch); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
 	}
 }

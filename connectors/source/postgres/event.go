@@ -21,6 +21,11 @@ type emitter struct {
 	headers  []connect.Header // of extended.headers.enabled; immutable
 	messages *messages
 	tx       transaction
+	// clock is when the last few events were handled, see stamp.
+	clock struct {
+		nanos int64
+		uses  int // how many more events it is good for
+	}
 	// replaying: events are counted but not appended, see replay.
 	replaying bool
 }
@@ -59,6 +64,24 @@ func newRunID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
+// clockUses is how many events may share one look at the clock: some 100 µs of them
+// when they come as fast as they can.
+const clockUses = 64
+
+// stamp is when an event is handled, in Unix nanoseconds: later than its commit, as
+// far as the clocks of the two machines agree.
+func (e *emitter) stamp(o *origin) int64 {
+	c := &e.clock
+	if c.uses == 0 || o.micros*1000 >= c.nanos {
+		c.nanos, c.uses = e.now().UnixNano(), clockUses
+	}
+	c.uses--
+	return c.nanos
+}
+
+// waited says that time may have passed since the last event.
+func (e *emitter) waited() { e.clock.uses = 0 }
+
 // replay switches between counting events and appending them. After a restart in the
 // middle of a transaction its first rows are in the log already: they are given to
 // the emitter all the same, so that transaction metadata go on where they were.
@@ -70,7 +93,7 @@ func (e *emitter) read(b *connect.Batch, t *table, o *origin, r row) error {
 	if err != nil {
 		return e.failed(t, err)
 	}
-	e.append(b, t, o, opRead, img.key, connect.Value{}, connect.StructValue(img.value), nil, e.now().UnixNano())
+	e.append(b, t, o, opRead, img.key, connect.Value{}, connect.StructValue(img.value), nil, e.stamp(o))
 	return nil
 }
 
@@ -83,7 +106,7 @@ func (e *emitter) insert(b *connect.Batch, t *table, o *origin, r row) error {
 	if err != nil {
 		return e.failed(t, err)
 	}
-	e.change(b, t, o, opCreate, img.key, connect.Value{}, connect.StructValue(img.value), nil, e.now().UnixNano())
+	e.change(b, t, o, opCreate, img.key, connect.Value{}, connect.StructValue(img.value), nil, e.stamp(o))
 	return nil
 }
 
@@ -100,7 +123,7 @@ func (e *emitter) update(b *connect.Batch, t *table, o *origin, oldKind byte, ol
 	if err != nil {
 		return e.failed(t, err)
 	}
-	now := e.now().UnixNano()
+	now := e.stamp(o)
 	after := connect.StructValue(img.value)
 	if old == nil {
 		e.changeUnless(e.config.records.skipped.update, b, t, o, opUpdate, img.key, connect.Value{}, after, nil, now)
@@ -149,14 +172,14 @@ func (e *emitter) delete(b *connect.Batch, t *table, o *origin, oldKind byte, ol
 		e.warnings.warn("a delete does not have the columns of the key, which are empty: set "+optKeyColumns+
 			" to those of the replica identity, or REPLICA IDENTITY FULL", t.label, nil)
 	}
-	e.change(b, t, o, opDelete, was.key, connect.StructValue(was.value), connect.Value{}, nil, e.now().UnixNano())
+	e.change(b, t, o, opDelete, was.key, connect.StructValue(was.value), connect.Value{}, nil, e.stamp(o))
 	return nil
 }
 
 // truncate appends a record without key (op t) for a table that was emptied.
 func (e *emitter) truncate(b *connect.Batch, t *table, o *origin) error {
 	if !e.config.records.skipped.truncate {
-		e.change(b, t, o, opTruncate, nil, connect.Value{}, connect.Value{}, nil, e.now().UnixNano())
+		e.change(b, t, o, opTruncate, nil, connect.Value{}, connect.Value{}, nil, e.stamp(o))
 	}
 	return nil
 }

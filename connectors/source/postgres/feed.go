@@ -13,7 +13,7 @@ import (
 const (
 	// blockSize is how much of the stream is read at once at most; feedBlocks of
 	// them hold what was read ahead of Read (I5).
-	blockSize  = 1 << 20
+	blockSize  = 256 << 10
 	feedBlocks = 4
 	// minRoom is the least room that is worth a read.
 	minRoom = 16 << 10

@@ -23,12 +23,12 @@ func TestFeed(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var want [][]byte
 		var stream []byte
-		for i := range 4000 {
+		for i := range 1000 {
 			size := random.IntN(600)
 			switch {
 			case i%500 == 499:
 				size = 3<<20 + random.IntN(1<<20) // larger than a block
-			case i%100 == 99:
+			case i%50 == 49:
 				size = blockSize - 5 + random.IntN(10) - 5 // about a block
 			}
 			body := bytes.Repeat([]byte{byte(i)}, size)

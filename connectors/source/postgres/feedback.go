@@ -20,12 +20,7 @@ const (
 // confirmed is what the server may forget: the end of the last transaction whose
 // records and offset are durable (I2). It outlives connections, and moves forward
 // only.
-type confirmed struct {
-	lsn   atomic.Uint64
-	moved chan struct{} // capacity 1
-}
-
-func newConfirmed() *confirmed { return &confirmed{moved: make(chan struct{}, 1)} }
+type confirmed struct{ lsn atomic.Uint64 }
 
 func (c *confirmed) load() pgoutput.LSN { return pgoutput.LSN(c.lsn.Load()) }
 
@@ -37,7 +32,6 @@ func (c *confirmed) advance(lsn pgoutput.LSN) {
 			return
 		}
 		if c.lsn.CompareAndSwap(have, uint64(lsn)) {
-			notify(c.moved)
 			return
 		}
 	}

@@ -40,7 +40,7 @@ func FuzzStream(f *testing.F) {
 		defer w.feed.close()
 		s.stream = &stream{src: s, wal: w, feedback: &feedback{}, tables: map[uint32]*streamTable{}, spill: newSpill(t.TempDir(), 1<<20)}
 		defer s.stream.spill.close()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		b := newBatchOf(100)
 		for at := s.pos.start(); ; at = s.pos.start() {

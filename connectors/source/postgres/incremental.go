@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +23,8 @@ type incremental struct {
 	state *incrementalState // nil: there is nothing to do
 
 	conn    *pgx.Conn
+	pos     *position   // the source's
+	opened  *openMark   // of the next window, if the signal table has it already
 	query   *chunkQuery // of the table in work
 	limit   int         // rows of its chunks, when it has large ones; 0: as the config says
 	window  *window
@@ -44,21 +45,24 @@ func (i *incremental) appendOffset(dst []byte) []byte {
 	return appendMember(dst, "sluice_incremental", i.state)
 }
 
-// add adds tables to be read.
+// add adds tables to be read, all or none.
 func (i *incremental) add(b *connect.Batch, sig *signal, data *signalData, tables []*table) error {
-	begins := i.state == nil
-	if begins {
-		i.state = &incrementalState{ID: sig.ID}
-	}
-	for _, t := range tables {
+	list := make([]incrementalTable, len(tables))
+	for n, t := range tables {
 		filter, err := data.condition(t.name)
-		if err == nil {
-			err = i.state.add(incrementalTable{Name: t.name.String(), Filter: filter, Surrogate: data.Surrogate})
-		}
 		if err != nil {
 			return err
 		}
+		list[n] = incrementalTable{Name: t.name.String(), Filter: filter, Surrogate: data.Surrogate}
 	}
+	state, begins := i.state, i.state == nil
+	if begins {
+		state = &incrementalState{ID: sig.ID}
+	}
+	if err := state.add(list); err != nil {
+		return err
+	}
+	i.state = state
 	i.log.Info("incremental snapshot requested", "id", sig.ID, "tables", i.names())
 	if begins {
 		i.notice(b, noticeStarted, "data_collections", i.names())
@@ -72,23 +76,29 @@ func (i *incremental) halt(b *connect.Batch, id string, list patterns) error {
 		return errors.New("no incremental snapshot is running")
 	}
 	var stopped []string
-	for n := len(i.state.Tables) - 1; n >= 0; n-- {
-		name := i.state.Tables[n].Name
-		if list != nil {
-			if ok, err := list.match(name); err != nil {
+	var rest []incrementalTable
+	for _, t := range i.state.Tables {
+		stop := list == nil
+		if !stop {
+			var err error
+			if stop, err = list.match(t.Name); err != nil {
 				return err
-			} else if !ok {
-				continue
 			}
 		}
-		stopped = append(stopped, name)
-		if n == 0 {
-			i.leave()
-			i.state.next()
+		if stop {
+			stopped = append(stopped, t.Name)
 		} else {
-			i.state.Tables = slices.Delete(i.state.Tables, n, n+1)
+			rest = append(rest, t)
 		}
 	}
+	if len(stopped) == 0 {
+		return errors.New("data-collections names no table of the incremental snapshot that is running")
+	}
+	if stopped[0] == i.state.Tables[0].Name {
+		i.leave()
+		i.state.next()
+	}
+	i.state.Tables = rest
 	i.log.Info("incremental snapshot stopped", "id", id, "tables", stopped)
 	if list == nil {
 		i.notice(b, noticeAborted)
@@ -115,15 +125,19 @@ func (i *incremental) pause(b *connect.Batch, pause bool) {
 }
 
 // change tells the window of a change before it becomes a record.
-func (i *incremental) change(ctx context.Context, t *table, xid uint32, old, r row) error {
+func (i *incremental) change(ctx context.Context, t *table, o *origin, kind pgoutput.Kind, old, r row) error {
 	w := i.window
+	if i.closes(t, kind, old, r) {
+		at := *o
+		w.closed = &at
+	}
 	if t.oid != w.table.oid {
 		return nil
 	}
 	if i.stream != t {
 		i.stream, i.query = t, nil // it may have other columns: the next chunk asks
 	}
-	if w.seen.sees(w.seen.widen(xid)) || w.byKey == nil {
+	if w.seen.sees(w.seen.widen(o.txID)) || w.byKey == nil {
 		return nil
 	}
 	had, err := i.taken(t, old, r)
@@ -134,6 +148,19 @@ func (i *incremental) change(ctx context.Context, t *table, xid uint32, old, r r
 		w.complete(t, r, had)
 	}
 	return nil
+}
+
+// closes tells whether a change closes the window.
+func (i *incremental) closes(t *table, kind pgoutput.Kind, old, r row) bool {
+	c := i.window.closing
+	if c.id == "" || kind != c.kind || !i.cfg.signals.isSignalTable(t.name) {
+		return false
+	}
+	if kind == pgoutput.KindDelete {
+		r = old
+	}
+	row, _ := signalOf(t, r)
+	return row.ID == c.id
 }
 
 // taken takes the rows with the keys of a change out of the window, and returns the
@@ -172,43 +199,68 @@ func (i *incremental) again(ctx context.Context, err error) error {
 	return err
 }
 
-// boundary hands over the rows of a window that the stream has passed, and reads
-// the next chunk.
+// stepTime is for how long one boundary goes on: the stream waits meanwhile.
+const stepTime = time.Second
+
+// boundary hands over the rows of a window that the stream has passed, and reads the
+// next chunk; a few of them where nothing is written at the moment, since the stream is
+// behind such a chunk already.
 func (i *incremental) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LSN) error {
-	if i.state == nil {
+	for until := i.now().Add(stepTime); i.ready(lsn) && !b.Full() && i.now().Before(until); {
+		step := i.advance
+		if i.window != nil {
+			step = i.handOver
+		}
+		if err := i.tryStep(ctx, b, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready tells whether there is something to be done when the stream is at lsn.
+func (i *incremental) ready(lsn pgoutput.LSN) bool {
+	switch {
+	case i.state == nil:
+		return false
+	case i.window != nil:
+		return i.window.closed != nil || lsn >= i.window.until
+	}
+	return !i.state.Paused && !i.now().Before(i.retryAt)
+}
+
+// tryStep makes a step. Errors of reading a table are its own, those of handing rows
+// over are returned.
+func (i *incremental) tryStep(ctx context.Context, b *connect.Batch, step func(context.Context, *connect.Batch) error) error {
+	handing := i.window != nil
+	err := step(ctx, b)
+	if err == nil {
 		return nil
 	}
-	if w := i.window; w != nil {
-		if lsn < w.until {
-			return nil
-		}
-		if err := i.handOver(b); err != nil {
-			if err = i.again(ctx, err); err != nil {
-				return err
-			}
-		}
+	if ctx.Err() != nil {
+		i.disconnect()
+		return ctx.Err()
 	}
-	for i.state != nil && i.window == nil && !i.state.Paused && !i.now().Before(i.retryAt) {
-		if err := i.advance(ctx, b); err != nil {
-			if ctx.Err() != nil {
-				i.disconnect()
-				return ctx.Err()
-			}
-			if err = i.again(ctx, err); err != nil {
-				i.failed(b, err)
-			}
-		}
+	if err = i.again(ctx, err); err == nil || handing {
+		return err
 	}
+	i.failed(b, err)
 	return nil
 }
 
 // advance makes one step: takes up the next table, or reads a chunk of it.
 func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
 	if len(i.state.Tables) == 0 {
+		if err := i.closeWindow(ctx, new(window)); err != nil {
+			i.log.Warn("incremental snapshot: the row that closes the last window, which is empty, was not written", "error", err)
+		}
 		i.log.Info("incremental snapshot completed", "id", i.state.ID)
 		i.notice(b, noticeCompleted)
 		i.end()
 		return nil
+	}
+	if err := i.openWindow(ctx); err != nil {
+		return err
 	}
 	if i.query == nil {
 		if err := i.prepare(ctx, b); err != nil || i.query == nil {
@@ -233,10 +285,14 @@ func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
 	return nil
 }
 
-// handOver appends the rows of the window.
-func (i *incremental) handOver(b *connect.Batch) error {
+// handOver appends the rows of the window. Their sequence is that of the change that
+// closed it, or else of the commit that they come behind, as Debezium's.
+func (i *incremental) handOver(_ context.Context, b *connect.Batch) error {
 	w := i.window
-	o := origin{snapshot: snapshotIncremental, micros: i.now().UnixMicro()}
+	o := origin{snapshot: snapshotIncremental, micros: i.now().UnixMicro(), lsn: i.pos.lastEnd(), lastCommit: i.pos.lastCommit}
+	if w.closed != nil {
+		o.lsn, o.lastCommit = w.closed.lsn, w.closed.lastCommit
+	}
 	for n := range w.rows {
 		if w.rows[n].dropped {
 			continue
@@ -267,7 +323,7 @@ const retryDelay = 2 * time.Second
 // failed leaves a table out that the server refuses to read, and comes back later
 // after anything else.
 func (i *incremental) failed(b *connect.Batch, err error) {
-	if state := sqlState(err); state != "" && !retriableState(state) {
+	if state := sqlState(err); errors.Is(err, errUnreadable) || state != "" && !retriableState(state) {
 		i.log.Warn("incremental snapshot: the table is left out", "table", i.state.Tables[0].Name, "error", errorText(err))
 		i.disconnect()
 		i.scanned(b, "SQL_EXCEPTION")
@@ -322,6 +378,7 @@ func (i *incremental) connection(ctx context.Context) (*pgx.Conn, error) {
 }
 
 func (i *incremental) disconnect() {
+	i.opened = nil
 	if i.conn != nil {
 		closeConn(i.conn)
 		i.conn = nil

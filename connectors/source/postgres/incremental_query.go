@@ -2,9 +2,15 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// errUnreadable marks what no other attempt would change.
+var errUnreadable = errors.New("the table cannot be read so")
 
 // chunkQuery reads a table in the order of a key, a few rows at a time.
 type chunkQuery struct {
@@ -27,8 +33,11 @@ func readKeyColumns(ctx context.Context, q querier, oid uint32, names []string) 
 		keys[i].name = name
 		err := q.QueryRow(ctx, fmt.Sprintf(`SELECT format_type(atttypid, atttypmod), NOT attnotnull FROM pg_attribute
 			WHERE attrelid = %d AND attname = %s AND attnum > 0 AND NOT attisdropped`, oid, quoteLiteral(name))).Scan(&keys[i].typeName, &keys[i].nullable)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, fmt.Errorf("%w: it has no column %s", errUnreadable, clip(name))
+		}
 		if err != nil {
-			return nil, fmt.Errorf("read the key column %s: %s", name, errorText(err))
+			return nil, fmt.Errorf("read the key column %s: %w", name, err)
 		}
 	}
 	return keys, nil

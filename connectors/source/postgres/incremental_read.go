@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -50,7 +52,11 @@ func (i *incremental) prepare(ctx context.Context, b *connect.Batch) error {
 		return err
 	}
 	if i.state.Max == nil {
-		if i.state.Max, err = readGreatest(ctx, conn, q); err != nil {
+		err = i.readOnly(ctx, conn, func() error {
+			i.state.Max, err = readGreatest(ctx, conn, q)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if i.state.Max == nil {
@@ -99,46 +105,109 @@ func readGreatest(ctx context.Context, conn *pgx.Conn, q *chunkQuery) ([]string,
 		}
 		greatest[n] = *text
 	}
-	return greatest, nil
+	return greatest, checkKey(greatest)
 }
 
-// readChunk reads the next rows and the place in the stream behind them. Where the
+// readChunk reads the next rows and a place in the stream behind them. Where the
 // database may be written to, rows of the signal table frame it as Debezium's do;
-// they also make sure that the stream gets there when nothing else is written.
+// they also make sure that the stream gets there when nothing else is written. A window
+// stays open when there are no more rows: it goes on with the next table.
 func (i *incremental) readChunk(ctx context.Context) (*window, error) {
 	conn, err := i.connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id := randomUUID()
-	if err := i.writeMark(ctx, conn, id, signalWindowOpen); err != nil {
-		return nil, err
-	}
 	w, err := i.readRows(ctx, conn)
-	if err != nil {
+	if err != nil || len(w.rows) == 0 {
+		return w, err
+	}
+	if err := i.closeWindow(ctx, w); err != nil {
 		return nil, err
 	}
-	if err := i.writeMark(ctx, conn, id, signalWindowClose); err != nil {
+	if w.until, err = writePlace(ctx, conn); err != nil {
 		return nil, err
 	}
 	return w, w.index(i.emitter, i.scratch)
 }
 
-// writeMark writes a row to the signal table, if there is one. A mark that cannot
-// be written is tried again as the config says.
-func (i *incremental) writeMark(ctx context.Context, conn *pgx.Conn, id, kind string) error {
-	o := &i.cfg.signals
-	if i.cfg.connection.readOnly || len(o.tables) == 0 {
+// openMark is a row of the signal table that opens a window, without one that closes it.
+type openMark struct {
+	id    string
+	table string // in work at that time
+	at    time.Time
+}
+
+// marks tells whether the windows are in the signal table.
+func (i *incremental) marks() bool {
+	return !i.cfg.connection.readOnly && len(i.cfg.signals.tables) > 0
+}
+
+// openWindow writes the row that opens a window, unless one is open.
+func (i *incremental) openWindow(ctx context.Context) error {
+	if i.opened != nil || !i.marks() {
 		return nil
 	}
-	to := quoteTable(o.tables[0].schema, o.tables[0].name)
-	suffix := "-open"
-	if kind == signalWindowClose {
-		suffix = "-close"
+	m := &openMark{randomUUID(), i.state.Tables[0].Name, i.now()}
+	if err := i.writeMark(ctx, i.insertMark(m.id+"-open", signalWindowOpen, i.about(m, false))); err != nil {
+		return err
 	}
-	sql := fmt.Sprintf("INSERT INTO %s VALUES (%s, %s, '{}')", to, quoteLiteral(id+suffix), quoteLiteral(kind))
-	if kind == signalWindowClose && o.watermarking == "insert_delete" {
-		sql = fmt.Sprintf("DELETE FROM %s WHERE id = %s", to, quoteLiteral(id+"-open"))
+	i.opened = m
+	return nil
+}
+
+// closeWindow closes the window that is open, if one is, and notes in w by which change.
+func (i *incremental) closeWindow(ctx context.Context, w *window) error {
+	m := i.opened
+	if m == nil {
+		return nil
+	}
+	w.closing = closingChange{pgoutput.KindInsert, m.id + "-close"}
+	sql := i.insertMark(w.closing.id, signalWindowClose, i.about(m, true))
+	if i.cfg.signals.watermarking == "insert_delete" {
+		w.closing = closingChange{pgoutput.KindDelete, m.id + "-open"}
+		sql = fmt.Sprintf("DELETE FROM %s WHERE id = %s", i.signalTable(), quoteLiteral(w.closing.id))
+	}
+	if err := i.writeMark(ctx, sql); err != nil {
+		return err
+	}
+	i.opened = nil
+	return nil
+}
+
+func (i *incremental) signalTable() string {
+	t := i.cfg.signals.tables[0]
+	return quoteTable(t.schema, t.name)
+}
+
+func (i *incremental) insertMark(id, kind, data string) string {
+	return fmt.Sprintf("INSERT INTO %s VALUES (%s, %s, %s)", i.signalTable(), quoteLiteral(id), quoteLiteral(kind), quoteLiteral(data))
+}
+
+// about is what Debezium says of a window in the row's data.
+func (i *incremental) about(m *openMark, closed bool) string {
+	member := func(name, value string) string {
+		quoted, _ := json.Marshal(value) // of a string
+		return fmt.Sprintf("%q: %s", name, quoted)
+	}
+	const instant = "2006-01-02T15:04:05.000000Z"
+	members := []string{member("openWindowTimestamp", m.at.UTC().Format(instant))}
+	if closed {
+		members = append(members, member("closeWindowTimestamp", i.now().UTC().Format(instant)))
+	}
+	if i.state.ID != "" {
+		members = append(members, member("correlationId", clip(i.state.ID)))
+	}
+	members = append(members, member("dataCollectionId", m.table))
+	return "{" + strings.Join(members, ", ") + "}"
+}
+
+// writeMark writes to the signal table. What cannot be written is tried again as the
+// config says.
+func (i *incremental) writeMark(ctx context.Context, sql string) error {
+	o := &i.cfg.signals
+	conn, err := i.connection(ctx)
+	if err != nil {
+		return err
 	}
 	for attempt := 0; ; attempt++ {
 		_, err := conn.Exec(ctx, sql)
@@ -154,22 +223,27 @@ func (i *incremental) writeMark(ctx context.Context, conn *pgx.Conn, id, kind st
 	}
 }
 
-// readRows reads the rows of a chunk, which snapshot they are of, and where the
-// server writes after that: what the snapshot sees was committed before.
+// readRows reads the rows of a chunk, and which snapshot they are of.
 func (i *incremental) readRows(ctx context.Context, conn *pgx.Conn) (*window, error) {
-	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-		return nil, err
-	}
 	w := &window{table: i.query.table, block: &rowBlock{}}
-	err := i.readIn(ctx, conn, w)
+	return w, i.readOnly(ctx, conn, func() error { return i.readIn(ctx, conn, w) })
+}
+
+// readOnly runs queries in a transaction of one snapshot that changes nothing, whatever
+// the conditions of a signal call.
+func (i *incremental) readOnly(ctx context.Context, conn *pgx.Conn, f func() error) error {
+	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return err
+	}
+	err := f()
 	if _, end := conn.Exec(ctx, "ROLLBACK"); err == nil {
 		err = end
 	}
-	return w, err
+	return err
 }
 
 func (i *incremental) readIn(ctx context.Context, conn *pgx.Conn, w *window) error {
-	var seen, until string
+	var seen string
 	err := conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen)
 	if err != nil {
 		return err
@@ -180,15 +254,19 @@ func (i *incremental) readIn(ctx context.Context, conn *pgx.Conn, w *window) err
 	if i.inWindow != nil {
 		i.inWindow()
 	}
-	const end = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END)::text"
-	if err := conn.QueryRow(ctx, end).Scan(&until); err != nil {
-		return err
-	}
-	if w.until, err = pgoutput.ParseLSN(until); err != nil {
-		return err
-	}
-	w.until = beforeHeader(w.until)
 	return i.copyRows(ctx, conn, w)
+}
+
+// writePlace is where the server writes: what a snapshot of before sees was committed
+// before.
+func writePlace(ctx context.Context, conn *pgx.Conn) (pgoutput.LSN, error) {
+	var place string
+	const end = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END)::text"
+	if err := conn.QueryRow(ctx, end).Scan(&place); err != nil {
+		return 0, err
+	}
+	lsn, err := pgoutput.ParseLSN(place)
+	return beforeHeader(lsn), err
 }
 
 // beforeHeader is the end of the last record when lsn is where the next will begin:
@@ -232,16 +310,36 @@ func (i *incremental) copyRows(ctx context.Context, conn *pgx.Conn, w *window) e
 	if err := split.finish(); err != nil {
 		return err
 	}
-	keys := len(q.keys)
+	return w.takeRows(len(q.keys), forms)
+}
+
+// maxKeySize bounds the key of a row, which the offset keeps (I5).
+const maxKeySize = 32 << 10
+
+// takeRows takes the rows out of the block: each begins with its key's columns.
+func (w *window) takeRows(keys int, forms []bool) error {
+	rows := w.block.rows
 	for n := 0; !w.block.empty(); n++ {
 		cols := w.block.take(nil, forms)
 		w.rows = append(w.rows, windowRow{cols: cols[keys:]})
-		if n == split.block.rows-1 {
+		if n == rows-1 {
 			w.last = make([]string, keys)
 			for k := range keys {
-				w.last[k] = strings.Clone(string(cols[k].Data))
+				w.last[k] = string(cols[k].Data)
 			}
+			return checkKey(w.last)
 		}
+	}
+	return nil
+}
+
+func checkKey(key []string) error {
+	size := 0
+	for _, text := range key {
+		size += len(text)
+	}
+	if size > maxKeySize {
+		return fmt.Errorf("%w: a key has more than %d bytes", errUnreadable, maxKeySize)
 	}
 	return nil
 }

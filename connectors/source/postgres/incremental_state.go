@@ -31,16 +31,32 @@ func (s *incrementalState) next() {
 	s.Last, s.Max, s.Rows = nil, nil, 0
 }
 
-// add adds a table that is not there yet.
-func (s *incrementalState) add(t incrementalTable) error {
-	if slices.ContainsFunc(s.Tables, func(have incrementalTable) bool { return have.Name == t.Name }) {
-		return nil
+// add adds the tables that are not there yet, all or none.
+func (s *incrementalState) add(tables []incrementalTable) error {
+	list := slices.Clone(s.Tables)
+	for _, t := range tables {
+		if !slices.ContainsFunc(list, func(have incrementalTable) bool { return have.Name == t.Name }) {
+			list = append(list, t)
+		}
 	}
-	if len(s.Tables) >= maxSnapshotTables {
-		return fmt.Errorf("an incremental snapshot has at most %d tables", maxSnapshotTables)
+	if err := fitsOffset(list, len(list)); err != nil {
+		return err
 	}
-	s.Tables = append(s.Tables, t)
+	s.Tables = list
 	return nil
+}
+
+// fitsOffset refuses tables that an offset has no room for (I5): the log takes no
+// record of more than 1 MiB, so a longer one would stop the connector for good.
+func fitsOffset(list any, n int) error {
+	if n > maxSnapshotTables {
+		return fmt.Errorf("a snapshot of %d tables is too large: ask for %d at most", n, maxSnapshotTables)
+	}
+	text, err := json.Marshal(list)
+	if err == nil && len(text) > maxSignal {
+		err = fmt.Errorf("its tables and conditions take %d bytes together, more than %d: ask for fewer at once", len(text), maxSignal)
+	}
+	return err
 }
 
 // incrementalMembers are the members of an offset that are about incremental
@@ -74,10 +90,12 @@ func loadIncremental(stored json.RawMessage) (*incrementalState, error) {
 		return nil, fmt.Errorf("offset of an incremental snapshot: incremental_snapshot_collections: %w", err)
 	}
 	s := new(incrementalState)
-	for _, c := range list {
-		if err := s.add(incrementalTable(c)); err != nil {
-			return nil, err
-		}
+	tables := make([]incrementalTable, len(list))
+	for i, c := range list {
+		tables[i] = incrementalTable(c)
+	}
+	if err := s.add(tables); err != nil {
+		return nil, err
 	}
 	if len(s.Tables) == 0 {
 		return nil, nil

@@ -1,14 +1,15 @@
 package postgres
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
 )
 
 const signalTable = "CREATE TABLE signals (id varchar(64) PRIMARY KEY, type varchar(32), data varchar(2048));"
@@ -99,18 +100,17 @@ func TestIncrementalWindow(t *testing.T) {
 				inc.inWindow = nil
 				r.db.Exec(t, "UPDATE a SET v = 1 WHERE id = 1; DELETE FROM a WHERE id = 2; UPDATE a SET id = 30 WHERE id = 3; INSERT INTO a VALUES (7, 0, 'new'); UPDATE a SET v = 2 WHERE id = 1")
 			}
-			r.incrementalDone()
+			r.readFor("the rows", func() bool { return len(r.eventsOf("a")) >= 9 }) // a read that is cut short would read the chunk again
 			want := []string{`a u - (1 1 "long")`, `a d - -`, `a d - -`, `a c - (30 0 "long")`, `a c - (7 0 "new")`,
 				`a u - (1 2 "__debezium_unavailable_value")`,
 				`a r incremental (4 0 "long")`, `a r incremental (5 0 "long")`, `a r incremental (6 0 "long")`}
 			if got := r.eventsOf("a"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
-			for range 5 { // the last mark may come after the rows
-				r.pumpOnce()
-			}
+			r.db.Exec(t, "INSERT INTO a VALUES (99, 0, 'last')") // the last mark may come after the rows, and before this one
+			r.readFor("the last row", func() bool { return len(r.eventsOf("a c")) == 3 })
 			wantMarks := map[string]string{"insert_insert": "c snapshot-window-open, c snapshot-window-close", "insert_delete": "c snapshot-window-open, d", "read.only": ""}[mode]
-			if got := strings.Join(r.windowMarks(), ", "); !strings.HasPrefix(got, wantMarks) || wantMarks == "" && got != "" {
+			if got := strings.Join(r.windowMarks(), ", "); !strings.HasSuffix(got, wantMarks) || wantMarks == "" && got != "" { // a chunk that was cut short has one of its own before that
 				t.Errorf("the signal table has %s, want %s", got, wantMarks)
 			}
 		})
@@ -128,9 +128,11 @@ func TestIncrementalTruncate(t *testing.T) {
 		inc.inWindow = nil
 		r.db.Exec(t, "TRUNCATE a; INSERT INTO a VALUES (3)")
 	}
-	r.incrementalDone()
-	if got := strings.Join(r.eventsOf("a"), ", "); got != "a t - -, a c - (3)" {
-		t.Errorf("got %s, want the truncate and the new row alone", got)
+	r.readFor("the truncate", func() bool { return len(r.eventsOf("a")) > 0 })
+	r.db.Exec(t, "INSERT INTO a VALUES (4)")
+	r.readFor("the last row", func() bool { return strings.Contains(strings.Join(r.eventsOf("a"), " "), "(4)") })
+	if got := strings.Join(r.eventsOf("a"), ", "); got != "a t - -, a c - (3), a c - (4)" {
+		t.Errorf("got %s, want the truncate and the new rows alone", got)
 	}
 }
 
@@ -147,6 +149,80 @@ func (r *rig) windowMarks() []string {
 		}
 	}
 	return marks
+}
+
+// TestIncrementalSequence wants the rows of a chunk to have the sequence of the change
+// that closed their window, or where the signal table has none, of the last commit.
+func TestIncrementalSequence(t *testing.T) {
+	for _, mode := range []string{"insert_insert", "insert_delete", "read.only"} {
+		t.Run(mode, func(t *testing.T) {
+			settings := append([]string{"incremental.snapshot.watermarking.strategy", strings.Replace(mode, "read.only", "insert_insert", 1), "read.only", fmt.Sprint(mode == "read.only")},
+				incrementalSettings...)
+			r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2); CREATE TABLE b (id int PRIMARY KEY)", settings...)
+			r.show = func(rec *connect.Record) string {
+				if rec.Value.IsNull() {
+					return "tombstone"
+				}
+				return marked(rec) + " " + rec.Value.Cells()[envelopeSource].Cells()[sourceSequence].Text()
+			}
+			r.open()
+			r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
+			r.incrementalDone()
+			r.db.Exec(t, "INSERT INTO b VALUES (1)")
+			r.readFor("the last row", func() bool { return len(r.eventsOf("b")) == 1 })
+			want := sequenceOf(t, r.eventsOf("b")[0])
+			want[1] = want[0] // nothing is committed between
+			if closing := map[string]string{"insert_insert": "snapshot-window-close", "insert_delete": "signals d "}[mode]; closing != "" {
+				before := r.events[:max(0, slices.IndexFunc(r.events, func(e string) bool { return strings.HasPrefix(e, "a r ") }))]
+				for _, e := range before { // the last: a read that is interrupted has its chunk read again
+					if strings.Contains(e, closing) {
+						want = sequenceOf(t, e)
+					}
+				}
+			}
+			rows := r.eventsOf("a r incremental")
+			if len(rows) != 2 || sequenceOf(t, rows[0]) != want || sequenceOf(t, rows[1]) != want {
+				t.Errorf("the rows are %q, want them at %q:\n%s", rows, want, strings.Join(r.events, "\n"))
+			}
+		})
+	}
+}
+
+// sequenceOf is the sequence behind an event: [last commit, LSN].
+func sequenceOf(t *testing.T, event string) (both [2]string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(event[strings.LastIndex(event, " ")+1:]), &both); err != nil || both[1] == "" {
+		t.Fatalf("%s has no sequence: %v", event, err)
+	}
+	return both
+}
+
+// TestIncrementalWindows: a window in which a table ends goes on with the next one, so
+// that empty tables have none of their own.
+func TestIncrementalWindows(t *testing.T) {
+	r := newRig(t, signalTable+`CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY);
+		INSERT INTO a SELECT generate_series(1, 10); INSERT INTO c VALUES (1)`, incrementalSettings...)
+	r.show = func(rec *connect.Record) string {
+		e := marked(rec)
+		if !strings.Contains(e, "snapshot-window") {
+			return e
+		}
+		var about struct{ CorrelationID, DataCollectionID, OpenWindowTimestamp, CloseWindowTimestamp string }
+		if err := json.Unmarshal([]byte(rec.Value.Cells()[envelopeAfter].Cells()[2].Text()), &about); err != nil || about.OpenWindowTimestamp == "" {
+			return e
+		}
+		return fmt.Sprintf("window %s %s %v", about.DataCollectionID, about.CorrelationID, about.CloseWindowTimestamp != "")
+	}
+	r.open()
+	r.db.Exec(t, `INSERT INTO signals VALUES ('one', 'execute-snapshot', '{"data-collections": ["public.a", "public.b", "public.c"]}')`)
+	r.incrementalDone()
+	r.db.Exec(t, `INSERT INTO signals VALUES ('two', 'execute-snapshot', '{"data-collections": ["public.b"]}')`)
+	want := strings.Repeat("window public.a one false, window public.a one true, ", 3) + "window public.c one false, window public.c one true, window public.b two false, window public.b two true"
+	r.readFor("the windows", func() bool { return len(slices.Compact(r.eventsOf("window"))) >= 10 })
+	windows := slices.Compact(r.eventsOf("window")) // one opens again when a read is interrupted
+	if got := strings.Join(windows, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 // TestIncrementalResumes stops the source again and again while rows change, and
@@ -167,7 +243,7 @@ func TestIncrementalResumes(t *testing.T) {
 			return inc().state == nil || inc().state.Rows > rows+500 || inc().state.Tables[0].Name != table
 		})
 		r.stop()
-		_ = sleep(context.Background(), 20*time.Millisecond)
+		w.change(10)
 		r.open()
 		if inc().state == nil {
 			t.Fatal("the offset does not have the incremental snapshot")
@@ -185,19 +261,47 @@ func TestIncrementalResumes(t *testing.T) {
 
 // TestIncrementalLargeRows reads rows of which a chunk would not fit into memory.
 func TestIncrementalLargeRows(t *testing.T) {
-	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE EXTERNAL; INSERT INTO a SELECT i, repeat('x', 20000000) FROM generate_series(1, 9) i",
-		append(slices.Clone(incrementalSettings), "incremental.snapshot.chunk.size", "100")...)
+	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE EXTERNAL; INSERT INTO a SELECT i, repeat('x', 20000000) FROM generate_series(1, 5) i",
+		append(slices.Clone(incrementalSettings), "incremental.snapshot.chunk.size", "16")...)
 	r.show = func(rec *connect.Record) string {
 		if rec.Topic == "pre.public.a" {
 			return fmt.Sprintf("a r %d", len(rec.Value.Cells()[envelopeAfter].Cells()[1].Text()))
 		}
 		return "signal"
 	}
-	r.pump = 5 * time.Second
+	r.pump = patience
 	r.open()
 	r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
 	r.incrementalDone()
-	if got := r.eventsOf("a"); len(got) != 9 || slices.Compact(got)[0] != "a r 20000000" {
+	if got := r.eventsOf("a"); len(got) != 5 || slices.Compact(got)[0] != "a r 20000000" {
 		t.Errorf("got %v\n%s", got, r.log.String())
+	}
+}
+
+// TestWindowKnowsOlderChanges: a change that the snapshot of the window saw leaves its row
+// there and gets nothing from it, also when it is read late; one that it did not see, of a
+// transaction that ran meanwhile or began later, takes the row out.
+func TestWindowKnowsOlderChanges(t *testing.T) {
+	info := tableInfo{oid: 1, name: tableName{"public", "a"}, primaryKey: []string{"id"},
+		columns: []pgtype.Column{{Name: "id", TypeOID: 23, TypeMod: -1, NotNull: true}, {Name: "t", TypeOID: 25, TypeMod: -1}}}
+	text := func(s string) pgoutput.Column { return pgoutput.Column{Kind: pgoutput.ColumnText, Data: []byte(s)} }
+	for xid, taken := range map[uint32]bool{9: false, 10: false, 11: true, 12: false, 13: true, 14: true} {
+		e, table := newTestEmitter(t, minimal(), info)
+		inc := &incremental{snapshotEnv: snapshotEnv{emitter: e}, scratch: newBatchOf(1), stream: table}
+		w := &window{table: table, seen: visibility{xmin: 11, xmax: 13, running: []uint64{11}}, rows: []windowRow{{cols: row{text("1"), text("long")}}}}
+		if err := w.index(e, inc.scratch); err != nil {
+			t.Fatal(err)
+		}
+		inc.window = w
+		r := row{text("1"), {Kind: pgoutput.ColumnUnchanged}}
+		if err := inc.change(t.Context(), table, &origin{txID: xid}, pgoutput.KindUpdate, nil, r); err != nil {
+			t.Fatal(err)
+		}
+		if completed := r[1].Kind == pgoutput.ColumnText; w.rows[0].dropped != taken || completed != taken {
+			t.Errorf("a change of transaction %d takes the row out: %t, gets its value: %t; want %t", xid, w.rows[0].dropped, completed, taken)
+		}
+		if inc.truncated(table, xid); (w.rows == nil) != taken {
+			t.Errorf("a truncate of transaction %d empties the window: %t", xid, !taken)
+		}
 	}
 }

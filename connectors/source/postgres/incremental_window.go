@@ -18,10 +18,20 @@ type window struct {
 	// behind all of these.
 	seen  visibility
 	until pgoutput.LSN
-	rows  []windowRow
-	byKey map[string]int // places in rows; nil for a table whose rows have no key
-	last  []string       // key of the last row
-	block *rowBlock      // the rows' memory
+	// closing is the change of the signal table that closes the window, and closed is
+	// where it has come in the stream; nil: it has not.
+	closing closingChange
+	closed  *origin
+	rows    []windowRow
+	byKey   map[string]int // places in rows; nil for a table whose rows have no key
+	last    []string       // key of the last row
+	block   *rowBlock      // the rows' memory
+}
+
+// closingChange is an insert, or a delete, of a row with this id. "": there is none.
+type closingChange struct {
+	kind pgoutput.Kind
+	id   string
 }
 
 type windowRow struct {

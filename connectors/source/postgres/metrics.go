@@ -58,6 +58,7 @@ var gauges = []struct {
 		ofNumbers(func(n *numbers) int64 { return n.snapshot.rows.Load() })},
 	{connect.Metric{Name: "postgres_snapshot_rows_estimated", Help: "Rows that the snapshot will have in the end, as the server's planner estimates."},
 		ofNumbers(func(n *numbers) int64 { return n.snapshot.total.Load() })},
+	{connect.Metric{Name: "postgres_snapshot_seconds_remaining", Help: "Seconds that the snapshot will take yet at its rate so far; not there before its first thousand rows."}, secondsLeft},
 	{connect.Metric{Name: "postgres_incremental_snapshot_rows_total", Counter: true, Help: "Rows that incremental snapshots have read."},
 		ofNumbers(func(n *numbers) int64 { return n.snapshot.incremental.Load() })},
 }
@@ -82,6 +83,11 @@ func ofSlot(f func(*slotNumbers) float64) func(*numbers, *monitor) (float64, boo
 
 func ofNumbers(f func(*numbers) int64) func(*numbers, *monitor) (float64, bool) {
 	return func(n *numbers, _ *monitor) (float64, bool) { return float64(f(n)), true }
+}
+
+func secondsLeft(n *numbers, _ *monitor) (float64, bool) {
+	left := n.snapshot.secondsLeft.Load()
+	return float64(left), left != unknownSeconds
 }
 
 func safeBytes(_ *numbers, m *monitor) (float64, bool) {

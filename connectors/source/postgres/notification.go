@@ -12,11 +12,12 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// Notices are what Debezium calls notifications: records in a topic, and lines of
-// the log, about the progress of snapshots. Types, keys and texts are Debezium's.
+// Notices are what Debezium calls notifications: records in a topic, lines of the log
+// and posts by HTTP, about the progress of snapshots. Types, keys and texts are Debezium's.
 const (
 	noticeInitial     = "Initial Snapshot"
 	noticeIncremental = "Incremental Snapshot"
+	noticeStream      = "Change Stream" // ours
 
 	noticeStarted      = "STARTED"
 	noticeInProgress   = "IN_PROGRESS"
@@ -26,6 +27,7 @@ const (
 	noticeAborted      = "ABORTED"
 	noticePaused       = "PAUSED"
 	noticeResumed      = "RESUMED"
+	noticeGap          = "GAP"
 )
 
 var (
@@ -44,12 +46,13 @@ type noticeData []string
 
 // notifier sends notices to the channels that the config names.
 type notifier struct {
-	cfg *config
-	log *slog.Logger
-	now func() time.Time
+	cfg  *config
+	log  *slog.Logger
+	now  func() time.Time
+	http *httpPoster // nil: the channels do not have it
 }
 
-// send appends a notice's record to b, and logs it. data are pairs. An empty id is
+// send appends a notice's record to b, logs and posts it. data are pairs. An empty id is
 // made up.
 func (n *notifier) send(b *connect.Batch, aggregate, kind, id string, data ...string) {
 	channels := n.cfg.signals.notifications
@@ -64,12 +67,43 @@ func (n *notifier) send(b *connect.Batch, aggregate, kind, id string, data ...st
 	if slices.Contains(channels, "log") {
 		n.log.Info("notification", "id", id, "aggregate_type", aggregate, "type", kind, "additional_data", noticeData(data))
 	}
+	if n.http != nil {
+		n.http.send(httpNotice{kind, httpBody(id, aggregate, kind, data, now)})
+	}
 	if slices.Contains(channels, "sink") {
-		n.record(b, aggregate, kind, id, data, now)
+		n.record(b, n.cfg.signals.notificationsTo, aggregate, kind, id, data, now)
 	}
 }
 
-func (n *notifier) record(b *connect.Batch, aggregate, kind, id string, data noticeData, now int64) {
+// gap says that changes are missing, whatever the channels: who reads the topics has to
+// know. Its record goes with the position behind the gap.
+func (n *notifier) gap(b *connect.Batch, g *streamGap, to *position) {
+	data := noticeData{"slot", n.cfg.replication.slot, "reason", g.reason, "to_lsn", to.start().String()}
+	if from := g.from.start(); from != 0 {
+		data = append(data, "from_lsn", from.String())
+	}
+	if g.from.systemID != "" && g.from.systemID != to.systemID {
+		data = append(data, "from_system_id", g.from.systemID, "to_system_id", to.systemID)
+	}
+	data = append(data, "connector_name", n.cfg.topics.prefix)
+	n.record(b, n.cfg.gapTopic(), noticeStream, noticeGap, randomUUID(), data, n.now().UnixMilli())
+}
+
+// streamGap are changes that are missing in the stream after a position.
+type streamGap struct {
+	from   position
+	reason string
+}
+
+// gapTopic is where records about gaps go: the topic of notices, or one of their own.
+func (c *config) gapTopic() string {
+	if to := c.signals.notificationsTo; to != "" {
+		return to
+	}
+	return c.topics.sanitize(c.topics.prefix + c.topics.delimiter + "notification")
+}
+
+func (n *notifier) record(b *connect.Batch, topic, aggregate, kind, id string, data noticeData, now int64) {
 	key, value := b.Cells(1), b.Cells(5)
 	pairs := b.Cells(len(data))
 	for i, text := range data {
@@ -79,7 +113,7 @@ func (n *notifier) record(b *connect.Batch, aggregate, kind, id string, data not
 	value[0], value[1], value[2] = key[0], connect.StringValue(kind), connect.StringValue(aggregate)
 	value[3], value[4] = connect.MapValue(pairs), connect.Int64Value(now)
 	r := b.Append()
-	r.Topic = n.cfg.signals.notificationsTo
+	r.Topic = topic
 	r.KeySchema, r.Key = noticeKeySchema, connect.StructValue(key)
 	r.ValueSchema, r.Value = noticeSchema, connect.StructValue(value)
 }

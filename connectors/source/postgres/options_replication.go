@@ -24,6 +24,7 @@ const (
 	optStreamParams    = "slot.stream.params"
 	optHeartbeat       = "heartbeat.interval.ms"
 	optHeartbeatQuery  = "heartbeat.action.query"
+	optBinary          = "streaming.binary"
 )
 
 // Values of publication.autocreate.mode.
@@ -83,6 +84,7 @@ type replicationOptions struct {
 	inProgress     bool
 	spillDirectory string // "": the system's temporary folder
 	spillMaxBytes  int64
+	binary         bool // ask for values in binary form
 
 	identityText, params string
 	flushLSN             bool
@@ -129,7 +131,8 @@ func (o *replicationOptions) slotOptions() []connect.Option {
 		{Name: optSlotLost, Var: &o.slotLost, Default: slotLostFail, IgnoreCase: true,
 			OneOf: []string{slotLostFail, slotLostSnapshot, slotLostContinue},
 			Doc: "What to do when changes after the stored offset are gone: the slot was dropped, made anew, advanced or invalidated, or the server " +
-				"is another one. fail stops with the remedy, snapshot reads all tables again, continue goes on from what there is and logs the gap.",
+				"is another one. fail stops with the remedy, snapshot reads all tables again, continue goes on from what there is and writes a record about the gap (type GAP) to " +
+				"notification.sink.topic.name, or <topic.prefix>.notification.",
 			Importance: connect.Medium, Display: "Lost Slot Policy"},
 	}
 }
@@ -176,6 +179,10 @@ func (o *replicationOptions) streamOptions() []connect.Option {
 		{Name: "streaming.delay.ms", Var: &o.streamingDelay, Default: "0", Check: atLeast(&o.streamingDelay, 0),
 			Doc:        "Milliseconds between the end of the snapshot and the start of the stream.",
 			Importance: connect.Low, Display: "Streaming Delay (ms)"},
+		{Name: optBinary, Var: &o.binary, Default: "true",
+			Doc: "Whether the server sends values in their binary form, which takes less of its and our time than text. Records are the same. A table with a " +
+				"type that can be read as text only (include.unknown.datatypes) turns it off by itself.",
+			Importance: connect.Low, Display: "Stream Binary Values"},
 		{Name: "streaming.in.progress", Var: &o.inProgress, Default: "true",
 			Doc: "Whether the server sends transactions that outgrow its logical_decoding_work_mem before they commit, instead of writing them to its " +
 				"disk first. They are kept in a temporary file until then.",

@@ -37,9 +37,10 @@ var others = map[string]string{
 	"database.user":     "STRING required HIGH",
 	"database.hostname": "STRING required HIGH",
 	// Durations are LONG.
-	"database.query.timeout.ms": "LONG =600000 LOW",
-	"heartbeat.interval.ms":     "LONG =0 MEDIUM",
-	"status.update.interval.ms": "LONG =10000 MEDIUM",
+	"database.query.timeout.ms":    "LONG =600000 LOW",
+	"heartbeat.interval.ms":        "LONG =0 MEDIUM",
+	"notification.http.timeout.ms": "LONG =5000 LOW",
+	"status.update.interval.ms":    "LONG =10000 MEDIUM",
 	// What nobody reads is not taken apart.
 	"custom.metric.tags":      "STRING null LOW",
 	"custom.sanitize.pattern": "STRING null LOW",
@@ -125,6 +126,8 @@ func TestConfigErrors(t *testing.T) {
 		{"a replacement", []string{optNaming, "SchemaRegexTopicNamingStrategy", optTopicRegex, "(a)", optTopicReplacement, "$2"}, "topic.replacement"},
 		{"a notification topic", []string{optNotificationChannels, "sink"}, optNotificationTopic},
 		{"a signal table", []string{optSignalTable, "signals"}, "is not of the form schema.table"},
+		{"a signal topic", []string{optSignalTopic, "a b"}, "signal.kafka.topic: it has characters other than letters"},
+		{"brokers of signals", []string{optSignalServers, "one:9092,two"}, `signal.kafka.bootstrap.servers: "two" is not HOST:PORT`},
 		{"a placeholder", []string{optPlaceholder, "hex:0"}, "hex: is followed by"},
 		{"a socket factory", []string{"database.sslfactory", "org.postgresql.ssl.NonValidatingFactory"}, "set database.sslmode to require"},
 		{"a port", []string{optPort, "0"}, "it must be between 1 and 65535"},

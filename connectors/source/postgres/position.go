@@ -67,8 +67,14 @@ func (p *position) start() pgoutput.LSN {
 	return p.end
 }
 
-// on notes the server that the position belongs to.
-func (p *position) on(s *serverInfo) { p.systemID, p.timeline = s.systemID, s.timeline }
+// on notes the server that the position belongs to. A standby may be promoted while
+// it is read, which changes its timeline and loses nothing, so it has none here.
+func (p *position) on(s *serverInfo) {
+	p.systemID, p.timeline = s.systemID, s.timeline
+	if s.standby {
+		p.timeline = 0
+	}
+}
 
 // Names of the values of messageType, which are Debezium's.
 const (
@@ -100,14 +106,24 @@ func (p *position) lastEnd() pgoutput.LSN {
 
 // appendJSON appends the offset: Debezium's keys, then ours. extra are further
 // members of the object.
+//
+// In the middle of a transaction Debezium looks for lsn_proc in the stream and goes on
+// with what follows, so that is the last event. When all transactions are done there is
+// nothing to look for: without lsn_proc Debezium streams from lsn and leaves nothing out.
+// The last event would do harm there: the slot may be past it, which Debezium takes for a
+// loss and does not start. So would the end of its transaction as lsn_proc: one that
+// began earlier may have a change of this very LSN, behind others that Debezium would
+// leave out.
 func (p *position) appendJSON(dst []byte, extra []byte) []byte {
 	last := p.last
-	if p.commit == 0 { // Debezium's form of a finished transaction
-		last.lsn, last.same, last.kind = p.lastEnd(), 0, kindCommit
+	if p.commit == 0 {
+		last.lsn, last.same, last.kind = p.end, 0, kindCommit
 	}
 	dst = append(dst, `{"lsn":`...)
 	dst = strconv.AppendInt(dst, int64(last.lsn), 10)
-	dst = appendNumber(dst, "lsn_proc", int64(last.lsn))
+	if p.commit != 0 {
+		dst = appendNumber(dst, "lsn_proc", int64(last.lsn))
+	}
 	dst = appendNumber(dst, "lsn_commit", int64(p.lastEnd()))
 	if last.xid != 0 {
 		dst = appendNumber(dst, "txId", int64(last.xid))

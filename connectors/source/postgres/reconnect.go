@@ -29,7 +29,7 @@ func (s *Source) connect(ctx context.Context) error {
 	f := &feedback{conn: wal, confirmed: s.confirmed, manual: s.cfg.replication.flushMode == flushManual,
 		interval: interval, silence: allowedSilence(interval, s.server.senderTimeout)}
 	f.start()
-	s.stream = &stream{src: s, wal: wal, feedback: f, tables: make(map[uint32]*streamTable),
+	s.stream = &stream{src: s, wal: wal, feedback: f, binary: s.binary(), tables: make(map[uint32]*streamTable),
 		spill: newSpill(s.cfg.replication.spillDirectory, s.cfg.replication.spillMaxBytes)}
 	s.numbers.streams.Add(1)
 	s.log.Info("streaming", logSlot, s.cfg.replication.slot, logPublication, s.cfg.replication.publication, logLSN, s.pos.start().String())
@@ -47,7 +47,7 @@ func (s *Source) compare(ctx context.Context) error {
 		strategy = mismatchTrustGreater // what was read is not read twice
 	}
 	s.server = st.server
-	if s.fromSlot && st.slot.exists && !st.slot.lost() {
+	if s.fromSlot && st.slot.exists {
 		s.pos = positionAt(st.slot.confirmed)
 	}
 	var gap string
@@ -55,11 +55,21 @@ func (s *Source) compare(ctx context.Context) error {
 		s.pos.on(&st.server)
 		return nil
 	}
+	// The source begins anew from where it is, as after a restart.
+	s.found = s.pos.appendJSON(nil, s.snapshotOffset())
+	s.stored = s.found
 	again, err := s.gap(ctx, &st, gap)
 	if err != nil {
 		return err
 	}
-	return s.startFrom(ctx, &st, again)
+	if err := s.startFrom(ctx, &st, again); err != nil {
+		return err
+	}
+	// What was confirmed is of another WAL then, and this server must not hear of it.
+	if at := s.confirmed.load(); at > st.server.walEnd || s.pos.end != 0 && at > s.pos.end {
+		return fmt.Errorf("the connector has to be started again: %s", gap)
+	}
+	return nil
 }
 
 // startStream opens the connection. A slot that another connection reads may be
@@ -67,7 +77,7 @@ func (s *Source) compare(ctx context.Context) error {
 // not noticed.
 func (s *Source) startStream(ctx context.Context) (*walConn, error) {
 	start := streamStart{slot: s.cfg.replication.slot, publication: s.cfg.replication.publication, from: s.pos.start(),
-		inProgress: s.cfg.replication.inProgress && !s.whole, params: s.cfg.replication.streamParams}
+		inProgress: s.cfg.replication.inProgress && !s.whole, binary: s.binary(), params: s.cfg.replication.streamParams}
 	for attempt := 1; ; attempt++ {
 		pc, err := s.cfg.connectReplication(ctx)
 		if err != nil {

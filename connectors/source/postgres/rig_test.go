@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
 )
 
 // patience is how long a test waits for something that should happen at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // rig is a database and a source on it. The test plays the engine: what it has
 // stored is what a crash leaves.
@@ -34,11 +35,14 @@ type rig struct {
 	stored json.RawMessage // the durable offset
 	events []string        // the durable events
 	marks  []connect.Mark  // of the last batch
+	at     place           // of the last mark
 	store  bool            // make what was read durable
 	commit bool            // and tell the source
 	show   func(*connect.Record) string
 	pump   time.Duration // of a read that nothing need come from
 
+	writer  *writer // changes tables at the pace of reading; may be nil
+	follow  func(connect.Follow) (connect.Follower, error)
 	measure func(func([]float64)) // gets what reads the metrics; may be nil
 }
 
@@ -60,10 +64,14 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
+// rigVersion is the version of the servers that newRig uses. Tests run one after the
+// other; TestVersions changes it.
+var rigVersion = pgtest.Default
+
 // newRig makes a database with the statements in it, on the shared server.
 func newRig(t testing.TB, statements string, settings ...string) *rig {
 	t.Helper()
-	return newRigOn(t, pgtest.Shared(t, pgtest.Default), statements, settings...)
+	return newRigOn(t, pgtest.Shared(t, rigVersion), statements, settings...)
 }
 
 func newRigOn(t testing.TB, server *pgtest.Server, statements string, settings ...string) *rig {
@@ -103,7 +111,7 @@ func (r *rig) tryOpen() error {
 }
 
 func (r *rig) sourceContext() connect.SourceContext {
-	return connect.SourceContext{Connector: "shop", Measure: r.measure, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+	return connect.SourceContext{Connector: "shop", Measure: r.measure, Follow: r.follow, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 		Offset: func(context.Context, json.RawMessage) (json.RawMessage, error) { return r.stored, nil }}
 }
 
@@ -135,6 +143,9 @@ func (r *rig) restart() {
 // read reads one batch and returns its events. With store they are durable, as
 // the offset of the last mark is.
 func (r *rig) read(ctx context.Context) ([]string, error) {
+	if r.writer != nil {
+		r.writer.allow()
+	}
 	r.batch.Reset()
 	if err := r.source.Read(ctx, r.batch); err != nil {
 		return nil, err
@@ -147,6 +158,7 @@ func (r *rig) read(ctx context.Context) ([]string, error) {
 	if len(events) > 0 && (len(r.marks) == 0 || r.marks[len(r.marks)-1].Records != len(events)) {
 		r.t.Fatalf("%d records have no mark after them", len(events))
 	}
+	r.checkMarked()
 	if r.store && len(r.marks) > 0 {
 		m := r.marks[len(r.marks)-1]
 		r.events = append(r.events, events...)
@@ -156,6 +168,28 @@ func (r *rig) read(ctx context.Context) ([]string, error) {
 		}
 	}
 	return events, nil
+}
+
+// place is where a mark says that reading goes on.
+type place struct {
+	end, commit pgoutput.LSN
+	events      int64
+}
+
+// checkMarked wants a position that the source takes for marked to be the last mark's:
+// one that was left out would only delay what others see, until the next.
+func (r *rig) checkMarked() {
+	r.t.Helper()
+	for _, m := range r.marks {
+		p, err := parsePosition(m.Offset)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.at = place{p.end, p.commit, p.events}
+	}
+	if p := &r.source.pos; !r.source.dirty && r.at != (place{p.end, p.commit, p.events}) {
+		r.t.Fatalf("the position %+v has no mark, the last one is %+v", place{p.end, p.commit, p.events}, r.at)
+	}
 }
 
 // until reads until the durable events are n, then makes sure that no more come.
@@ -216,6 +250,8 @@ func showRecord(rec *connect.Record) string {
 	}
 	cells := rec.Value.Cells()
 	switch {
+	case rec.ValueSchema == noticeSchema:
+		return "notice " + cells[2].Text() + " " + cells[1].Text() + " " + showCells(cells[3])
 	case rec.Topic == "__debezium-heartbeat.pre":
 		return "heartbeat"
 	case topic == "transaction":

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,21 @@ func TestSchemasStay(t *testing.T) {
 	if len(schemas) != 1 {
 		t.Errorf("%d schemas came for one table", len(schemas))
 	}
+}
+
+// TestConstraintsThatChange: the stream describes a table as before, and the catalog does not.
+func TestConstraintsThatChange(t *testing.T) {
+	r := newRig(t, oneTable)
+	r.show = func(rec *connect.Record) string {
+		row := rec.ValueSchema.Fields()[envelopeAfter].Schema
+		return fmt.Sprintf("%s %t", rec.Key.Cells()[0], row.Fields()[1].Schema.Optional())
+	}
+	r.open()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	r.want("1 true")
+	r.db.Exec(t, `ALTER TABLE t ALTER v SET NOT NULL`)
+	r.db.Exec(t, `INSERT INTO t VALUES (2, 'b')`)
+	r.want("2 false")
 }
 
 func TestHeartbeats(t *testing.T) {

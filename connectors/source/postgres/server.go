@@ -34,6 +34,9 @@ type serverInfo struct {
 	systemID string
 	timeline int32
 	walEnd   pgoutput.LSN
+	// history has the timelines before this one, unless it could not be read.
+	history      []timelineEnd
+	historyError error
 }
 
 // readServer asks an SQL connection.
@@ -74,8 +77,11 @@ func (s *serverInfo) identify(ctx context.Context, conn *pgconn.PgConn) error {
 		return fmt.Errorf("identify the server: timeline %q is not a number", row[1])
 	}
 	s.systemID, s.timeline = row[0], int32(timeline)
-	s.walEnd, err = pgoutput.ParseLSN(row[2])
-	return err
+	if s.walEnd, err = pgoutput.ParseLSN(row[2]); err != nil {
+		return err
+	}
+	s.history, s.historyError = readHistory(ctx, conn, s.timeline)
+	return nil
 }
 
 // oneRow runs a replication command that answers with one row.

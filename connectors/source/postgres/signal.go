@@ -19,14 +19,37 @@ const (
 	signalWindowClose = "snapshot-window-close"
 )
 
-// maxSignal is the longest data of a signal (I5).
-const maxSignal = 1 << 20
+// Limits of signals (I5): of the data of one, of its id, and of all that wait together
+// and those that an offset keeps, as JSON. A record of the log takes 1 MiB.
+const (
+	maxSignal      = 256 << 10
+	maxSignalID    = 1024
+	maxWaiting     = 1000
+	maxWaitingSize = 256 << 10
+)
 
 // signal is a request to a running connector.
 type signal struct {
-	ID   string
-	Type string
-	Data string // a JSON object
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Data string `json:"data,omitempty"` // a JSON object
+	// topicOffset is its place in the topic of signals; -1: it came another way.
+	topicOffset int64
+	bytes       int // memory of size; 0: it was not asked for
+}
+
+// size is what the signal takes in an offset, where some characters take six bytes.
+func (s *signal) size() int {
+	if s.bytes == 0 {
+		text, _ := json.Marshal(s) // of strings
+		s.bytes = len(text)
+	}
+	return s.bytes
+}
+
+// same tells whether it is the same request, come the same way.
+func (s *signal) same(other *signal) bool {
+	return s.ID == other.ID && s.Type == other.Type && s.Data == other.Data && s.topicOffset == other.topicOffset
 }
 
 // signalData is the data of every type of signal.
@@ -41,18 +64,33 @@ type signalData struct {
 type signalCondition struct {
 	Collection string `json:"data-collection"`
 	Filter     string `json:"filter"`
+
+	pattern pattern
+}
+
+// check says what is wrong with a signal as a whole.
+func (s *signal) check() error {
+	if len(s.ID) > maxSignalID || len(s.Data) > maxSignal || s.size() > maxSignal {
+		return fmt.Errorf("it is too long: its id may have %d bytes and all of it %d as JSON", maxSignalID, maxSignal)
+	}
+	return nil
 }
 
 // parse reads the data of a signal.
 func (s *signal) parse() (d signalData, err error) {
-	if len(s.Data) > maxSignal {
-		return d, fmt.Errorf("its data have %d bytes, more than %d", len(s.Data), maxSignal)
-	}
-	if s.Data == "" {
-		return d, nil
+	if err := s.check(); err != nil || s.Data == "" {
+		return d, err
 	}
 	if err := json.Unmarshal([]byte(s.Data), &d); err != nil {
 		return d, fmt.Errorf("its data are no JSON object as signals have it: %w", err)
+	}
+	if len(d.Conditions) > maxSnapshotTables {
+		return d, fmt.Errorf("additional-conditions has more than %d elements", maxSnapshotTables)
+	}
+	for i := range d.Conditions {
+		if d.Conditions[i].pattern, err = compileCollection(d.Conditions[i].Collection); err != nil {
+			return d, err
+		}
 	}
 	return d, nil
 }
@@ -92,24 +130,27 @@ func compileCollection(name string) (pattern, error) {
 
 // condition is the filter for a table, "" when there is none.
 func (d *signalData) condition(t tableName) (string, error) {
-	for _, c := range d.Conditions {
-		p, err := compileCollection(c.Collection)
-		if err != nil {
-			return "", err
-		}
-		if ok, err := p.matches(t.String()); ok || err != nil {
+	for i := range d.Conditions {
+		c := &d.Conditions[i]
+		if ok, err := c.pattern.matches(t.String()); ok || err != nil {
 			return strings.TrimSpace(c.Filter), err
 		}
 	}
 	return "", nil
 }
 
-// signalOf reads a signal from a row of the signal table.
+// signalOf reads a signal from a row of the signal table. One that is too long is cut,
+// and refused for its length later.
 func signalOf(t *table, r row) (s signal, ok bool) {
-	fields := map[string]*string{"id": &s.ID, "type": &s.Type, "data": &s.Data}
+	s.topicOffset = -1
 	for i := range min(len(t.columns), len(r)) {
-		if f := fields[strings.ToLower(t.columns[i].name)]; f != nil && len(r[i].Data) <= maxSignal {
-			*f = string(r[i].Data)
+		switch data := cellText(&t.columns[i], r[i]); strings.ToLower(t.columns[i].name) {
+		case "id":
+			s.ID = data[:min(len(data), maxSignalID+1)]
+		case "type":
+			s.Type = data[:min(len(data), maxSignalID)]
+		case "data":
+			s.Data = data[:min(len(data), maxSignal+1)]
 		}
 	}
 	return s, s.Type != "" && s.Type != signalWindowOpen && s.Type != signalWindowClose

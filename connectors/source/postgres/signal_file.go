@@ -12,17 +12,16 @@ import (
 	"time"
 )
 
-// maxWaiting bounds the signals that wait to be handled (I5). More stay where they
-// are.
-const maxWaiting = 1000
-
 // signalFile looks for signals in a file, one JSON object a line, and empties it.
 type signalFile struct {
 	path     string
 	interval time.Duration
 	log      *slog.Logger
-	found    chan<- signal
+	inbox    *inbox
 }
+
+// maxSignalFile is how long the file may be (I5).
+const maxSignalFile = 1 << 20
 
 // run looks until the context ends.
 func (f *signalFile) run(ctx context.Context) {
@@ -38,7 +37,7 @@ func (f *signalFile) run(ctx context.Context) {
 }
 
 func (f *signalFile) look(ctx context.Context) error {
-	text, err := readLimited(f.path, maxSignal)
+	text, err := readLimited(f.path, maxSignalFile)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) == 0 {
 		return nil
 	}
@@ -50,7 +49,7 @@ func (f *signalFile) look(ctx context.Context) error {
 		return err
 	}
 	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxSignal)
+	lines.Buffer(nil, maxSignalFile)
 	for lines.Scan() {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 {
@@ -61,10 +60,8 @@ func (f *signalFile) look(ctx context.Context) error {
 			f.log.Warn("a signal is left out: it is no JSON object with id, type and data", "signal.file", f.path, "error", err)
 			continue
 		}
-		select {
-		case f.found <- s:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.inbox.put(ctx, s); err != nil {
+			return err
 		}
 	}
 	return lines.Err()
@@ -92,7 +89,7 @@ func parseSignal(text []byte) (signal, error) {
 	if err := json.Unmarshal(text, &line); err != nil {
 		return signal{}, err
 	}
-	s := signal{ID: line.ID, Type: line.Type, Data: string(line.Data)}
+	s := signal{ID: line.ID, Type: line.Type, Data: string(line.Data), topicOffset: -1}
 	var quoted string
 	if json.Unmarshal(line.Data, &quoted) == nil {
 		s.Data = quoted

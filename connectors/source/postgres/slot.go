@@ -66,6 +66,7 @@ func readSlot(ctx context.Context, q querier, name string, version int) (slotInf
 		return s, fmt.Errorf("read the replication slot %s: %s", name, errorText(err))
 	}
 	s.exists = true
+	s.twoPhase = s.twoPhase && version >= version15 // 14 has it for other plugins only
 	if s.confirmed, err = pgoutput.ParseLSN(confirmed); err != nil {
 		return s, err
 	}
@@ -73,8 +74,9 @@ func readSlot(ctx context.Context, q querier, name string, version int) (slotInf
 	return s, err
 }
 
-// check says why a slot cannot be used, whoever reads it now.
-func (s *slotInfo) check(name, database string) error {
+// check says why a slot cannot be used, whoever reads it now. A slot that was kept in
+// step stays marked so after the promotion, where it means nothing.
+func (s *slotInfo) check(name, database string, standby bool) error {
 	switch {
 	case !s.exists:
 		return nil
@@ -85,7 +87,11 @@ func (s *slotInfo) check(name, database string) error {
 			"give another name, or drop the slot (SELECT pg_drop_replication_slot(%s)), which loses the changes that it holds", name, s.plugin, quoteLiteral(name))
 	case s.database != database:
 		return slotError("the slot %s belongs to the database %s, the connector reads %s: give another name", name, s.database, database)
-	case s.synced:
+	case s.twoPhase:
+		return slotError("the slot %s was made with two_phase on: the server sends its transactions when they are prepared (PREPARE TRANSACTION), before it is known whether they are committed. "+
+			"Give another name, or drop the slot (SELECT pg_drop_replication_slot(%s)), which loses the changes that it holds, and have it made without two_phase; "+
+			"PostgreSQL 18 turns it off by ALTER_REPLICATION_SLOT %s (TWO_PHASE false) on a replication connection", name, quoteLiteral(name), name)
+	case s.synced && standby:
 		return slotError("the slot %s is kept in step with a primary's and cannot be read here before this standby is promoted: connect to the primary", name)
 	}
 	return nil
@@ -219,18 +225,22 @@ func (m *slotMaker) oldestWriter(ctx context.Context) (pid int, since time.Time,
 	return pid, since, err
 }
 
+// dropPatience is how long dropSlot waits for a reader.
+const dropPatience = 30 * time.Second
+
 // dropSlot drops a slot that may be gone already. Its reader may need a moment to
 // leave it.
 func dropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
-	for {
+	for until := time.Now().Add(dropPatience); ; {
 		_, err := conn.Exec(ctx, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
 		switch sqlState(err) {
 		case stateUndefinedObject:
 			return nil
 		case stateObjectInUse:
-			if sleep(ctx, 100*time.Millisecond) == nil {
+			if time.Now().Before(until) && sleep(ctx, 100*time.Millisecond) == nil {
 				continue
 			}
+			return connect.Retriable(fmt.Errorf("drop the replication slot %s: %s; another connector or program reads it", name, errorText(err)))
 		}
 		if err != nil {
 			return fmt.Errorf("drop the replication slot %s: %s", name, errorText(err))

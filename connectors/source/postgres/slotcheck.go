@@ -18,14 +18,16 @@ func resolve(strategy string, p position, slot *slotInfo, server *serverInfo) (_
 	}
 	switch start := p.start(); {
 	case p.systemID != "" && p.systemID != server.systemID:
-		return p, fmt.Sprintf("the server is another one: its system identifier is %s, the stored offset is of %s", server.systemID, p.systemID)
+		return p, fmt.Sprintf("the server is another one, as after pg_upgrade or a restore: its system identifier is %s, the stored offset is of %s", server.systemID, p.systemID)
 	case !slot.exists:
-		return p, "it does not exist any more"
+		return p, "it does not exist any more" + promotedWithout(&p, server)
 	case slot.lost():
 		return p, "the server has removed the WAL that it needs" + reasonOf(slot)
 	case !server.standby && start > server.walEnd:
 		return p, fmt.Sprintf("the stored offset %s is ahead of the server's WAL, which ends at %s: the server was restored from a backup, "+
 			"or a standby took over that had not received everything", start, server.walEnd)
+	case server.forked(&p, slot) != "":
+		return p, server.forked(&p, slot)
 	case slot.confirmed > start && (strategy == mismatchTrustSlot || strategy == mismatchTrustGreater):
 		return moved(p, slot), ""
 	case slot.confirmed > start:
@@ -34,6 +36,14 @@ func resolve(strategy string, p position, slot *slotInfo, server *serverInfo) (_
 		return moved(p, slot), ""
 	}
 	return p, ""
+}
+
+// promotedWithout tells of a standby that took over without the slot.
+func promotedWithout(p *position, server *serverInfo) string {
+	if p.timeline == 0 || p.timeline == server.timeline {
+		return ""
+	}
+	return ": a standby took over that did not have it (from PostgreSQL 17 on slot.failover=true and the standby's sync_replication_slots keep it)"
 }
 
 func moved(p position, slot *slotInfo) position {
@@ -81,7 +91,7 @@ func (s *Source) examine(ctx context.Context) (slotState, error) {
 	if err := st.server.check(); err != nil {
 		return st, err
 	}
-	if err := st.slot.check(s.cfg.replication.slot, st.server.database); err != nil {
+	if err := st.slot.check(s.cfg.replication.slot, st.server.database, st.server.standby); err != nil {
 		return st, err
 	}
 	conn, err := s.cfg.connectReplication(ctx)

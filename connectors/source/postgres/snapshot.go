@@ -174,6 +174,9 @@ func (s *snapshotter) read(ctx context.Context, b *connect.Batch, pos *position)
 		return s.interrupted(ctx, err)
 	}
 	if done {
+		if s.state.Kind == kindAlways {
+			pos.lastCommit = 0 // a sequence begins anew, as Debezium's does
+		}
 		s.finish(b)
 	}
 	return nil

@@ -8,6 +8,9 @@ import (
 // progressInterval is the least time between two lines of the log about a snapshot.
 const progressInterval = 10 * time.Second
 
+// unknownSeconds stands for a time that cannot be estimated yet.
+const unknownSeconds = -1
+
 // snapshotNumbers are what metrics show of snapshots, written by Read's goroutine.
 type snapshotNumbers struct {
 	running     atomic.Int64 // 0 or 1
@@ -15,6 +18,7 @@ type snapshotNumbers struct {
 	tablesLeft  atomic.Int64
 	rows        atomic.Int64 // handed over
 	total       atomic.Int64 // rows, as the planner estimates
+	secondsLeft atomic.Int64 // at the rate so far; unknownSeconds: there is none yet
 	incremental atomic.Int64 // rows of incremental snapshots
 }
 
@@ -47,6 +51,7 @@ func (p *snapshotProgress) start(now time.Time, plan *snapshotPlan, state *snaps
 	p.tables.Store(left)
 	p.total.Store(int64(rows))
 	p.snapshotNumbers.rows.Store(state.Rows)
+	p.secondsLeft.Store(unknownSeconds)
 	p.running.Store(1)
 }
 
@@ -69,11 +74,14 @@ func (p *snapshotProgress) row(s *snapshotter, r *relation) {
 		return
 	}
 	p.snapshotNumbers.rows.Store(s.state.Rows)
-	if now := s.now(); now.Sub(p.logged) >= progressInterval {
+	now := s.now()
+	rate := float64(s.state.Rows-p.before) / now.Sub(p.since).Seconds()
+	left := p.timeLeft(rate)
+	p.secondsLeft.Store(int64(left.Seconds()))
+	if now.Sub(p.logged) >= progressInterval {
 		p.logged = now
-		rate := float64(s.state.Rows-p.before) / now.Sub(p.since).Seconds()
 		s.log.Info("snapshot", "table", r.table.name.String(), "rows", s.state.Rows, "estimated", max(p.total.Load(), s.state.Rows),
-			"tables_left", p.tablesLeft.Load(), "rows_per_second", int64(rate), "time_left", p.timeLeft(rate))
+			"tables_left", p.tablesLeft.Load(), "rows_per_second", int64(rate), "time_left", left)
 	}
 }
 
@@ -99,5 +107,6 @@ func (p *snapshotProgress) tableDone(t *table) int64 {
 func (p *snapshotProgress) stop(rows int64) {
 	p.snapshotNumbers.rows.Store(rows)
 	p.tablesLeft.Store(0)
+	p.secondsLeft.Store(0)
 	p.running.Store(0)
 }

@@ -29,9 +29,12 @@ INSERT INTO long SELECT i, 0, repeat(md5(i::text), 100) FROM generate_series(1, 
 INSERT INTO keyless SELECT i, 0 FROM generate_series(1, 4000) i;
 ANALYZE`
 
-// writer changes the tables until it is stopped.
+// writer changes the tables until it is stopped. Its pace is that of the reader, who
+// would fall behind for ever on a busy machine.
 type writer struct {
 	conn *pgx.Conn
+	turn chan struct{}   // a change may be made
+	ctx  context.Context // ends with the writer
 	stop context.CancelFunc
 	done sync.WaitGroup
 	rnd  *rand.Rand
@@ -41,16 +44,40 @@ type writer struct {
 
 func startWriter(t *testing.T, r *rig) *writer {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &writer{conn: r.db.Connect(t), stop: cancel, rnd: rand.New(rand.NewPCG(1, 2)), next: 10000}
+	w := &writer{conn: r.db.Connect(t), turn: make(chan struct{}, 4), ctx: ctx, stop: cancel, rnd: rand.New(rand.NewPCG(1, 2)), next: 10000}
+	r.writer = w
 	w.done.Go(func() {
-		for ctx.Err() == nil {
-			if w.err = w.write(); w.err != nil {
-				return
+		defer cancel()
+		for ctx.Err() == nil && w.err == nil {
+			select {
+			case <-w.turn:
+			case <-time.After(20 * time.Millisecond): // the reader may wait for a change
 			}
-			_ = sleep(ctx, time.Millisecond)
+			w.err = w.write()
 		}
 	})
 	return w
+}
+
+// allow lets the writer make a change or two while a batch is read.
+func (w *writer) allow() {
+	for range 2 {
+		select {
+		case w.turn <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// change has the writer make n changes.
+func (w *writer) change(n int) {
+	for range n + cap(w.turn) {
+		select {
+		case w.turn <- struct{}{}:
+		case <-w.ctx.Done():
+			return
+		}
+	}
 }
 
 // write makes one change, now and then in a subtransaction or one that is rolled
@@ -156,10 +183,13 @@ func (m *materialized) apply(rec *connect.Record) {
 // TestSnapshotResumes stops the source again and again while the tables change, and
 // wants the records to make up the tables in the end. Rows without a key come once.
 func TestSnapshotResumes(t *testing.T) {
-	for _, at := range [][]int{{}, {10}, {50}, {90}, {10, 30, 50, 60, 80, 95}} {
+	for _, at := range [][]int{{}, {10}, {50}, {90}, oftenStopped} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) { testResume(t, at, "3") })
 	}
 }
+
+// oftenStopped are the percentages of the rows at which a snapshot is stopped six times.
+var oftenStopped = []int{10, 30, 50, 60, 80, 95}
 
 func testResume(t *testing.T, stopsAt []int, threads string) {
 	r := newRig(t, resumeTables, "snapshot.mode", "initial", "snapshot.max.threads", threads, "snapshot.chunk.rows", "1000")
@@ -172,7 +202,7 @@ func testResume(t *testing.T, stopsAt []int, threads string) {
 			return r.source.snapshots.state == nil || r.source.snapshots.state.Rows >= int64(percent)*8300/100
 		})
 		r.stop()
-		_ = sleep(context.Background(), 50*time.Millisecond) // let the tables change
+		w.change(20)
 		r.open()
 	}
 	resumeUntil(t, r, m, func() bool { return r.source.snapshots.state == nil })

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -97,5 +100,57 @@ func TestSnapshotTables(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestSnapshotProgress: every ten seconds the log says how far a snapshot is and how long it
+// will take at its rate, of a resumed one the rows of before too; the metrics say the same.
+func TestSnapshotProgress(t *testing.T) {
+	var log logBuffer
+	now := time.Unix(0, 0)
+	a, b := &table{name: tableName{"public", "a"}}, &table{name: tableName{"public", "b"}}
+	half := &relation{oid: 1, table: a, rows: 4096, pages: 10, lastOfTable: true}
+	plan := &snapshotPlan{relations: []*relation{half, {oid: 2, table: b, rows: 3072, lastOfTable: true}}, relation: 1, place: tid{page: 5}}
+	s := &snapshotter{snapshotEnv: snapshotEnv{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now }, numbers: new(snapshotNumbers)},
+		state: &snapshotState{Rows: 2048, Relation: 1}}
+	p := &s.progress
+	p.snapshotNumbers = s.numbers
+	p.start(now, plan, s.state)
+	left := []int64{p.secondsLeft.Load()}
+	for range 2048 {
+		s.state.Rows++
+		now = now.Add(5 * time.Millisecond)
+		p.row(s, half)
+	}
+	left = append(left, p.secondsLeft.Load())
+	want := "table=public.a rows=4096 estimated=7168 tables_left=2 rows_per_second=200 time_left=15s"
+	if text := log.String(); !strings.Contains(text, want) || strings.Count(text, "\n") != 1 {
+		t.Errorf("the log says %s, want one line with %s", text, want)
+	}
+	if n := p.tableDone(a); n != 2048 || s.numbers.tablesLeft.Load() != 1 || s.numbers.rows.Load() != 4096 || s.numbers.total.Load() != 7168 || s.numbers.running.Load() != 1 {
+		t.Errorf("%d rows of the table, %d of all of %d, %d tables left", n, s.numbers.rows.Load(), s.numbers.total.Load(), s.numbers.tablesLeft.Load())
+	}
+	p.stop(7000)
+	if left = append(left, p.secondsLeft.Load()); !slices.Equal(left, []int64{unknownSeconds, 15, 0}) {
+		t.Errorf("the seconds left are %d at the start, in the middle and at the end", left)
+	}
+	if s.numbers.rows.Load() != 7000 || s.numbers.tablesLeft.Load() != 0 || s.numbers.running.Load() != 0 {
+		t.Errorf("at the end %d rows, %d tables left", s.numbers.rows.Load(), s.numbers.tablesLeft.Load())
+	}
+}
+
+// TestRelationIsDoneWithItsLastRow, which is held back when its end comes: an offset in
+// between would leave it out.
+func TestRelationIsDoneWithItsLastRow(t *testing.T) {
+	s := &snapshotter{state: new(snapshotState)}
+	last, other := &chunk{piece: piece{rel: &relation{oid: 7}, last: true}}, &chunk{piece: piece{rel: &relation{oid: 8}}}
+	for _, c := range []struct {
+		held *chunk
+		ends bool // the held row is the last
+	}{{last, true}, {other, false}, {nil, false}} {
+		s.state.Done, s.cursor.held = nil, heldRow{chunk: c.held}
+		if s.ended(nil, last); s.cursor.held.ends != c.ends || s.state.Done.has(7) == c.ends {
+			t.Errorf("with the row of %+v held the relation is done: %t", c.held, s.state.Done.has(7))
+		}
 	}
 }

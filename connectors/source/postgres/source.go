@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,14 @@ const (
 	logAttempt     = "attempt"
 )
 
+// A batch of fewer than fewRecords is followed by another after gatherTime, with what
+// has come meanwhile: a batch costs a transaction of the log with its syncs, however
+// little there is in it. One that nothing came before is not held up.
+const (
+	fewRecords = 128
+	gatherTime = 5 * time.Millisecond
+)
+
 // idleMark is how often at most a position that moved without records is marked.
 const idleMark = 10 * time.Second
 
@@ -32,29 +41,39 @@ const idleMark = 10 * time.Second
 type Source struct {
 	cfg       *config
 	log       *slog.Logger
-	stored    json.RawMessage // the offset that Open found
+	stored    json.RawMessage // the offset that Open found; nil: it counts no more
+	found     json.RawMessage // the same, whatever became of it
+	follow    func(connect.Follow) (connect.Follower, error)
 	partition json.RawMessage
 	emitter   *emitter
 	catalog   *relations
 	confirmed *confirmed
+	// follower reads the topic of signals; nil: there is none. Commit uses it.
+	follower  atomic.Pointer[connect.Follower]
 	monitor   *monitor
 	numbers   numbers
 	snapshots *snapshotting
+	http      *httpPoster // nil: no notices are posted
 
 	pos   position
 	dirty bool // pos has moved since the last mark
 	hurry bool // a mark is wanted soon
 	// fromSlot: pos is the slot's own, and nothing was read since.
 	fromSlot bool
-	marked   time.Time // the last mark
-	offset   []byte    // memory of marks
+	gapped   *streamGap // of which no record was made yet
+	marked   time.Time  // the last mark
+	offset   []byte     // memory of marks
 
 	server serverInfo
 	stream *stream // nil: not connected
 	timer  *time.Timer
+	gather time.Time // no batch is read from the stream before
 	// whole: large transactions are not asked for before they commit, because they
 	// did not fit into the spill files.
 	whole bool
+	// text: values are not asked for in binary form, because a table has some that can
+	// be read as text only.
+	text bool
 	// failed is an error that came after records, for the next Read.
 	failed    error
 	heartbeat time.Time // when the next one is due; zero: none is
@@ -62,7 +81,7 @@ type Source struct {
 }
 
 // Source implements connect.SourceConfig.
-func (c *config) Source() connect.Source { return &Source{cfg: c, confirmed: newConfirmed()} }
+func (c *config) Source() connect.Source { return &Source{cfg: c, confirmed: new(confirmed)} }
 
 // Open implements connect.Source.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
@@ -78,6 +97,10 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.partition = sourcePartition(s.cfg.topics.prefix)
 	if s.stored, err = sc.Offset(ctx, s.partition); err != nil {
 		return fmt.Errorf("read the stored offset: %w", err)
+	}
+	s.found, s.follow = s.stored, sc.Follow
+	if o := &s.cfg.signals.http; o.address != nil {
+		s.http = newHTTPPoster(o, s.log)
 	}
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -184,7 +207,13 @@ func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool
 		}
 		st.slot = slotInfo{}
 	}
-	s.pos, s.stored = position{}, nil
+	switch {
+	case policy == slotLostSnapshot:
+		s.stored = nil // nothing of it counts any more
+	case s.stored != nil:
+		s.gapped = &streamGap{from: s.pos, reason: gap}
+	}
+	s.pos = position{}
 	return policy == slotLostSnapshot, nil
 }
 
@@ -193,7 +222,10 @@ func (s *Source) startFrom(ctx context.Context, st *slotState, again bool) error
 	if err := s.startSnapshots(ctx, st, again); err != nil {
 		return err
 	}
-	if s.snapshotActive() {
+	if s.snapshots.state != nil && s.snapshots.state.Kind == kindInitial {
+		s.gapped = nil // the snapshot has what is missing
+	}
+	if s.snapshotActive() && s.gapped == nil {
 		return nil
 	}
 	if !st.slot.exists {
@@ -222,8 +254,13 @@ func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 		s.failed = nil
 		return err
 	}
+	s.tellGap(b)
 	err := s.read(ctx, b)
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		err = ctx.Err() // whatever it looks like where it was noticed
+	default:
 		s.disconnect()
 		err = s.explain(err)
 	}
@@ -240,9 +277,19 @@ func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 	return nil
 }
 
+// tellGap appends the record of a gap, before anything that comes behind it.
+func (s *Source) tellGap(b *connect.Batch) {
+	if s.gapped == nil {
+		return
+	}
+	s.snapshots.notices.gap(b, s.gapped, &s.pos)
+	s.gapped, s.dirty = nil, true
+}
+
 // read fills the batch from the snapshot or the stream.
 func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 	for {
+		s.emitter.waited()
 		if s.snapshotActive() {
 			return s.readSnapshot(ctx, b)
 		}
@@ -250,8 +297,22 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 			if err := s.connect(ctx); err != nil {
 				return err
 			}
+			s.tellGap(b)
+			if s.stream == nil { // a snapshot comes first: the slot was lost
+				continue
+			}
+		}
+		if err := s.gatherMore(ctx, b); err != nil {
+			return err
 		}
 		more, err := s.stream.fill(ctx, b)
+		if s.takesText(err) {
+			s.disconnect()
+			if b.Len() > 0 {
+				return nil
+			}
+			continue
+		}
 		if err != nil && !errors.Is(err, errSnapshotDue) {
 			s.disconnect() // the message that failed was taken
 			return err
@@ -264,6 +325,7 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 			}
 			continue
 		case more && b.Full() && b.Len() > 0, !more && b.Len() > 0, s.dirty && s.markDue(now), s.beatDue(now):
+			s.gathered(b.Len(), now)
 			return nil
 		case more:
 			if b.Len() == 0 {
@@ -283,6 +345,36 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 	}
 }
 
+// gathered notes that a batch of so many records ends.
+func (s *Source) gathered(records int, now time.Time) {
+	if records < fewRecords {
+		s.gather = now.Add(gatherTime)
+	}
+}
+
+// gatherMore waits until it is time for another batch.
+func (s *Source) gatherMore(ctx context.Context, b *connect.Batch) error {
+	d := time.Until(s.gather)
+	if d <= 0 || b.Len() > 0 {
+		return nil
+	}
+	s.setTimer(d)
+	select {
+	case <-s.timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Source) setTimer(d time.Duration) {
+	if s.timer == nil {
+		s.timer = time.NewTimer(d)
+		return
+	}
+	s.timer.Reset(d)
+}
+
 // await waits for the server, or until a mark or heartbeat is due.
 func (s *Source) await(ctx context.Context, now time.Time) error {
 	until := idleMark
@@ -295,11 +387,7 @@ func (s *Source) await(ctx context.Context, now time.Time) error {
 	if poll := s.signalPoll(); poll > 0 {
 		until = min(until, poll)
 	}
-	if s.timer == nil {
-		s.timer = time.NewTimer(until)
-	} else {
-		s.timer.Reset(until)
-	}
+	s.setTimer(until)
 	return s.stream.wal.feed.wait(ctx, s.timer.C)
 }
 
@@ -321,7 +409,14 @@ func (s *Source) mark(b *connect.Batch) {
 }
 
 // Commit implements connect.Committer.
-func (s *Source) Commit(m connect.Mark) { s.confirmed.advance(pgoutput.LSN(m.Token)) }
+func (s *Source) Commit(m connect.Mark) {
+	s.confirmed.advance(pgoutput.LSN(m.Token))
+	if f := s.follower.Load(); f != nil {
+		if next, ok := committedSignals(m.Offset); ok {
+			(*f).Commit(next)
+		}
+	}
+}
 
 // beatDue tells whether a heartbeat is due.
 func (s *Source) beatDue(now time.Time) bool {
@@ -350,6 +445,7 @@ func (s *Source) disconnect() {
 func (s *Source) Close() error {
 	s.closeSnapshots()
 	s.disconnect()
+	s.http.close()
 	var err error
 	if s.cfg.replication.dropOnStop && s.catalog != nil && s.server.version != 0 {
 		err = s.dropOnStop()

@@ -54,7 +54,9 @@ func (o *snapshotOptions) takes(stored, unfinished bool) bool {
 func (s *Source) startSnapshots(ctx context.Context, st *slotState, again bool) error {
 	env := s.snapshotEnv()
 	sn := &snapshotter{snapshotEnv: env, progress: snapshotProgress{snapshotNumbers: env.numbers}}
-	s.snapshots = &snapshotting{snapshotter: sn, signals: newSignaller(env, sn), only: !s.cfg.snapshot.streams()}
+	s.closeSnapshots() // of before the slot was found to be another one
+	s.snapshots = &snapshotting{snapshotter: sn, signals: newSignaller(env, sn, &s.pos), only: !s.cfg.snapshot.streams()}
+	s.snapshots.signals.offset = func() []byte { return s.pos.appendJSON(nil, s.snapshotOffset()) }
 	if s.stored != nil {
 		if err := s.loadSnapshots(); err != nil {
 			return err
@@ -86,17 +88,21 @@ func (s *Source) startSnapshots(ctx context.Context, st *slotState, again bool) 
 			}
 		}
 	}
-	s.snapshots.signals.start()
+	if err := s.snapshots.signals.start(s.follow, s.found); err != nil {
+		return err
+	}
+	if f := s.snapshots.signals.follower; f != nil {
+		s.follower.Store(&f)
+	}
 	return nil
 }
 
 // loadSnapshots takes over what the offset says about snapshots.
-func (s *Source) loadSnapshots() (err error) {
+func (s *Source) loadSnapshots() error {
 	if err := s.snapshots.load(s.stored); err != nil {
 		return err
 	}
-	s.snapshots.signals.incremental.state, err = loadIncremental(s.stored)
-	return err
+	return s.snapshots.signals.load(s.stored)
 }
 
 // resumeSnapshot goes on with an unfinished snapshot. The stream has to bring what
@@ -114,7 +120,7 @@ func (s *Source) snapshotEnv() snapshotEnv {
 	slots := s.slots()
 	export := func(ctx context.Context) (*exported, error) { return exportSnapshot(ctx, slots, s.snapshots.only) }
 	return snapshotEnv{cfg: s.cfg, log: s.log, now: time.Now, connect: s.cfg.connect, emitter: s.emitter, export: export,
-		tables: s.snapshotTables, refreshEnum: s.catalog.refreshEnum, notices: &notifier{s.cfg, s.log, time.Now}, numbers: &s.numbers.snapshot}
+		tables: s.snapshotTables, refreshEnum: s.catalog.refreshEnum, notices: &notifier{s.cfg, s.log, time.Now, s.http}, numbers: &s.numbers.snapshot}
 }
 
 // exportSnapshot makes the slot, or a temporary one where that is there already
@@ -202,11 +208,12 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 		sn.notices.skipped(b)
 	}
 	before := b.Len()
-	if err := sn.signals.boundary(ctx, b, lsn); err != nil {
-		return err
+	err := sn.signals.boundary(ctx, b, lsn)
+	if b.Len() > before || sn.signals.changed { // also when it was interrupted
+		s.dirty, sn.signals.changed = true, false
 	}
-	if b.Len() > before {
-		s.dirty = true
+	if err != nil {
+		return err
 	}
 	if sn.due(lsn) {
 		return errSnapshotDue
@@ -222,11 +229,11 @@ func (s *Source) holdsBack(t *table) bool {
 
 // observe shows a change to a running incremental snapshot and to the signals,
 // before it becomes a record.
-func (s *Source) observe(ctx context.Context, t *table, kind pgoutput.Kind, xid uint32, c *pgoutput.Change) error {
+func (s *Source) observe(ctx context.Context, t *table, kind pgoutput.Kind, o *origin, c *pgoutput.Change) error {
 	if s.snapshots == nil {
 		return nil
 	}
-	return s.snapshots.signals.change(ctx, t, xid, kind, c.Old, c.New)
+	return s.snapshots.signals.change(ctx, t, o, kind, c.Old, c.New)
 }
 
 func (s *Source) observeTruncate(t *table, xid uint32) {
@@ -242,9 +249,11 @@ func (s *Source) signalPoll() time.Duration {
 	switch {
 	case sn == nil:
 		return 0
+	case sn.signals.incremental.ready(s.pos.end):
+		return time.Millisecond
 	case sn.signals.incremental.state != nil, sn.state != nil:
 		return min(s.cfg.signals.pollInterval, time.Second)
-	case sn.signals.stop != nil:
+	case sn.signals.watches():
 		return s.cfg.signals.pollInterval
 	}
 	return 0
@@ -260,7 +269,7 @@ func (s *Source) snapshotOffset() []byte {
 	if s.cfg.snapshot.newTables {
 		extra = appendMember(extra, "sluice_captured", s.cfg.capturedNow())
 	}
-	return sn.signals.incremental.appendOffset(extra)
+	return sn.signals.appendOffset(extra)
 }
 
 func (s *Source) closeSnapshots() {

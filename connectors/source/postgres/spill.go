@@ -174,7 +174,7 @@ func (s *spill) abort(xid, sub uint32) error {
 	}
 	at := t.subs[i].at
 	s.used -= t.size() - at
-	t.subs, t.lastSub = t.subs[:i], 0
+	t.subs = t.subs[:i]
 	if at >= t.flushed {
 		t.tail = t.tail[:at-t.flushed]
 		return nil

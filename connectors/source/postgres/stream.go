@@ -26,6 +26,7 @@ type stream struct {
 	replay   *replay // a transaction that is read back; nil: messages come from the connection
 	held     *heldMessage
 	tx       openTransaction
+	binary   bool // values come in binary form
 }
 
 // streamTable is what the stream knows about a relation.
@@ -369,7 +370,7 @@ func (s *stream) emit(ctx context.Context, b *connect.Batch, t *streamTable, kin
 func (s *stream) emitOnce(ctx context.Context, b *connect.Batch, t *table, kind pgoutput.Kind, fresh bool) error {
 	e, c, o := s.src.emitter, &s.dec.Change, &s.tx.origin
 	if fresh {
-		if err := s.src.observe(ctx, t, kind, o.txID, c); err != nil {
+		if err := s.src.observe(ctx, t, kind, o, c); err != nil {
 			return err
 		}
 	}
@@ -501,6 +502,7 @@ func (s *stream) relation(ctx context.Context, r *pgoutput.Relation) error {
 // describe reads the catalog for a table and makes its version. When nothing has
 // changed the version stays, and with it the schemas that converters know.
 func (s *stream) describe(ctx context.Context, t *streamTable) error {
+	defer s.src.emitter.waited()
 	info, err := s.src.catalog.table(ctx, t.relation)
 	if err != nil {
 		return err
@@ -513,6 +515,11 @@ func (s *stream) describe(ctx context.Context, t *streamTable) error {
 	})
 	if err != nil {
 		return err
+	}
+	if s.binary {
+		if err := made.readsBinary(); err != nil {
+			return err
+		}
 	}
 	t.info, t.table = info, made
 	return nil

@@ -40,6 +40,7 @@ type streamStart struct {
 	slot, publication string
 	from              pgoutput.LSN
 	inProgress        bool // send large transactions before they commit
+	binary            bool // send values in binary form
 	params            []streamParam
 }
 
@@ -51,6 +52,9 @@ func (s *streamStart) command() string {
 	if s.inProgress {
 		options[0].value = "2"
 		options = append(options, streamParam{"streaming", "on"})
+	}
+	if s.binary {
+		options = append(options, streamParam{"binary", "true"})
 	}
 	for i, o := range append(options, s.params...) {
 		if i > 0 {
@@ -65,6 +69,12 @@ func (s *streamStart) command() string {
 // startStream turns an idle replication connection into a stream. The connection
 // is closed when it fails.
 func startStream(ctx context.Context, pc *pgconn.PgConn, start streamStart) (*walConn, error) {
+	// A write that took long has left a reader in the background, which would get the
+	// server's answer instead of us.
+	if err := pc.SyncConn(ctx); err != nil {
+		closeConn(pc)
+		return nil, lostConnection(err)
+	}
 	hijacked, err := pc.Hijack()
 	if err != nil {
 		closeConn(pc)

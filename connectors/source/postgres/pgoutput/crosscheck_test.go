@@ -77,7 +77,7 @@ func crossCheck(t *testing.T, options, kinds string) {
 
 // compareStream reads until the last message of crossWorkload.
 func compareStream(t *testing.T, conn *pgconn.PgConn) map[pgoutput.Kind]int {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var d pgoutput.Decoder
 	seen := make(map[pgoutput.Kind]int)

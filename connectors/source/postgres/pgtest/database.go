@@ -25,7 +25,7 @@ func (s *Server) Database(t testing.TB) *Database {
 	d := &Database{Server: s, Name: fmt.Sprintf("test%d", databases.Add(1))}
 	s.Exec(t, "CREATE DATABASE "+d.Name)
 	t.Cleanup(func() {
-		if s.process.ended() {
+		if s.Ended() {
 			return
 		}
 		d.dropSlots(t)
@@ -40,7 +40,7 @@ func (d *Database) dropSlots(t testing.TB) {
 	t.Helper()
 	conn := d.Server.connect(t, User)
 	defer conn.Close(context.Background())
-	err := patience.until(func() error {
+	err := poll(dropPatience, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = $1 AND active", d.Name); err != nil {

@@ -4,8 +4,8 @@
 // data there.
 //
 // Version 15 is Debian's, the others are fetched by test/postgres-servers.sh
-// (`make servers`). A version that is not there fails the test. PostgreSQL does not
-// run as root, so root starts it as nobody.
+// (`make servers`). A version that is not there fails the test. The servers are those of
+// internal/pgserver.
 //
 // A test package with many tests shares one server:
 //

@@ -18,13 +18,15 @@ const (
 	maxMicros   = int64(9223371331200000000) - 1 // the last moment of a timestamp
 )
 
-// What Debezium has for infinity where a number must stand: a date and, as
-// microseconds since 1970, a timestamp that PostgreSQL's JDBC driver means it by.
+// What Debezium 3.7 has for infinity where a number must stand: a date and, as
+// milliseconds since 1970, a timestamp that PostgreSQL's JDBC driver means it by. As
+// microseconds and nanoseconds a timestamp's is the limit of INT64.
 const (
-	infiniteDay     = -2147472692 // -5877611-06-21, since 1970
-	minInfiniteDay  = infiniteDay + 1
-	infiniteMicros  = 9223372036825200000
-	minInfiniteMics = -9223372036832400000
+	infiniteDay       = 2146033979  // 5877611-06-21, since 1970
+	minInfiniteDay    = -2147472691 // -5877611-06-22
+	infiniteMillis    = 9223372036825200000
+	minInfiniteMillis = -9223372036832400000
+	millisDay         = microsDay / 1000
 )
 
 // civilDays returns the days from 2000-01-01 to a date.

@@ -183,23 +183,21 @@ func timestampKind(s shape, of func(int64) (int64, error)) *kind {
 // splitMicros returns the days of a timestamp and the microseconds of its last
 // day, for infinity those of the moment that Debezium has for it.
 func splitMicros(n int64) (days, micros int64) {
-	from := int64(0)
-	switch n {
-	case infinity:
-		n, from = infiniteMicros, epochDays
-	case minInfinity:
-		n, from = minInfiniteMics, epochDays
+	if n == infinity || n == minInfinity {
+		millis, _ := epochMillisOf(n)
+		days = floorDiv(millis, millisDay)
+		return days - epochDays, (millis - days*millisDay) * 1000
 	}
 	days = floorDiv(n, microsDay)
-	return days - from, n - days*microsDay
+	return days, n - days*microsDay
 }
 
 func epochMillisOf(n int64) (int64, error) {
 	switch n {
 	case infinity:
-		return infiniteMicros / 1000, nil
+		return infiniteMillis, nil
 	case minInfinity:
-		return minInfiniteMics / 1000, nil
+		return minInfiniteMillis, nil
 	}
 	return floorDiv(n, 1000) + epochMillis, nil
 }
@@ -207,9 +205,9 @@ func epochMillisOf(n int64) (int64, error) {
 func epochMicrosOf(n int64) (int64, error) {
 	switch {
 	case n == infinity:
-		return infiniteMicros, nil
+		return math.MaxInt64, nil
 	case n == minInfinity:
-		return minInfiniteMics, nil
+		return math.MinInt64, nil
 	case n > math.MaxInt64-epochMicros:
 		return 0, &ValueError{"timestamp", "it is too late for microseconds since 1970 in an INT64"}
 	}
