@@ -30,7 +30,7 @@ func TestExamples(t *testing.T) {
 			}
 			spec := find(t, file.Config["connector.class"])
 			for name := range file.Config {
-				if slices.Contains(frameworks, name) || strings.Contains(name, ".converter") {
+				if slices.Contains(frameworks, name) || strings.Contains(name, ".converter") || strings.HasPrefix(name, "transforms") {
 					delete(file.Config, name)
 				}
 			}
@@ -40,7 +40,7 @@ func TestExamples(t *testing.T) {
 }
 
 // frameworks are the options of examples that the worker reads.
-var frameworks = []string{"connector.class", "tasks.max", "topics"}
+var frameworks = []string{"connector.class", "tasks.max", "topics", "topics.regex"}
 
 func find(t *testing.T, class string) connect.Spec {
 	t.Helper()

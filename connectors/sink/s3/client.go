@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,7 +38,7 @@ func newStore(ctx context.Context, c *Config) (*store, error) {
 	if c.assumesRole() {
 		loaded.Credentials = c.roleCredentials(loaded, httpClient)
 	}
-	loaded.Credentials = markedCredentials{loaded.Credentials}
+	loaded.Credentials = &markedCredentials{CredentialsProvider: loaded.Credentials}
 	client := s3.NewFromConfig(loaded, func(o *s3.Options) { c.setOptions(o, httpClient) })
 	return &store{client: client, config: c, bucket: c.bucket, region: loaded.Region, idle: transport.CloseIdleConnections}, nil
 }
@@ -124,12 +125,19 @@ func newHTTPClient(loaded aws.HTTPClient) (*http.Client, *http.Transport) {
 }
 
 // markedCredentials makes the errors of a provider known as such.
-type markedCredentials struct{ aws.CredentialsProvider }
+type markedCredentials struct {
+	aws.CredentialsProvider
+	had atomic.Bool
+}
 
-func (m markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (m *markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := m.CredentialsProvider.Retrieve(ctx)
-	if err != nil && ctx.Err() == nil {
-		err = &credentialsError{err}
+	switch {
+	case err == nil:
+		m.had.Store(true)
+	case ctx.Err() == nil:
+		status := statusCode(err)
+		err = &credentialsError{err, m.had.Load() && (status < 400 || status == http.StatusTooManyRequests || status >= 500)}
 	}
 	return got, err
 }

@@ -96,7 +96,7 @@ func TestCloseDuringOutage(t *testing.T) {
 	h.write(rawBatch(0, 0, 30, 1<<20))
 	start := time.Now()
 	h.close()
-	if took := time.Since(start); took > dropTimeout+2*time.Second {
+	if took := time.Since(start); took > dropTimeout+patience/2 {
 		t.Errorf("Close took %s", took)
 	}
 	srv.CloseClientConnections()

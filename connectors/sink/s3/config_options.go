@@ -118,7 +118,7 @@ func (c *Config) uploadOptions() []connect.Option {
 		{Name: "s3.compression.level", Var: &c.compressionLevel, Default: "-1", Check: between(&c.compressionLevel, -1, 9),
 			Doc:   "From 1, fast, to 9, small; 0 stores, -1 is the default in between.",
 			Group: groupS3, Importance: connect.Low, Width: connect.WidthLong, Display: "Compression level"},
-		{Name: "buffer.memory.max", Var: &c.bufferMaxBytes, Default: "134217728", Check: c.checkBuffer,
+		{Name: "buffer.memory.max", Var: &c.bufferMaxBytes, Default: "67108864", Check: c.checkBuffer,
 			Doc:   "Bytes of memory for records of a task that are not uploaded yet, over all partitions.",
 			Group: groupS3, Importance: connect.Medium, Width: connect.WidthMedium, Display: "Buffer memory"},
 	}

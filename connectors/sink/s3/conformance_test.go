@@ -18,7 +18,10 @@ func TestConformance(t *testing.T) {
 		"rotating by count": {"flush.size": "10", "rotate.max.age.ms": "30"},
 		"rotating by age":   {"rotate.max.age.ms": "20"},
 	} {
-		t.Run(name, func(t *testing.T) { connecttest.Sink(t, fixture(changes)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for the age of files
+			connecttest.Sink(t, fixture(changes))
+		})
 	}
 }
 

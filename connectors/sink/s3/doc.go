@@ -52,7 +52,8 @@
 //
 // # Memory
 //
-// A file's records wait in a buffer that doubles from 4 KiB to the part size.
+// A file's records wait in a buffer that doubles from 4 KiB to 1 MiB and goes on in pieces of that size up to the part size; rows that are to be
+// sealed wait in such pieces too. A piece is memory that the collector does not know of, where the system lets us have that.
 // All buffers of a sink come from a pool of buffer.memory.max bytes. When it is
 // used up, Write sends the largest buffers of at least 5 MiB as parts, else it
 // rotates the largest files, and waits for uploads to end. One record may
@@ -64,6 +65,9 @@
 // have no locks. It hands steps (op) to the uploader's workers and collects
 // their results in Write, Prepare and Apply. An op in flight owns its buffer. What passes
 // between ops of one file is in upload, with the rule for each field.
+//
+// Prepare offers what has arrived, so the sink asks for it (connect.SinkContext.Due) when the last part of a group has, and when the time of an
+// open group is up.
 //
 // # Failures
 //

@@ -15,8 +15,11 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// credentialsError is a failure to get credentials, before any request.
-type credentialsError struct{ err error }
+// credentialsError is a failure to get credentials, before any request. It is passing when there were some before and nobody has refused them.
+type credentialsError struct {
+	err     error
+	passing bool
+}
 
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
@@ -24,9 +27,18 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // noSuchUpload is S3's error code for an upload that is complete or aborted.
 const noSuchUpload = "NoSuchUpload"
 
+// invalidPart is S3's error code for a part that it does not have, or not as it was.
+const invalidPart = "InvalidPart"
+
 // existing tells whether a request was refused because there is an object of the
 // name.
 func existing(err error) bool { return statusCode(err) == http.StatusPreconditionFailed }
+
+// What may be found after a completion that the server says has worked.
+var (
+	errForeign = errors.New("the object is of another attempt")
+	errNotMade = errors.New("the server says that the upload is complete, and there is no object") // it may come
+)
 
 // passingCodes are error codes of S3 that may be gone at the next attempt,
 // whatever the HTTP status they come with: CompleteMultipartUpload reports
@@ -34,6 +46,7 @@ func existing(err error) bool { return statusCode(err) == http.StatusPreconditio
 var passingCodes = map[string]bool{
 	"InternalError": true, "ServiceUnavailable": true, "SlowDown": true, "RequestTimeout": true,
 	"OperationAborted": true, "Throttling": true, "ThrottlingException": true,
+	"Conflict":             true, // 409 to a HEAD, which has no body with a code
 	"RequestLimitExceeded": true, "TooManyRequests": true, "ConditionalRequestConflict": true,
 }
 
@@ -42,7 +55,10 @@ var passingCodes = map[string]bool{
 func transient(err error) bool {
 	var credentials *credentialsError
 	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &credentials) || errors.As(err, &certificate) {
+	switch {
+	case errors.As(err, &credentials):
+		return credentials.passing
+	case errors.As(err, &certificate), errors.Is(err, errForeign):
 		return false
 	}
 	if passingCodes[errorCode(err)] || truncated(err) {
@@ -102,6 +118,8 @@ func (s *store) remedy(err error) *connect.ConfigError {
 		return &connect.ConfigError{Option: "aws.access.key.id", Reason: fmt.Sprintf(
 			"%s refuses access to bucket %q (%s); %s, with a policy that allows s3:ListBucket, s3:ListBucketMultipartUploads, s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload",
 			s.endpoint(), s.bucket, shortAnswer(err), credentialsRemedy)}
+	case errors.Is(err, errNotMade):
+		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf("%s: %v; look into the server's log", s.endpoint(), errNotMade)}
 	case status == 0:
 		return &connect.ConfigError{Option: "store.url", Reason: fmt.Sprintf(
 			"%s does not answer: %s; correct store.url, or AWS_ENDPOINT_URL_S3 in the worker's environment, or start the server", s.endpoint(), cause(err))}
@@ -156,12 +174,14 @@ func cause(err error) string {
 // fatal turns an error that will not pass into what the task fails with.
 func (s *store) fatal(key string, err error) error {
 	switch {
-	case existing(err):
+	case existing(err), errors.Is(err, errForeign):
 		return fmt.Errorf("write s3://%s/%s: there is an object of this name already, which is not of this attempt: from before the "+
 			"consumer offsets were reset, or of another connector; move it away, or set %s=%s: %w", s.bucket, key, existingOption, existingOverwrite, err)
 	case errorCode(err) == noSuchUpload:
 		return fmt.Errorf("write s3://%s/%s: the upload was aborted by somebody else; restart the task, "+
 			"and see that no lifecycle rule aborts uploads younger than a week: %w", s.bucket, key, err)
+	case errorCode(err) == invalidPart:
+		return fmt.Errorf("write s3://%s/%s: the server has lost a part of the upload: %w", s.bucket, key, err)
 	}
 	return s.named(key, s.remedy(err))
 }

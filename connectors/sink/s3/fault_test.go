@@ -3,8 +3,10 @@ package s3
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +72,28 @@ func testPassingFault(t *testing.T, kind string, act func(http.ResponseWriter, *
 	h.write(rawBatch(0, 0, 12, size))
 	h.flushUntil(0, 12)
 	h.wantObjects(map[int64][]byte{0: lines(0, 6, size), 6: lines(6, 12, size)})
+}
+
+// A name that cannot be looked up for a while is waited for (50).
+func TestNoName(t *testing.T) {
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, exactlyOnceConfig)
+	var down atomic.Bool
+	down.Store(true)
+	h.sink.store.client = s3WithTransport(h.sink.store, func(r *http.Request) (*http.Response, error) {
+		if down.Load() {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}}
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	h.write(rawBatch(0, 0, 4, 20))
+	h.poll("trouble", func() bool { h.prepare(); return h.sink.retrier.health.trouble() != nil })
+	if err := h.sink.slow(); !strings.Contains(err.Error(), "no such host") || !strings.Contains(err.Error(), "store.url") {
+		t.Errorf("the trouble is told as %v", err)
+	}
+	down.Store(false)
+	h.commitAndApply(l, 4)
+	h.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
 }
 
 // An outage with the memory used up: Write is retriable, the same call goes on

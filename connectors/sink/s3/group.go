@@ -2,6 +2,7 @@ package s3
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
@@ -74,6 +75,8 @@ type group struct {
 	timed   bool      // there is a record with a value: the next two are of such
 	baseMs  int64     // the first one's time
 	encoded string    // partition of the last one
+	// sending counts the parts that are on their way, and one until the group is rotated: at 0 it can be offered. Workers count down.
+	sending atomic.Int32
 }
 
 // cell has the files of one encoded partition: one for each part of records that is stored.
@@ -83,7 +86,11 @@ type cell struct {
 	files  []*file         // as Sink.parts
 }
 
-func newGroup(now time.Time) *group { return &group{cells: make(map[string]*cell), opened: now} }
+func newGroup(now time.Time) *group {
+	g := &group{cells: make(map[string]*cell), opened: now, last: now}
+	g.sending.Store(1)
+	return g
+}
 
 func (g *group) complete() bool {
 	for _, f := range g.files {
@@ -124,7 +131,7 @@ func (g *group) held() int {
 func (g *group) largest() *file {
 	var found *file
 	for _, f := range g.files {
-		if found == nil || cap(f.buf) > cap(found.buf) {
+		if found == nil || f.buf.capacity() > found.buf.capacity() {
 			found = f
 		}
 	}

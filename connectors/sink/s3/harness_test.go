@@ -22,6 +22,9 @@ import (
 	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
 // settings are a config for srv with short pauses and the changes.
 func settings(srv *server, changes map[string]string) map[string]string {
 	s := map[string]string{
@@ -71,6 +74,7 @@ type harness struct {
 	offsets map[connect.TopicPartition]int64
 	skipped map[int64]bool // offsets that need not be in any object
 	closed  bool
+	asked   chan struct{} // of a sink that is exactly once: has a token when it has asked for Prepare
 }
 
 func openSink(t testing.TB, srv *server, changes map[string]string) *harness {
@@ -93,6 +97,9 @@ func (h *harness) close() {
 	h.closed = true
 	if err := h.sink.Close(); err != nil {
 		h.t.Errorf("Close: %v", err)
+	}
+	if held := h.sink.pool.heldBytes; held != 0 {
+		h.t.Errorf("a sink that was closed keeps %d bytes of buffers", held)
 	}
 }
 
@@ -217,7 +224,7 @@ func (h *harness) poll(what string, done func() bool) {
 
 func poll(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for !done() {
 		select {
 		case <-time.After(time.Millisecond):
@@ -265,6 +272,16 @@ func checkLeaks(t *testing.T) {
 		s := stacks()
 		return !strings.Contains(s, "sink/s3.(*uploader)") && !strings.Contains(s, "net/http.(*persistConn)")
 	})
+}
+
+// awaitAsked waits until the sink asks for Prepare.
+func (h *harness) awaitAsked(after string) {
+	h.t.Helper()
+	select {
+	case <-h.asked:
+	case <-time.After(patience):
+		h.t.Fatalf("the sink does not ask for Prepare after %s", after)
+	}
 }
 
 func sinkContext() connect.SinkContext {

@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -42,6 +43,24 @@ func TestMemoryWithManyPartitions(t *testing.T) {
 		if len(seen) != rounds*perRound {
 			t.Fatalf("%v has %d records", at, len(seen))
 		}
+	}
+}
+
+// TestTinyRecords writes a million of them in one file of several parts (53).
+func TestTinyRecords(t *testing.T) {
+	const n, each = 1_000_000, 10_000
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, map[string]string{"flush.size": strconv.Itoa(n), "s3.part.size": "5242880"})
+	for from := int64(0); from < n; from += each {
+		h.write(rawBatch(0, from, from+each, 0))
+	}
+	h.commitAndApply(l, n)
+	var got int
+	for _, body := range srv.objects(t) {
+		got += bytes.Count(body, []byte("\n"))
+	}
+	if got != n || srv.count("part") < 3 {
+		t.Errorf("%d records in %d parts, want %d in several", got, srv.count("part"), n)
 	}
 }
 
@@ -85,6 +104,7 @@ func TestIdlePoolIsTrimmed(t *testing.T) {
 	h.write(rawBatch(0, 0, 10, 1<<20))
 	h.flushUntil(0, 10)
 	for range 2 {
+		h.clock = h.clock.Add(trimInterval)
 		h.flush()
 	}
 	if got := h.sink.pool.heldBytes; got != 0 {
@@ -140,6 +160,7 @@ func TestFileWithTooManyPartsIsFull(t *testing.T) {
 
 func TestPoolCounts(t *testing.T) {
 	p := newPool(1 << 20)
+	defer p.close()
 	a, b := p.get(64<<10), p.get(512<<10)
 	if p.fits(512<<10) || !p.fits(448<<10) {
 		t.Errorf("held %d of %d", p.heldBytes, p.maxBytes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -11,6 +12,9 @@ import (
 // orphans are uploads of former owners of partitions. Their ids are in states as far as a state was committed after they were made; the server
 // knows the rest. A partition is owned by one task, which alone writes the names of its objects, and what is listed at the assignment is not its own
 // yet. Another connector may write the same topic into the same directory under other names: what could not be a name of ours is not touched.
+//
+// A part that a former owner still sends while its upload is aborted may stay: S3 keeps its bytes, versitygw the upload with them. Only asking again
+// helps, which the next assignment does, or the bucket's lifecycle rule.
 type orphans struct{ found []savedUpload }
 
 // find lists the uploads of partitions that are being assigned.
@@ -21,8 +25,8 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 	}
 	for topic, tps := range byTopic {
 		names := ownNames{sink: s, tps: tps, perPart: make(map[connect.TopicPartition]*regexp.Regexp)}
-		err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error {
-			return s.store.eachUpload(ctx, s.config.topicDir(topic), func(u savedUpload) {
+		err := s.retrier.within(ctx, listTimeout, s.config.topicDir(topic), func(ctx context.Context) error {
+			return s.store.eachUpload(ctx, s.config.topicDir(topic), func(u savedUpload, _ time.Time) {
 				if names.has(u.Key) {
 					o.found = append(o.found, u)
 				}

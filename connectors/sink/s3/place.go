@@ -93,12 +93,13 @@ func (s *Sink) openCell(p *partition, c *cell, r *connect.Record) {
 	if p.open == nil {
 		p.open = newGroup(s.now())
 		p.open.due = s.rotation.next(p.open.opened)
+		s.askAt(s.rotation.ends(p.open))
 	}
 	p.open.cells[string(s.place.key)] = c
 	for _, f := range c.files {
 		if f != nil {
 			f.first = r.Offset
-			f.up = newUpload(s.ctx, f.key)
+			f.up, f.group = newUpload(s.ctx, f.key), p.open
 			p.open.files = append(p.open.files, f)
 		}
 	}

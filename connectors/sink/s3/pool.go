@@ -24,10 +24,8 @@ func (p *pool) fits(n int) bool { return p.heldBytes-p.freeBytes+n <= p.maxBytes
 
 // get returns an empty buffer with a capacity of exactly size.
 func (p *pool) get(size int) []byte {
-	if list := p.free[size]; len(list) > 0 {
-		b := list[len(list)-1]
-		p.take(size)
-		return b
+	if len(p.free[size]) > 0 {
+		return p.take(size)
 	}
 	for c := range p.free {
 		for p.heldBytes+size > p.maxBytes && len(p.free[c]) > 0 {
@@ -36,7 +34,7 @@ func (p *pool) get(size int) []byte {
 	}
 	p.heldBytes += size
 	p.peakBytes = max(p.peakBytes, p.heldBytes)
-	return make([]byte, 0, size)
+	return makePiece(size)
 }
 
 // put takes a buffer back.
@@ -70,19 +68,30 @@ func (p *pool) trim() {
 	p.idleBytes = p.freeBytes
 }
 
-// drop leaves a free buffer to the garbage collector.
+// drop gives the memory of a free buffer back.
 func (p *pool) drop(size int) {
-	p.take(size)
+	dropPiece(p.take(size))
 	p.heldBytes -= size
 }
 
+// close drops all free buffers.
+func (p *pool) close() {
+	for c := range p.free {
+		for len(p.free[c]) > 0 {
+			p.drop(c)
+		}
+	}
+}
+
 // take removes a free buffer from its list.
-func (p *pool) take(size int) {
+func (p *pool) take(size int) []byte {
 	list := p.free[size]
+	b := list[len(list)-1]
 	list[len(list)-1] = nil
 	p.free[size] = list[:len(list)-1]
 	p.freeBytes -= size
 	p.idleBytes = min(p.idleBytes, p.freeBytes)
+	return b
 }
 
 // bufferBytes is the size of a buffer for n bytes: 4 KiB doubled as often as

@@ -13,8 +13,10 @@ const (
 	maxQuickPause = 20 * time.Second
 	// minPause keeps a backoff of 0 from becoming a busy loop.
 	minPause = time.Millisecond
-	// abortTimeout is for one request that takes an upload away.
+	// abortTimeout is for taking an upload away.
 	abortTimeout = 5 * time.Second
+	// listTimeout is for finding what former owners have left.
+	listTimeout = 30 * time.Second
 )
 
 // requestTimeout is how long a request with a body of n bytes may take: 30 s and
@@ -71,6 +73,13 @@ func (r *retrier) once(ctx context.Context, timeout time.Duration, step func(con
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return step(ctx)
+}
+
+// within is try for no longer than a time limit.
+func (r *retrier) within(ctx context.Context, limit time.Duration, key string, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return r.try(ctx, limit, key, step)
 }
 
 // delay is the pause after an attempt: full jitter, so that many tasks do not

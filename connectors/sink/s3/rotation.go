@@ -55,9 +55,28 @@ func (r rotation) over(g *group, timeMs int64, encoded []byte) bool {
 
 // old tells whether the group's time is up. It is asked without records too: an idle one is rotated as well.
 func (r rotation) old(g *group, now time.Time) bool {
-	return r.maxAge >= 0 && now.Sub(g.opened) >= r.maxAge ||
-		r.idle > 0 && now.Sub(g.last) >= r.idle ||
-		!g.due.IsZero() && !now.Before(g.due)
+	at := r.ends(g)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// ends is when the group's time is up, unless more records come; zero: never.
+func (r rotation) ends(g *group) time.Time {
+	at := g.due
+	if r.maxAge >= 0 {
+		at = earlier(at, g.opened.Add(r.maxAge))
+	}
+	if r.idle > 0 {
+		at = earlier(at, g.last.Add(r.idle))
+	}
+	return at
+}
+
+// earlier is the first of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // next is when the scheduled rotation after now is: at a multiple of the interval since midnight, or at midnight. It is

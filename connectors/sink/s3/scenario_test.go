@@ -119,12 +119,14 @@ func (s *scenario) open() string {
 	return ""
 }
 
-// Schemas of the records: two versions of one, and another.
+// Schemas of the records: versions of one, one of them a second time, and another.
 var scenarioSchemas = map[string]*connect.Schema{
-	"v1": versioned(1, connect.Field{Name: "id", Schema: connect.Int32Schema}),
-	"v2": versioned(2, connect.Field{Name: "id", Schema: connect.Int64Schema}, connect.Field{Name: "name", Schema: connect.OptionalStringSchema}),
-	"v0": versioned(0, connect.Field{Name: "id", Schema: connect.Int32Schema}),
-	"b":  connect.MustStruct("B", connect.Field{Name: "x", Schema: connect.StringSchema}),
+	"v1":      versioned(1, connect.Field{Name: "id", Schema: connect.Int32Schema}),
+	"v1again": versioned(1, connect.Field{Name: "id", Schema: connect.Int32Schema}),
+	"v3":      versioned(3, connect.Field{Name: "name", Schema: connect.OptionalStringSchema}, connect.Field{Name: "id", Schema: connect.Int64Schema}),
+	"v2":      versioned(2, connect.Field{Name: "id", Schema: connect.Int64Schema}, connect.Field{Name: "name", Schema: connect.OptionalStringSchema}),
+	"v0":      versioned(0, connect.Field{Name: "id", Schema: connect.Int32Schema}),
+	"b":       connect.MustStruct("B", connect.Field{Name: "x", Schema: connect.StringSchema}),
 }
 
 func versioned(version int, fields ...connect.Field) *connect.Schema {

@@ -21,6 +21,8 @@ const (
 	dropTimeout = 3 * time.Second
 	// leaveTimeout is for files that end since their partition is given up.
 	leaveTimeout = 10 * time.Second
+	// trimInterval is how long a buffer that nobody needs is kept: longer than a file takes to fill at a good rate, since new memory costs page faults.
+	trimInterval = 5 * time.Second
 	// maxLineBytes is what the line buffer keeps from one record to the next.
 	maxLineBytes = 1 << 20
 )
@@ -40,6 +42,9 @@ type Sink struct {
 	uploader *uploader
 	pool     *pool
 	report   func(*connect.Record, error) error
+	due      func()      // asks for Prepare
+	alarm    *time.Timer // calls due at alarmAt; nil before the first
+	alarmAt  time.Time   // zero: never, as far as is known
 
 	stateBytes  int  // of a state in a record, about: maxStateBytes but in tests
 	exactlyOnce bool // the engine commits our states: nothing is visible before
@@ -59,25 +64,30 @@ type Sink struct {
 	lines   [][]byte // as bytes of its objects, one for each part
 	scratch *connect.Batch
 
-	steps     int   // ops on their way
-	sentBytes int   // buffers that ops on their way own
-	err       error // why no more records can be taken
+	steps     int       // ops on their way
+	sentBytes int       // buffers that ops on their way own
+	err       error     // why no more records can be taken
+	trimmed   time.Time // when the pool was
 }
 
 var (
-	_ connect.TwoPhase = (*Sink)(nil)
-	_ connect.Leaver   = (*Sink)(nil)
-	_ connect.Pinger   = (*Config)(nil)
+	_ connect.TwoPhase   = (*Sink)(nil)
+	_ connect.Leaver     = (*Sink)(nil)
+	_ connect.Withdrawer = (*Sink)(nil)
+	_ connect.Pinger     = (*Config)(nil)
 )
 
 func newSink(c *Config) *Sink {
-	return &Sink{config: c, rotation: newRotation(c), now: time.Now, stall: stallTimeout, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
+	return &Sink{config: c, rotation: newRotation(c), now: time.Now, due: func() {}, stall: stallTimeout, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
 		partitions: make(map[connect.TopicPartition]*partition), leaving: make(map[connect.TopicPartition]bool), scratch: connect.NewBatch(1, 1)}
 }
 
 // Open connects and sees that the bucket exists.
 func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
 	s.connector, s.logger, s.report = sc.Connector, sc.Logger, sc.Report
+	if sc.Due != nil {
+		s.due = sc.Due
+	}
 	s.exactlyOnce = sc.ExactlyOnce && s.config.exactlyOnce == onceLedger
 	if err := s.setUp(); err != nil {
 		return err
@@ -94,7 +104,7 @@ func (s *Sink) Open(ctx context.Context, sc connect.SinkContext) error {
 		return err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.uploader = newUploader()
+	s.uploader = newUploader(s.due)
 	s.logger.Info("writing to S3", "bucket", s.config.bucket, "endpoint", s.store.endpoint(), "region", s.store.region,
 		"flush.size", s.config.flushSize, "rotate.max.age.ms", s.config.age().Milliseconds(),
 		"s3.part.size", s.config.firstPartBytes(), "exactly_once", s.exactlyOnce)
@@ -171,6 +181,9 @@ func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) err
 // Close drops what is not complete, but for what is prepared, and waits for the
 // workers to end.
 func (s *Sink) Close() error {
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
 	if s.uploader != nil {
 		var files []*file
 		for _, p := range s.partitions {
@@ -183,6 +196,8 @@ func (s *Sink) Close() error {
 		cancel()
 		s.cancel()
 		s.uploader.close()
+		s.collect()
+		s.pool.close()
 	}
 	if s.store != nil {
 		s.store.idle()
@@ -201,9 +216,8 @@ func (s *Sink) drop(ctx context.Context, files []*file) {
 	s.settle(ctx, func() bool { return !slices.ContainsFunc(files, (*file).appearing) })
 	for _, f := range files {
 		f.up.cancel()
-		s.pool.put(f.buf)
-		s.pool.put(f.block)
-		f.buf, f.block = nil, nil
+		s.pool.release(&f.buf)
+		s.pool.releaseBlock(&f.block)
 		if !f.offered {
 			s.abort(f)
 		}
@@ -226,7 +240,10 @@ func (s *Sink) settle(ctx context.Context, done func() bool) {
 func (s *Sink) submit(o *op) {
 	o.file.steps++
 	s.steps++
-	s.sentBytes += cap(o.body)
+	s.sentBytes += o.body.capacity()
+	if o.counted = s.exactlyOnce && !o.shows && o.file.group != nil; o.counted {
+		o.file.group.sending.Add(1)
+	}
 	// What was committed does not wait for the parts of later files.
 	s.uploader.submit(o, o.file.offered)
 }
@@ -236,8 +253,8 @@ func (s *Sink) collect() {
 	for _, o := range s.uploader.take() {
 		o.file.steps--
 		s.steps--
-		s.sentBytes -= cap(o.body)
-		s.pool.put(o.body)
+		s.sentBytes -= o.body.capacity()
+		s.pool.release(&o.body)
 		s.result(o)
 	}
 }
@@ -247,6 +264,7 @@ func (s *Sink) result(o *op) {
 	if o.shows {
 		o.file.showing = false
 	}
+	o.file.failed = o.file.failed || o.err != nil && !o.shows
 	switch {
 	case o.err == nil && o.shows:
 		o.file.complete = true

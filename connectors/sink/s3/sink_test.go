@@ -2,7 +2,9 @@ package s3
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +12,25 @@ import (
 
 	"github.com/sluice-data/sluice/connect"
 )
+
+// TestQuickstart has the config of Confluent's quick start (1).
+func TestQuickstart(t *testing.T) {
+	s := &scenario{t: t, srv: newServer(t), l: ledger{}, conf: map[string]string{
+		"connector.class": "io.confluent.connect.s3.S3SinkConnector", "tasks.max": "1", "topics": "iot", "s3.part.size": "5242880", "flush.size": "3",
+		"storage.class": "io.confluent.connect.s3.storage.S3Storage", "format.class": "io.confluent.connect.s3.format.avro.AvroFormat",
+		"partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner", "schema.compatibility": "NONE"}}
+	s.open()
+	for o := range 9 {
+		if answer := s.run(fmt.Sprintf(`write %d v1 {"id":%[1]d}`, o)); answer != "" {
+			t.Fatal(answer)
+		}
+	}
+	s.objects()
+	want := []string{"topics/iot/partition=0/iot+0+0000000000.avro", "topics/iot/partition=0/iot+0+0000000003.avro", "topics/iot/partition=0/iot+0+0000000006.avro"}
+	if got := s.srv.keys(t); !slices.Equal(got, want) {
+		t.Errorf("objects %v, want %v", got, want)
+	}
+}
 
 func TestRotationByCount(t *testing.T) {
 	h := openSink(t, newServer(t), map[string]string{"flush.size": "3"})

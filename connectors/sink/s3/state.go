@@ -68,7 +68,7 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 			continue
 		}
 		listed[prefix] = true
-		err := s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error {
+		err := s.retrier.within(ctx, listTimeout, prefix, func(ctx context.Context) error {
 			return s.store.eachObject(ctx, prefix, func(key string) {
 				number, _, _ := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 				n, err := strconv.ParseInt(number, 10, 32)
@@ -98,9 +98,7 @@ func (s *Sink) deleteLater(key string) {
 	f := &file{up: newUpload(s.ctx, key)}
 	s.submit(&op{file: f, run: func() error {
 		defer f.up.cancel()
-		ctx, cancel := context.WithTimeout(s.ctx, abortTimeout)
-		defer cancel()
-		if err := s.store.deleteObject(ctx, key); err != nil {
+		if err := s.retrier.within(s.ctx, abortTimeout, key, func(ctx context.Context) error { return s.store.deleteObject(ctx, key) }); err != nil {
 			s.logger.Warn("an object that is not needed any more could not be deleted", "key", key, "error", err)
 		}
 		return nil

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -9,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -48,13 +49,13 @@ func (s *store) headBucket(ctx context.Context) error {
 	return err
 }
 
-func (s *store) putObject(ctx context.Context, key string, body []byte) error {
+func (s *store) putObject(ctx context.Context, key string, body ...[]byte) error {
 	algorithm, customer, sum := s.customerKey()
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &s.bucket,
 		Key:                  &key,
-		Body:                 bytes.NewReader(body),
-		ContentLength:        aws.Int64(int64(len(body))),
+		Body:                 &chunkReader{chunks: body},
+		ContentLength:        aws.Int64(length(body)),
 		ContentMD5:           s.digest(body),
 		ACL:                  types.ObjectCannedACL(s.config.cannedACL),
 		ServerSideEncryption: s.encryption(),
@@ -84,15 +85,15 @@ func (s *store) createUpload(ctx context.Context, u *upload) (string, error) {
 	return *out.UploadId, nil
 }
 
-func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body []byte) (etag string, err error) {
+func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body [][]byte) (etag string, err error) {
 	algorithm, customer, sum := s.customerKey()
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket:               &s.bucket,
 		Key:                  &u.key,
 		UploadId:             &u.id,
 		PartNumber:           &number,
-		Body:                 bytes.NewReader(body),
-		ContentLength:        aws.Int64(int64(len(body))),
+		Body:                 &chunkReader{chunks: body},
+		ContentLength:        aws.Int64(length(body)),
 		ContentMD5:           s.digest(body),
 		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,
 	})
@@ -127,12 +128,23 @@ func (s *store) customerKey() (algorithm, key, sum *string) {
 }
 
 // digest is the MD5 of a body, if it is to be sent.
-func (s *store) digest(body []byte) *string {
+func (s *store) digest(body [][]byte) *string {
 	if !s.config.sendDigest {
 		return nil
 	}
-	sum := md5.Sum(body)
-	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+	sum := md5.New()
+	for _, piece := range body {
+		sum.Write(piece)
+	}
+	return aws.String(base64.StdEncoding.EncodeToString(sum.Sum(nil)))
+}
+
+func length(body [][]byte) int64 {
+	n := 0
+	for _, piece := range body {
+		n += len(piece)
+	}
+	return int64(n)
 }
 
 // tagObject puts tags on an object, which are in the form of a query.
@@ -162,7 +174,7 @@ func (s *store) getObject(ctx context.Context, key string, most int64) ([]byte, 
 }
 
 // eachUpload lists the unfinished uploads whose names have a prefix.
-func (s *store) eachUpload(ctx context.Context, prefix string, yield func(savedUpload)) error {
+func (s *store) eachUpload(ctx context.Context, prefix string, yield func(u savedUpload, initiated time.Time)) error {
 	in := &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix}
 	for {
 		out, err := s.client.ListMultipartUploads(ctx, in)
@@ -170,10 +182,13 @@ func (s *store) eachUpload(ctx context.Context, prefix string, yield func(savedU
 			return err
 		}
 		for _, u := range out.Uploads {
-			yield(savedUpload{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId)})
+			yield(savedUpload{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId)}, aws.ToTime(u.Initiated))
 		}
 		if !aws.ToBool(out.IsTruncated) || out.NextKeyMarker == nil {
 			return nil
+		}
+		if aws.ToString(out.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
+			return errors.New("the list of uploads has no end") // I5
 		}
 		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
 	}
@@ -181,7 +196,8 @@ func (s *store) eachUpload(ctx context.Context, prefix string, yield func(savedU
 
 // eachObject lists the names of objects that have a prefix.
 func (s *store) eachObject(ctx context.Context, prefix string, yield func(key string)) error {
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix},
+		func(o *s3.ListObjectsV2PaginatorOptions) { o.StopOnDuplicateToken = true }) // I5
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -194,11 +210,10 @@ func (s *store) eachObject(ctx context.Context, prefix string, yield func(key st
 	return nil
 }
 
-// completeUpload makes the object of the parts; with create it must not be there.
-// When the upload is gone or the object is there, an earlier attempt whose answer
-// was lost may have done it, or another owner of the partition: the object then
-// carries our attempt.
-func (s *store) completeUpload(ctx context.Context, u *upload, create bool) error {
+// completeUpload makes the object of the parts; with create it must not be there. again says that there may have been an attempt before, of this task or
+// of another owner of the partition, and then its result counts: the object carries our attempt. A server's yes to a repetition is not enough. versitygw
+// gives it while the attempt before is still at work, which may come to nothing.
+func (s *store) completeUpload(ctx context.Context, u *upload, create, again bool) error {
 	parts := make([]types.CompletedPart, len(u.parts))
 	for i, p := range u.parts {
 		parts[i] = types.CompletedPart{ETag: &p.etag, PartNumber: &p.number}
@@ -213,20 +228,43 @@ func (s *store) completeUpload(ctx context.Context, u *upload, create bool) erro
 	if create {
 		in.IfNoneMatch = aws.String("*")
 	}
-	_, err := s.client.CompleteMultipartUpload(ctx, in)
-	if err == nil || errorCode(err) != noSuchUpload && !existing(err) {
+	out, err := s.client.CompleteMultipartUpload(ctx, in)
+	switch {
+	case err == nil && !again && aws.ToString(out.ETag) != "": // an answer that ends behind the status has none
+		return nil
+	case err != nil && errorCode(err) != noSuchUpload && !existing(err):
 		return err
 	}
+	return s.madeBy(ctx, u, err)
+}
+
+// madeBy looks whether the object is that of the upload, of which the answer to its completion says too little.
+func (s *store) madeBy(ctx context.Context, u *upload, answer error) error {
 	ask := &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key}
 	ask.SSECustomerAlgorithm, ask.SSECustomerKey, ask.SSECustomerKeyMD5 = s.customerKey()
-	head, headErr := s.client.HeadObject(ctx, ask)
+	head, err := s.client.HeadObject(ctx, ask)
 	switch {
-	case headErr == nil && head.Metadata[attemptKey] == u.attempt:
-		return nil
-	case headErr != nil && transient(headErr):
-		return headErr
+	case err == nil && head.Metadata[attemptKey] == u.attempt:
+		return s.dropRest(ctx, u, answer)
+	case err != nil && transient(err):
+		return err
+	case answer == nil && err == nil:
+		return errForeign
+	case answer == nil && statusCode(err) == http.StatusNotFound:
+		return errNotMade
 	}
-	return err
+	return answer // a yes too, where we may not look
+}
+
+// dropRest takes away what a server that died has left of an upload whose object is there.
+func (s *store) dropRest(ctx context.Context, u *upload, answer error) error {
+	if !existing(answer) {
+		return nil
+	}
+	if err := s.abortUpload(ctx, u); err != nil && transient(err) {
+		return err
+	}
+	return nil
 }
 
 // abortUpload takes the upload and its parts away. One that is gone is fine.

@@ -228,8 +228,15 @@ func TestHostsOnTheWire(t *testing.T) {
 // fakeSTS gives credentials away that end soon.
 type fakeSTS struct {
 	*httptest.Server
-	mu    sync.Mutex // guards forms
-	forms []url.Values
+	mu     sync.Mutex // guards the rest
+	forms  []url.Values
+	status int // of the answers; 0 as 200
+}
+
+func (f *fakeSTS) answer(status int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status = status
 }
 
 func newSTS(t *testing.T, life time.Duration) *fakeSTS {
@@ -240,6 +247,11 @@ func newSTS(t *testing.T, life time.Duration) *fakeSTS {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.forms = append(f.forms, r.PostForm)
+		if f.status > http.StatusOK {
+			w.WriteHeader(f.status)
+			_, _ = io.WriteString(w, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>injected</Message></Error></ErrorResponse>")
+			return
+		}
 		action := r.PostForm.Get("Action")
 		fmt.Fprintf(w, `<%[1]sResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><%[1]sResult><Credentials><AccessKeyId>ROLE%[2]d</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
 			`<SessionToken>token%[2]d</SessionToken><Expiration>%[3]s</Expiration></Credentials></%[1]sResult></%[1]sResponse>`,
@@ -289,6 +301,32 @@ func TestAssumedRole(t *testing.T) {
 			t.Error("signed by credentials that have ended")
 		}
 	})
+}
+
+// TestRoleThatCannotBeAssumedForAWhile waits for STS once it has had credentials, and not when they are refused (47).
+func TestRoleThatCannotBeAssumedForAWhile(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		sts := newSTS(t, -time.Second) // they have ended when they come
+		srv, l := newServer(t), ledger{}
+		h := mustOpen(t, srv, l, map[string]string{"flush.size": "4", "s3.credentials.provider.class": "AwsAssumeRoleCredentialsProvider",
+			"s3.credentials.provider.sts.role.arn": "arn:aws:iam::1:role/r"})
+		if sts.answer(http.StatusServiceUnavailable); refused {
+			sts.answer(http.StatusForbidden)
+		}
+		h.write(rawBatch(0, 0, 4, 20))
+		var err error
+		h.poll("trouble", func() bool {
+			_, err = h.sink.Prepare(t.Context())
+			return err != nil || h.sink.retrier.health.trouble() != nil
+		})
+		if refused != (err != nil) {
+			t.Errorf("refused: %v; Prepare = %v", refused, err)
+		}
+		if sts.answer(http.StatusOK); !refused {
+			h.commitAndApply(l, 4)
+			h.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
+		}
+	}
 }
 
 // TestWebIdentity takes the worker's environment: a file with a token, as Kubernetes has it (47).

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
@@ -48,10 +49,14 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 	s.orphans.abort(s)
 	now := s.now()
 	var states []connect.PartitionState
+	s.alarmAt = time.Time{}
 	for _, p := range s.partitions {
 		s.dropStrays(p)
 		if p.open != nil && (s.leaving[p.TopicPartition] || s.rotation.old(p.open, now)) {
 			s.rotate(p)
+		}
+		if p.open != nil {
+			s.askAt(s.rotation.ends(p.open))
 		}
 	}
 	s.awaitLeaving(ctx)
@@ -69,7 +74,10 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 			p.offer = nil
 		}
 	}
-	s.pool.trim()
+	if now := s.now(); now.Sub(s.trimmed) >= trimInterval {
+		s.pool.trim()
+		s.trimmed = now
+	}
 	if s.err != nil && len(states) == 0 {
 		return nil, s.err
 	}
@@ -77,6 +85,19 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return states, nil
+}
+
+// askAt lets the sink ask for Prepare when the time of a group is up. The earliest of all is enough: that Prepare finds the others.
+func (s *Sink) askAt(at time.Time) {
+	if at.IsZero() || !s.alarmAt.IsZero() && !at.Before(s.alarmAt) {
+		return
+	}
+	s.alarmAt = at
+	if in := at.Sub(s.now()); s.alarm == nil {
+		s.alarm = time.AfterFunc(in, s.due)
+	} else {
+		s.alarm.Reset(in)
+	}
 }
 
 // awaitLeaving waits, not for ever, until the files of partitions that are given up are on the server.
@@ -145,6 +166,28 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		return s.offerList(ctx, p, o)
 	}
 	return nil
+}
+
+// Withdraw takes the offer back, which was not committed: if the partition goes before the next Prepare, its uploads go too. The next owner
+// cannot know of them when they were made after it came.
+func (s *Sink) Withdraw() {
+	for _, p := range s.partitions {
+		o := p.offer
+		if o == nil {
+			continue
+		}
+		for _, g := range p.rotated[:o.groups] {
+			for _, f := range g.files {
+				f.offered = false
+			}
+		}
+		if o.list != "" && o.state != p.saved {
+			p.lists = slices.DeleteFunc(p.lists, func(key string) bool { return key == o.list })
+			p.listText = ""
+			s.deleteLater(o.list)
+		}
+		p.offer = nil
+	}
 }
 
 // Apply completes the uploads that the last Prepare returned. When that takes
@@ -240,7 +283,7 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 		s.orphans.spare(saved.Complete)
 	}
 	err := s.applyOffers(ctx)
-	if errorCode(err) == noSuchUpload {
+	if code := errorCode(err); code == noSuchUpload || code == invalidPart {
 		return fmt.Errorf("%w. It was committed before: its records are missing unless the object was moved away on purpose. To write them again, "+
 			"or to go on without, set the connector's offsets (PATCH /connectors/<name>/offsets), which forgets the upload", err)
 	}
@@ -250,7 +293,7 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 // restoredFile is a file whose parts another task has sent.
 func (s *Sink) restoredFile(saved savedUpload) *file {
 	u := newUpload(s.ctx, saved.Key)
-	u.attempt, u.id, u.tags = saved.Attempt, saved.ID, saved.Tags
+	u.restored, u.attempt, u.id, u.tags = true, saved.Attempt, saved.ID, saved.Tags
 	close(u.created)
 	for i, etag := range saved.Parts {
 		p := &sentPart{number: int32(i + 1), etag: etag, done: make(chan struct{})}
@@ -315,7 +358,7 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 func (s *Sink) dropProbe(ctx context.Context, sc connect.SinkContext) {
 	key := s.config.probeKey(sc)
 	_ = s.retrier.once(ctx, requestTimeout(0), func(ctx context.Context) error { // best effort, as the probe itself
-		return s.store.eachUpload(ctx, key, func(u savedUpload) {
+		return s.store.eachUpload(ctx, key, func(u savedUpload, _ time.Time) {
 			if u.Key == key {
 				_ = s.store.abortUpload(ctx, &upload{key: u.Key, id: u.ID})
 			}
@@ -349,12 +392,12 @@ func (s *store) probe(ctx context.Context, key string) (refuses bool, err error)
 	if u.id, err = s.createUpload(ctx, u); err != nil {
 		return false, err
 	}
-	etag, err := s.uploadPart(ctx, u, 1, []byte("probe"))
+	etag, err := s.uploadPart(ctx, u, 1, [][]byte{[]byte("probe")})
 	if err != nil {
 		return false, err
 	}
 	u.parts = []*sentPart{{number: 1, etag: etag}}
-	err = s.completeUpload(ctx, u, true)
+	err = s.completeUpload(ctx, u, true, false)
 	if err == nil {
 		return false, nil
 	}

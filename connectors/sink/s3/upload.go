@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // errStepMissing is why a step was not taken: one before it failed, and that
@@ -18,10 +19,15 @@ type upload struct {
 	key string
 	// attempt is kept as metadata of a multipart upload. It tells our object from
 	// another's when the answer to complete was lost.
-	attempt string
-	tags    string          // for the object, as a query; set when the file ends
-	ctx     context.Context // ends when the file is dropped or complete
-	cancel  context.CancelFunc
+	attempt  string
+	restored bool            // another task has sent it, and may have completed it
+	tags     string          // for the object, as a query; set when the file ends
+	ctx      context.Context // ends when the file is dropped or complete
+	cancel   context.CancelFunc
+
+	// twins: the answer to a request that made the upload may have been lost, so there may be others of its name that nobody knows. Written before
+	// created is closed.
+	twins bool
 
 	// created is closed when the first part's op has made the upload or given up.
 	created chan struct{}
@@ -49,14 +55,14 @@ func (s *Sink) sendPart(f *file) {
 	u, body := f.up, f.buf
 	p := &sentPart{number: int32(len(u.parts) + 1), done: make(chan struct{})}
 	u.parts = append(u.parts, p)
-	f.buf = nil
+	f.buf = buffer{}
 	s.submit(&op{file: f, body: body, run: func() error {
 		defer close(p.done)
 		if err := s.ensureCreated(u, p.number == 1); err != nil {
 			return err
 		}
-		return s.retrier.try(u.ctx, requestTimeout(len(body)), u.key, func(ctx context.Context) error {
-			etag, err := s.store.uploadPart(ctx, u, p.number, body)
+		return s.retrier.try(u.ctx, requestTimeout(body.n), u.key, func(ctx context.Context) error {
+			etag, err := s.store.uploadPart(ctx, u, p.number, body.chunks)
 			p.etag = etag
 			return err
 		})
@@ -74,7 +80,10 @@ func (s *Sink) ensureCreated(u *upload, first bool) error {
 		return nil
 	}
 	defer close(u.created)
+	attempts := 0
 	return s.retrier.try(u.ctx, requestTimeout(0), u.key, func(ctx context.Context) error {
+		u.twins = attempts > 0
+		attempts++
 		// Dropping the file ends u.ctx. It must not hide the id from abort, so it
 		// does not interrupt this request; the time limit and Close do.
 		deadline, _ := ctx.Deadline()
@@ -94,7 +103,7 @@ func (s *Sink) finish(f *file) {
 	if f.writer.BlockBytes() > 0 {
 		s.seal(f, true)
 	}
-	if len(f.up.parts) > 0 && len(f.buf) > 0 || len(f.up.parts) == 0 && s.exactlyOnce {
+	if len(f.up.parts) > 0 && f.buf.n > 0 || len(f.up.parts) == 0 && s.exactlyOnce {
 		s.sendPart(f)
 	}
 }
@@ -106,15 +115,15 @@ func (s *Sink) complete(f *file) {
 	if u := f.up; len(u.parts) > 0 {
 		o.run = func() error { return s.tagged(u, s.completeParts(u)) }
 	} else {
-		o.body, f.buf = f.buf, nil
+		o.body, f.buf = f.buf, buffer{}
 		o.run = func() error { return s.tagged(u, s.putWhole(u, o.body)) }
 	}
 	s.submit(o)
 }
 
-func (s *Sink) putWhole(u *upload, body []byte) error {
-	return s.retrier.try(u.ctx, requestTimeout(len(body)), u.key, func(ctx context.Context) error {
-		return s.store.putObject(ctx, u.key, body)
+func (s *Sink) putWhole(u *upload, body buffer) error {
+	return s.retrier.try(u.ctx, requestTimeout(body.n), u.key, func(ctx context.Context) error {
+		return s.store.putObject(ctx, u.key, body.chunks...)
 	})
 }
 
@@ -122,9 +131,42 @@ func (s *Sink) completeParts(u *upload) error {
 	if !u.settled() {
 		return errStepMissing
 	}
+	if u.twins && s.exactlyOnce {
+		s.dropTwins(u)
+	}
+	again := u.restored
 	return s.retrier.try(u.ctx, completeTimeout(len(u.parts)), u.key, func(ctx context.Context) error {
-		return s.store.completeUpload(ctx, u, s.conditional)
+		err := s.store.completeUpload(ctx, u, s.conditional, again)
+		again = true
+		return err
 	})
+}
+
+// dropTwins takes away what lost answers have left of a file that is committed, best effort. Uploads of its name that are younger are not among
+// them: they would be of an owner that was told to write it all again.
+func (s *Sink) dropTwins(u *upload) {
+	err := s.retrier.within(s.ctx, abortTimeout, u.key, func(ctx context.Context) error {
+		var made time.Time
+		others := make(map[string]time.Time)
+		err := s.store.eachUpload(ctx, u.key, func(found savedUpload, initiated time.Time) {
+			switch {
+			case found.Key != u.key:
+			case found.ID == u.id:
+				made = initiated
+			default:
+				others[found.ID] = initiated
+			}
+		})
+		for id, initiated := range others {
+			if !initiated.After(made) {
+				err = errors.Join(err, s.store.abortUpload(ctx, &upload{key: u.key, id: id}))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		s.logger.Warn("an upload whose making was not answered may be left", "key", u.key, "error", err)
+	}
 }
 
 // tagged puts the tags on an object that is there now.
@@ -183,9 +225,7 @@ func (s *Sink) abortUpload(f *file) {
 		if u.id == "" {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, abortTimeout)
-		defer cancel()
-		if err := s.store.abortUpload(ctx, u); err != nil {
+		if err := s.retrier.within(s.ctx, abortTimeout, u.key, func(ctx context.Context) error { return s.store.abortUpload(ctx, u) }); err != nil {
 			s.logger.Warn("an upload was left unfinished and could not be aborted", "key", u.key, "error", err)
 		}
 		return nil

@@ -7,7 +7,7 @@ import (
 
 const (
 	// workers is how many requests a sink has on their way at a time.
-	workers = 8
+	workers = 32
 	// maxOps is how many ops may wait or run before Write takes no more records.
 	maxOps = 1024
 )
@@ -15,10 +15,12 @@ const (
 // op is a step of an upload. In flight it owns its body.
 type op struct {
 	file  *file
-	body  []byte // back to the pool with the result
+	body  buffer // back to the pool with the result
 	shows bool   // makes the object visible
-	run   func() error
-	err   error // the result
+	// counted says that it is one of its group's sending.
+	counted bool
+	run     func() error
+	err     error // the result
 }
 
 // uploader runs ops on its workers, first in first out but for urgent ones: an op
@@ -32,10 +34,11 @@ type uploader struct {
 	closed  bool
 	ready   chan struct{} // has a token when there are results
 	running sync.WaitGroup
+	due     func() // called when a rotated group is on the server
 }
 
-func newUploader() *uploader {
-	u := &uploader{ready: make(chan struct{}, 1)}
+func newUploader(due func()) *uploader {
+	u := &uploader{ready: make(chan struct{}, 1), due: due}
 	u.work.L = &u.mu
 	for range workers {
 		u.running.Go(u.loop)
@@ -103,5 +106,8 @@ func (u *uploader) deliver(o *op) {
 	select {
 	case u.ready <- struct{}{}:
 	default:
+	}
+	if o.counted && o.file.group.sending.Add(-1) == 0 {
+		u.due()
 	}
 }

@@ -63,16 +63,15 @@ func (s *Sink) take(ctx context.Context, p *partition, r *connect.Record, index 
 	if p.durable < 0 { // nothing was ever committed: there is nothing before it
 		p.written, p.durable, p.reported = r.Offset, r.Offset, r.Offset
 	}
-	err := s.write(ctx, p, r)
-	var refused *refusedError
-	if errors.As(err, &refused) {
+	if err := s.write(ctx, p, r); err != nil {
+		refused, ok := errors.AsType[*refusedError](err)
+		if !ok {
+			return err
+		}
 		p.failed = append(p.failed, connect.RecordError{Index: index, Err: refused.err})
-		err = nil
 	}
-	if err == nil {
-		p.next = r.Offset + 1
-	}
-	return err
+	p.next = r.Offset + 1
+	return nil
 }
 
 // refusedError is about the record alone: others can be written.
@@ -194,6 +193,9 @@ func (s *Sink) rotate(p *partition) {
 			s.complete(f)
 		}
 	}
+	if g.sending.Add(-1) == 0 && s.exactlyOnce {
+		s.due()
+	}
 }
 
 // relieve sends files until need bytes will be free once all that is on its way
@@ -205,7 +207,7 @@ func (s *Sink) relieve(need int) {
 		if p == nil {
 			return
 		}
-		if f := p.open.largest(); len(f.buf) >= minPartBytes {
+		if f := p.open.largest(); f.buf.n >= minPartBytes {
 			s.sendPart(f)
 			continue
 		}

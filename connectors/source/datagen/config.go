@@ -2,13 +2,12 @@ package datagen
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/internal/count"
 	"github.com/sluice-data/sluice/connectors/internal/pace"
 )
 
@@ -128,43 +127,14 @@ func (c *Config) Source() connect.Source {
 
 // Split gives every task the same settings: its number makes its rows.
 func (c *Config) Split(maxTasks int) []map[string]string {
-	tasks := make([]map[string]string, maxTasks)
-	for i := range tasks {
-		tasks[i] = map[string]string{}
-	}
-	return tasks
+	return count.Tasks(maxTasks)
 }
 
 // ExactlyOnce tells that the offset says all about the rows after it.
 func (c *Config) ExactlyOnce() bool { return true }
 
-// AlterOffsets checks offsets that are to be set. A mark without an offset passes
-// whatever its partition is, so that rubbish can be removed.
+// AlterOffsets checks offsets that are to be set.
 func (c *Config) AlterOffsets(_ context.Context, marks []connect.Mark) (bool, error) {
-	for _, m := range marks {
-		if m.Offset == nil {
-			continue
-		}
-		if _, err := number(m.Partition, fieldTask); err != nil {
-			return false, fmt.Errorf("the partition: %w", err)
-		}
-		if _, err := number(m.Offset, fieldIteration); err != nil {
-			return false, fmt.Errorf("the offset: %w", err)
-		}
-	}
-	return true, nil
-}
-
-// number returns a field of a source partition or offset. Others are left alone:
-// Confluent's connector has some.
-func number(object json.RawMessage, field string) (int64, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil {
-		return 0, fmt.Errorf("read %.80s: %w", object, err)
-	}
-	n, err := strconv.ParseInt(string(fields[field]), 10, 64)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%.80s needs the field %q with a number from 0 on", object, field)
-	}
-	return n, nil
+	err := count.Fields{Partition: fieldTask, Offset: fieldIteration}.Check(marks)
+	return err == nil, err
 }

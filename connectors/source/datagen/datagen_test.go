@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"strings"
 	"testing"
@@ -231,16 +230,6 @@ func TestAlterOffsets(t *testing.T) {
 }
 
 // FuzzNumber reads source partitions and offsets that users can set.
-func FuzzNumber(f *testing.F) {
-	f.Add([]byte(`{"current.iteration":1}`))
-	f.Add([]byte(`[]`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if n, err := number(text, fieldIteration); err == nil && (n < 0 || n > math.MaxInt64) {
-			t.Errorf("%q is %d", text, n)
-		}
-	})
-}
-
 func TestRowsDoNotAllocate(t *testing.T) {
 	for _, name := range quickstartNames() {
 		s := opened(t, configured(t, map[string]string{"quickstart": name, "payload.bytes": "100"}), 0, "").(*Source)

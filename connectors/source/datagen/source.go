@@ -3,10 +3,10 @@ package datagen
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/internal/count"
 	"github.com/sluice-data/sluice/connectors/internal/pace"
 )
 
@@ -25,17 +25,13 @@ type Source struct {
 // Open goes on with the row after the last one.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.task = sc.Task
-	s.partition = object(fieldTask, int64(sc.Task))
+	s.partition = count.Object(fieldTask, int64(sc.Task))
 	offset, err := sc.Offset(ctx, s.partition)
 	if err != nil || offset == nil {
 		return err
 	}
-	s.next, err = number(offset, fieldIteration)
+	s.next, err = count.Number(offset, fieldIteration)
 	return err
-}
-
-func object(field string, n int64) json.RawMessage {
-	return append(strconv.AppendInt([]byte(`{"`+field+`":`), n, 10), '}')
 }
 
 // Read waits until rows are due and makes them.
@@ -59,7 +55,7 @@ func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 	}
 	s.pacer.Took(b.Len())
 	s.row.batch = nil
-	b.Mark(connect.Mark{Partition: s.partition, Offset: object(fieldIteration, s.next)})
+	b.Mark(connect.Mark{Partition: s.partition, Offset: count.Object(fieldIteration, s.next)})
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/sluice-data/sluice/connect/connecttest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestConformance(t *testing.T) {
 	connecttest.Spec(t, Spec, map[string]string{"file": "/var/log/app.log", "topic": "lines"})

@@ -42,6 +42,36 @@ func BenchmarkReadCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkManyTopics is the way of a topic from a frame to the name of a record's
+// topic, with as many topics as devices have, in turn.
+//
+//	go test -run '^$' -bench ManyTopics ./connectors/source/mqtt
+func BenchmarkManyTopics(b *testing.B) {
+	for _, n := range []int{1, 10_000, 50_000} {
+		topics := make([][]byte, n)
+		for i := range topics {
+			topics[i] = fmt.Appendf(nil, "site/%d/device-%d/temperature", i%100, i)
+		}
+		for name, template := range map[string]string{"constant": "iot", "template": "iot.${2}"} {
+			b.Run(fmt.Sprintf("%s/topics=%d", name, n), func(b *testing.B) {
+				mapper, err := newTopicMapper(&Config{KafkaTopic: template, TopicFallback: "mqtt", TopicsMax: 1000})
+				if err != nil {
+					b.Fatal(err)
+				}
+				var known names
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					mapper.of(known.of(topics[i]))
+					if i++; i == n {
+						i = 0
+					}
+				}
+			})
+		}
+	}
+}
+
 // cost is what draining took: time, and time of this process's CPUs, which other
 // load on the machine changes less.
 type cost struct{ wall, cpu time.Duration }

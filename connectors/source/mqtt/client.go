@@ -23,6 +23,7 @@ type client interface {
 type subscribeOptions struct {
 	qos        int
 	noRetained bool // MQTT 5 spares sending retained messages
+	again      bool // the session should have it: then MQTT 5 sends nothing retained either
 }
 
 // subscribeRefused is the lowest SUBACK code for a filter that the broker refused.
@@ -67,6 +68,8 @@ const (
 	newSession
 	// lostSession is newSession where there should have been an old one.
 	lostSession
+	// brokerDrops is a value of the broker's counter of dropped messages.
+	brokerDrops
 )
 
 // message is one PUBLISH, or what else has to be handled in its order.
@@ -78,6 +81,7 @@ type message struct {
 	properties []byte // of MQTT 5, with their length
 	arrived    int64  // Unix time in milliseconds
 	generation uint64 // number of the connection
+	count      int64  // of brokerDrops
 	id         uint16 // 0 with QoS 0
 	qos        byte
 	kind       kind

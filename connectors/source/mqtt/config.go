@@ -38,6 +38,7 @@ const (
 	optKeyStore            = "mqtt.ssl.key.store.path"
 	optWillTopic           = "mqtt.will.topic"
 	optSessionPurge        = "mqtt.session.purge"
+	optDropsTopic          = "mqtt.broker.drops.topic"
 )
 
 // Values of mqtt.retained.
@@ -90,6 +91,7 @@ type Config struct {
 	PayloadInvalid      string
 	PayloadInvalidTopic string
 	GapTopic            string
+	DropsTopic          string
 
 	TrustStorePath, KeyStorePath                      string
 	TrustStorePassword, KeyStorePassword, KeyPassword connect.Secret
@@ -132,6 +134,8 @@ func (c *Config) Split(maxTasks int) []map[string]string {
 			rest = append(rest, t)
 		}
 	}
+	// Two tasks have two sessions: what both ask for would come twice.
+	rest = withoutCovered(rest)
 	tasks := max(1, min(maxTasks, len(rest)))
 	if len(shared) > 0 {
 		tasks = max(1, maxTasks)
@@ -205,6 +209,16 @@ func (c *Config) checkWill() error {
 		return errors.New("a message cannot be sent to a filter: leave + and # out")
 	}
 	return checkFilter(c.WillTopic)
+}
+
+func (c *Config) checkDropsTopic() error {
+	switch {
+	case c.DropsTopic == "":
+		return nil
+	case strings.ContainsAny(c.DropsTopic, "+#"):
+		return errors.New("it is one topic, not a filter: leave + and # out")
+	}
+	return checkFilter(c.DropsTopic)
 }
 
 func (c *Config) checkServers() error {

@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 		"kafka.topic.fallback": "mqtt", "kafka.topics.max": "1000", "mqtt.payload.format": "bytes", "mqtt.payload.invalid": "fail",
 		"mqtt.receive.maximum": "1000", "mqtt.record.key": "topic", "mqtt.record.key.level": "1", "mqtt.retained": "keep",
 		"mqtt.session.expiry.seconds": "4294967295", "mqtt.session.purge": "true", "mqtt.version": "3",
-		"mqtt.will.qos": "0", "mqtt.will.retained": "false",
+		"mqtt.will.qos": "0", "mqtt.will.retained": "false", "mqtt.broker.drops.topic": "$SYS/broker/publish/messages/dropped",
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -104,6 +104,7 @@ func TestSplit(t *testing.T) {
 		{"a,b,c,a", "", 9, []string{"a", "b", "c"}},
 		{"a,b,c", "id", 3, []string{"a", "b id-1", "c id-2"}},
 		{"$share/g/a,b", "id", 3, []string{"b,$share/g/a", "$share/g/a id-1", "$share/g/a id-2"}},
+		{"a/#,a/b,c,a/+", "", 9, []string{"a/#", "c"}},
 		{"$share/g/a", "", 1, []string{"$share/g/a"}},
 	}
 	for _, c := range cases {
@@ -158,6 +159,27 @@ func TestPingIsConfigError(t *testing.T) {
 	err := parse(t, fast(fmt.Sprintf("tcp://127.0.0.1:%d", freePort(t)))).Ping(t.Context())
 	if !errors.As(err, &ce) || ce.Option != optServerURI {
 		t.Errorf("got %v, want an error of %s", err, optServerURI)
+	}
+}
+
+func TestOverlapping(t *testing.T) {
+	cases := []struct{ filters, want string }{
+		{"a/+/c,a/b/+", "a/+/c and a/b/+"},
+		{"+/b,a/#", "+/b and a/#"},
+		{"a/b,a/c", ""},
+		{"a/+,a/+/c", ""},
+		{"+,a/#", "+ and a/#"}, // a/# matches a
+		{"a/+/#,a", ""},
+		{"#,$SYS/a", ""},
+		{"+/a,$SYS/a", ""},
+		{"$share/g/t/#,t/a", "$share/g/t/# and t/a"},
+		{"$share/g/t,$share/h/t", "$share/g/t and $share/h/t"},
+		{"$share/g/t,u", ""},
+	}
+	for _, c := range cases {
+		if got := strings.Join(overlapping(strings.Split(c.filters, ",")), "; "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.filters, got, c.want)
+		}
 	}
 }
 

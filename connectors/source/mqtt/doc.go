@@ -33,7 +33,12 @@
 //	PUBREL id  ─► id out of the source offset, durable                    ─► PUBCOMP id
 //
 // A PUBLISH with an id that is in the offset, which comes after a crash with the DUP
-// flag, is answered and nothing else. PUBCOMP lets the broker use the id for another
+// flag, is answered and nothing else, if it is the same message: the offset has a sum
+// of topic and payload beside each id. A task that is killed after the broker has lost
+// the session, and before its offset says so, leaves ids that the next one would
+// else believe to be of the new session. Without the flag a PUBLISH is new whatever its
+// content (MQTT-3.3.1-1): devices that say the same again and again, and new sessions,
+// which begin with the same ids, are common, and Mosquitto sets the flag. PUBCOMP lets the broker use the id for another
 // message, so it must not go out while the offset still has it: after a crash the
 // new message would be taken for the old one. Neither paho library can wait there,
 // which is why PUBLISH and PUBREL do not pass through them (frame.go).
@@ -47,7 +52,8 @@
 //
 //   - subscribes only to what is new and unsubscribes from what was removed from
 //     mqtt.topics: each SUBSCRIBE brings all retained messages again, so a session
-//     that is present is left alone;
+//     that is present is left alone. In MQTT 5 it does not, so there each start subscribes
+//     to everything, in case the session is not the one that the offset is of;
 //   - knows that it had a session when the broker reports none, which means
 //     that messages may have been dropped: it says so in the log, in the metric
 //     mqtt_session_gaps_total and, if mqtt.gap.topic is set, as a record.

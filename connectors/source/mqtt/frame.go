@@ -71,15 +71,16 @@ type frameReader struct {
 
 	names     names
 	payloads  arena
-	connected bool // CONNACK has passed
-	left      int  // bytes of the checked packet that are not passed on yet
+	message   message // while it is handed over
+	connected bool    // CONNACK has passed
+	left      int     // bytes of the checked packet that are not passed on yet
 }
 
 // frameTaker takes what is delivered, on the goroutine that reads.
 type frameTaker interface {
-	// connected comes first.
+	// connected comes first, when the broker has accepted the connection.
 	connected(sessionPresent bool)
-	publish(m *message)
+	publish(m *message) // whose memory is good until it returns
 	// released says that the broker will not send the message again.
 	released(id uint16)
 }
@@ -157,7 +158,7 @@ func (f *frameReader) header() (size, length int, err error) {
 // takePublish hands over a message, in memory of its own.
 func (f *frameReader) takePublish(flags byte, header, length int) error {
 	var body []byte
-	var m message
+	m := &f.message
 	if header+length <= readBufferBytes {
 		p, err := f.r.Peek(header + length)
 		if err != nil {
@@ -174,7 +175,7 @@ func (f *frameReader) takePublish(flags byte, header, length int) error {
 		}
 		header, length = 0, 0
 	}
-	if err := parsePublish(&m, f.version, flags, body); err != nil {
+	if err := parsePublish(m, f.version, flags, body); err != nil {
 		return err
 	}
 	m.topic = f.names.of(m.rawTopic)
@@ -184,7 +185,8 @@ func (f *frameReader) takePublish(flags byte, header, length int) error {
 	if _, err := f.r.Discard(header + length); err != nil {
 		return err
 	}
-	f.taker.publish(&m)
+	f.taker.publish(m)
+	*m = message{} // let go of what it points to
 	return nil
 }
 
@@ -254,7 +256,9 @@ func (f *frameReader) checkConnack(body []byte) error {
 		}
 	}
 	f.connected = true
-	f.taker.connected(body[0]&1 != 0)
+	if body[1] == 0 { // a refusal says nothing of the session
+		f.taker.connected(body[0]&1 != 0)
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ type counts struct {
 	unmapped     atomic.Int64
 	acknowledged atomic.Int64
 	gaps         atomic.Int64
+	brokerDrops  atomic.Int64
 }
 
 func (n *counts) arrived(m *message) {
@@ -49,6 +50,7 @@ var gauges = []struct {
 	{counter("mqtt_invalid_payloads_total", "Messages whose payload was not what mqtt.payload.format says."), ofNumber(func(n *counts) *atomic.Int64 { return &n.invalid })},
 	{counter("mqtt_unmapped_topics_total", "Messages that went to kafka.topic.fallback."), ofNumber(func(n *counts) *atomic.Int64 { return &n.unmapped })},
 	{counter("mqtt_session_gaps_total", "Times that the broker had lost the session, and with it perhaps messages."), ofNumber(func(n *counts) *atomic.Int64 { return &n.gaps })},
+	{counter("mqtt_broker_dropped_total", "Messages that the broker says it has dropped, of all its clients, since the connector was first started."), ofNumber(func(n *counts) *atomic.Int64 { return &n.brokerDrops })},
 	{connect.Metric{Name: "mqtt_held_messages", Help: "Messages that have arrived and are not durable in the log yet."}, func(s *Source) float64 {
 		held, _, _ := s.queue.held()
 		return float64(held)

@@ -220,6 +220,26 @@ func testOverlappingFilters(t *testing.T, version string) {
 	k.quiet(200 * time.Millisecond)
 }
 
+// Of filters that overlap without one having all of the other, a message that
+// matches both comes once or twice, as the broker likes, and the log says so before.
+func TestPartialOverlap(t *testing.T) { inBothVersions(t, testPartialOverlap) }
+
+func testPartialOverlap(t *testing.T, version string) {
+	m := startMosquitto(t)
+	k := openTask(t, nil, fast(m.uri(), optVersion, version, optTopics, "a/+/c,a/b/+"))
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "a/b/c", 1, "x")
+	publish(t, publisher(t, m.uri()), "a/b/d", 1, "y")
+	got := readAll(t, 2, k)[0]
+	t.Logf("Mosquitto sends %d copies", len(got)-1)
+	if left := missing(got, []string{"x", "y"}); len(left) > 0 || len(got) > 3 {
+		t.Errorf("got %v", values(got))
+	}
+	if k.log.count("mqtt.topics overlap") != 1 || k.log.count("a/+/c and a/b/+") != 1 {
+		t.Errorf("no warning:\n%s", k.log)
+	}
+}
+
 func TestQoS(t *testing.T) { inBothVersions(t, testQoS) }
 
 func testQoS(t *testing.T, version string) {
@@ -314,7 +334,7 @@ func testHalfOpen(t *testing.T, version string) {
 	m := startMosquitto(t)
 	r := startRelay(t, m.addr())
 	k := openTask(t, nil, fast(r.uri(), optVersion, version, "mqtt.keepalive.interval.seconds", "1", "mqtt.connect.timeout.seconds", "1"),
-		func(s *Source) { s.pingTimeout = 300 * time.Millisecond })
+		func(s *Source) { s.pingTimeout = time.Second })
 	k.connected(1)
 	r.setSwallow(true)
 	eventually(t, "notice", func() bool { return k.log.count("mqtt connection lost") == 1 })

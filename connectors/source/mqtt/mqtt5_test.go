@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,4 +136,43 @@ func TestKeystores(t *testing.T) {
 			t.Errorf("%s: got %v, %v", kind, cfg, errs)
 		}
 	}
+}
+
+// TestStartSubscribesAgain: the session that a start finds may be another one than that of
+// the offset, when the broker has lost that and the task that saw it was killed before it
+// could subscribe. To subscribe again to what a session has brings nothing retained.
+func TestStartSubscribesAgain(t *testing.T) {
+	m := startMosquitto(t)
+	settings := fast(m.uri(), optVersion, "5", optClientID, "id", "mqtt.qos", "1")
+	o := new(offsets)
+	pub := publisher(t, m.uri())
+	if token := pub.Publish("t/x", 1, true, "kept"); !token.WaitTimeout(patience) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	starts := func(payload string, want ...string) {
+		t.Helper()
+		k := openTask(t, o, settings)
+		k.connected(1)
+		publish(t, pub, "t/x", 1, payload)
+		if got := values(k.read(len(want), true)); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		k.close()
+	}
+	starts("first", "kept", "first")
+	starts("second", "second")
+
+	conn, err := net.Dial("tcp", m.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := paho5.NewClient(paho5.ClientConfig{Conn: conn})
+	expiry := uint32(3600)
+	if _, err := p.Connect(t.Context(), &paho5.Connect{ClientID: "id", CleanStart: true, KeepAlive: 30, Properties: &paho5.ConnectProperties{SessionExpiryInterval: &expiry}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Disconnect(&paho5.Disconnect{}); err != nil {
+		t.Fatal(err)
+	}
+	starts("third", "kept", "third")
 }

@@ -160,9 +160,15 @@ func (c *Config) recordOptions() []connect.Option {
 				"(header mqtt.retained=true), drop leaves them out, only leaves out all others.",
 			Group: groupMQTT, Importance: connect.Medium, Width: connect.WidthShort, Display: "Retained Messages"},
 		{Name: "mqtt.gap.topic", Var: &c.GapTopic, Check: checkTopicName(&c.GapTopic),
-			Doc: "Topic of the log for events that say that the broker has lost the session, and with it perhaps messages; none by default. " +
-				"It is logged and counted (mqtt_session_gaps_total) in any case.",
+			Doc: "Topic of the log for events that say that the broker has lost the session, and with it perhaps messages, or has dropped " +
+				"messages (mqtt.broker.drops.topic); none by default. They are logged and counted (mqtt_session_gaps_total, " +
+				"mqtt_broker_dropped_total) in any case.",
 			Group: groupKafka, Importance: connect.Low, Width: connect.WidthMedium, Display: "Gap Topic"},
+		{Name: optDropsTopic, Var: &c.DropsTopic, Default: "$SYS/broker/publish/messages/dropped", Check: c.checkDropsTopic,
+			Doc: "MQTT topic with the broker's own counter of the messages that it has dropped, of all clients; the default is Mosquitto's. The " +
+				"first task watches it, also for what was dropped while the connector was away. A broker that does not allow it is left " +
+				"alone; empty means not to ask.",
+			Group: groupMQTT, Importance: connect.Low, Width: connect.WidthLong, Display: "Topic of Broker's Drops"},
 	}
 }
 

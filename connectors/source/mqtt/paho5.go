@@ -84,9 +84,12 @@ func (c *paho5Client) end(err error) {
 	}
 }
 
-// retainNever is the retain handling that sends no retained messages (MQTT 5,
-// section 3.8.3.1).
-const retainNever = 2
+// Retain handling (MQTT 5, section 3.8.3.1): retained messages are sent when the session
+// did not have the subscription, or never.
+const (
+	retainWhenNew = 1
+	retainNever   = 2
+)
 
 func (c *paho5Client) subscribe(ctx context.Context, filters []string, o subscribeOptions) (map[string]byte, error) {
 	codes := make(map[string]byte, len(filters))
@@ -96,8 +99,11 @@ func (c *paho5Client) subscribe(ctx context.Context, filters []string, o subscri
 		request := new(paho5.Subscribe)
 		for _, f := range group {
 			s := paho5.SubscribeOptions{Topic: f, QoS: byte(o.qos)}
-			if o.noRetained {
+			switch {
+			case o.noRetained:
 				s.RetainHandling = retainNever
+			case o.again:
+				s.RetainHandling = retainWhenNew
 			}
 			request.Subscriptions = append(request.Subscriptions, s)
 		}

@@ -57,8 +57,9 @@ func cutString(p []byte) (s, rest []byte, ok bool) {
 
 const (
 	arenaBytes = 64 << 10
-	// maxNames and maxNameBytes bound the topics that are kept (I5).
-	maxNames, maxNameBytes = 4096, 512
+	// maxNames, maxNameBytes of one and maxKnownBytes of all bound the topics that are
+	// kept (I5). All are let go at once: devices whose topics are more than that are rare.
+	maxNames, maxNameBytes, maxKnownBytes = 65536, 512, 8 << 20
 )
 
 // arena copies payloads into shared chunks. A chunk lives as long as one of its
@@ -82,22 +83,25 @@ func (a *arena) copy(p []byte) []byte {
 
 // names keeps topics as strings, since most messages have one that was there
 // before.
-type names struct{ known map[string]string }
+type names struct {
+	known map[string]string
+	bytes int // of the keys
+}
 
 func (n *names) of(topic []byte) string {
 	if s, ok := n.known[string(topic)]; ok {
 		return s
 	}
 	s := string(topic)
-	if len(n.known) >= maxNames || n.known == nil {
-		n.known = make(map[string]string)
+	if len(n.known) >= maxNames || n.bytes > maxKnownBytes || n.known == nil {
+		n.known, n.bytes = make(map[string]string), 0
 	}
 	clean := s
 	if !utf8.ValidString(s) { // brokers must not send that; the record is worth more
 		clean = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	if len(s) <= maxNameBytes {
-		n.known[s] = clean
+		n.known[s], n.bytes = clean, n.bytes+len(s)
 	}
 	return clean
 }

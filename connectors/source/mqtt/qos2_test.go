@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -85,7 +86,6 @@ func testKillMatrixQoS2(t *testing.T, version string) {
 			r.setSwallow(false)
 			again := openTask(t, o, fast(r.uri(), settings...))
 			again.connected(1)
-			// The packet ids of the first three are used again.
 			publish(t, p, "t/x", 2, numbers(0, 50)...)
 			want := numbers(0, 50)
 			if !c.written {
@@ -96,9 +96,6 @@ func testKillMatrixQoS2(t *testing.T, version string) {
 				t.Errorf("got %v, want %v", values(got), want)
 			}
 			again.settle()
-			if o.ids() != "" {
-				t.Errorf("packet ids %s are still in the offset", o.ids())
-			}
 		})
 	}
 }
@@ -149,14 +146,134 @@ func testCutsUnderLoadQoS2(t *testing.T, version string) {
 	}
 }
 
+// A session is lost, and the task that has seen it is killed before its offset says
+// so. Of the new session the next task knows nothing, so a message of it, which comes
+// with the DUP flag and a packet id that the old one had in use, is told by its content.
+func TestKilledBeforeLostSessionIsDurable(t *testing.T) {
+	inBothVersions(t, testKilledBeforeLostSessionIsDurable)
+}
+
+func testKilledBeforeLostSessionIsDurable(t *testing.T, version string) {
+	m := startMosquitto(t)
+	o := new(offsets)
+	settings := fast(m.uri(), optVersion, version, optClientID, "id", "mqtt.qos", "2")
+	k := openTask(t, o, settings)
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "t/x", 2, "old")
+	k.read(1, true)
+	if k.close(); o.ids() != "1" {
+		t.Fatalf("packet ids %q are in the offset, want 1", o.ids())
+	}
+	m.stop() // Mosquitto forgets everything
+	m.start()
+	k = openTask(t, o, settings)
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "t/x", 2, "new")
+	if got := k.read(1, false); got[0].id != 1 {
+		t.Fatalf("the packet id of %+v is not that of the old message", got[0])
+	}
+	k.close() // without a commit, as a kill leaves it
+	k = openTask(t, o, settings)
+	k.connected(1)
+	publish(t, publisher(t, m.uri()), "t/x", 2, "next")
+	got := k.read(2, true)
+	if !slices.Equal(values(got), []string{"new", "next"}) || !got[0].dup {
+		t.Errorf("got %+v, want the new message as a duplicate and the next", got)
+	}
+	k.settle()
+}
+
+// Mosquitto sets the DUP flag when it sends again what has no PUBREC: on the next
+// connection, and when it has been restarted itself.
+func TestMosquittoSetsDup(t *testing.T) { inBothVersions(t, testMosquittoSetsDup) }
+
+func testMosquittoSetsDup(t *testing.T, version string) {
+	m := startMosquitto(t, "persistence true", "persistence_location DIR/")
+	settings := fast(m.uri(), optVersion, version, optClientID, "id", "mqtt.qos", "2")
+	o := new(offsets)
+	k := openTask(t, o, settings)
+	k.connected(1)
+	k.readSome() // that the session has the filters
+	k.commit()
+	publish(t, publisher(t, m.uri()), "t/x", 2, "a")
+	got := k.read(1, false)
+	for _, restart := range []bool{false, true} {
+		k.close()
+		if restart {
+			m.stop()
+			m.start()
+		}
+		k = openTask(t, o, settings)
+		got = append(got, k.read(1, false)...)
+	}
+	if got[0].dup || !got[1].dup || !got[2].dup {
+		t.Errorf("DUP is %v, %v after a new connection, %v after a restart of the broker, want false, true, true", got[0].dup, got[1].dup, got[2].dup)
+	}
+}
+
+// A message that comes again in MQTT 5 has the time left in its properties, and is the same.
+func TestMessageSum(t *testing.T) {
+	a := message{topic: "t/x", payload: []byte("1"), properties: []byte{5, 2, 0, 0, 0, 9}}
+	b := message{topic: "t/x", payload: []byte("1"), properties: []byte{5, 2, 0, 0, 0, 8}, duplicate: true}
+	if a.sum() != b.sum() {
+		t.Error("a message that comes again has another sum")
+	}
+	for _, other := range []message{{topic: "t/x", payload: []byte("2")}, {topic: "t/y", payload: []byte("1")}, {topic: "t/", payload: []byte("x1")}} {
+		if other.sum() == a.sum() {
+			t.Errorf("%s with %s has the sum of t/x with 1", other.topic, other.payload)
+		}
+	}
+}
+
+// An offset of an older version has no sums: there the flag has to do.
+func TestLedgerOfOlderVersion(t *testing.T) {
+	l, err := parseLedger("3-4", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.hasMessage(3, 17) || l.hasMessage(5, 17) {
+		t.Error("packet id 3 is to stand for any message and 5 for none")
+	}
+	l.add(4, 17)
+	if l.hasMessage(4, 18) {
+		t.Error("packet id 4 stands for any message")
+	}
+}
+
+func TestLedgerInOffset(t *testing.T) {
+	var l ledger
+	for id := range 200 {
+		l.add(uint16(65535-id), uint32(id+1))
+	}
+	l.ids.add(7) // without a sum
+	ids, sums := string(l.ids.append(nil)), string(l.appendSums(nil))
+	again, err := parseLedger(ids, sums)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.ids != l.ids || !maps.Equal(again.sums, l.sums) {
+		t.Errorf("%s with %s is read as %v", ids, sums, again.sums)
+	}
+	for _, bad := range []string{sums[:len(sums)-8], sums + "AAAAAAAA", "?", "AA"} {
+		if _, err := parseLedger(ids, bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	if l.remove(65535); l.hasMessage(65535, 1) {
+		t.Error("a packet id that is released is in use")
+	}
+}
+
 // A message with the DUP flag is no duplicate when its packet id is free, and one
-// without the flag is new even if the id is in use.
+// without the flag is new even if the id is in use, as is one of another content.
 func TestDupAloneSaysNothing(t *testing.T) {
 	s := newSource(Config{QueueSize: 10})
 	r := s.receiver(nil)
 	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("first seen as a duplicate")})
-	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("again")})
+	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("first seen as a duplicate")})
 	r.publish(&message{id: 1, qos: 2, payload: []byte("another")})
+	r.publish(&message{id: 1, qos: 2, payload: []byte("another")})
+	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("of another session")})
 	r.released(1)
 	r.publish(&message{id: 1, qos: 2, duplicate: true, payload: []byte("after the release")})
 	var got []string
@@ -165,7 +282,7 @@ func TestDupAloneSaysNothing(t *testing.T) {
 			got = append(got, string(m.payload))
 		}
 	}
-	if want := []string{"first seen as a duplicate", "another", "after the release"}; !slices.Equal(got, want) {
+	if want := []string{"first seen as a duplicate", "another", "another", "of another session", "after the release"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -241,7 +358,7 @@ func testSessionGoneQoS2(t *testing.T, version string) {
 	if got[0].topic != "gaps" || got[1].value != "c" {
 		t.Errorf("got %+v, want the event of a gap and c", got)
 	}
-	k.settle()
+	k.settle() // the packet ids of the old session are free
 	if n := k.src.numbers.gaps.Load(); n != 1 || k.log.count("no session") != 1 {
 		t.Errorf("%d gaps counted, want one; log:\n%s", n, k.log)
 	}

@@ -15,6 +15,13 @@ const (
 	// maxHeldBytes bounds the memory of held messages. A single message may be
 	// larger when nothing else is held.
 	maxHeldBytes = 32 << 20
+	// paceBytes is how much of QoS 1 and 2 may be unread while Read goes on. A broker
+	// can send far more than its window when groups of acknowledgements reach it, and
+	// what it holds itself costs this process nothing.
+	paceBytes = 1 << 20
+	// paceWait is how long a message waits for Read to go on before it is held all
+	// the same.
+	paceWait = time.Second
 	// maxWait bounds how long the connection may stand still: pings are answered
 	// only by a connection that reads.
 	maxWait = 5 * time.Second
@@ -42,6 +49,8 @@ type queue struct {
 	unread      fifo[message]
 	uncommitted fifo[uncommitted]
 	bytes       int  // of unread and uncommitted messages
+	unreadBytes int  // of unread messages
+	unpaced     bool // a message has waited for Read in vain: hold what comes until Read goes on
 	stalled     bool // QoS 0 has waited in vain: drop at once until there is room
 }
 
@@ -60,7 +69,7 @@ func (m *message) answer() byte {
 	switch {
 	case m.kind == release:
 		return typePubcomp
-	case m.kind == newSession || m.kind == lostSession || m.qos == 0:
+	case m.kind == newSession || m.kind == lostSession || m.kind == brokerDrops || m.qos == 0:
 		return 0
 	case m.qos == 1:
 		return typePuback
@@ -86,6 +95,7 @@ func notify(c chan<- struct{}) {
 // dropped. For QoS 1 and 2 it returns errQueueFull: nothing of them is dropped
 // here, so the connection has to be.
 func (q *queue) put(m message) (dropped int, err error) {
+	q.pace(&m)
 	if done, mayWait := q.push(m); done {
 		return 0, nil
 	} else if !mayWait {
@@ -105,6 +115,38 @@ func (q *queue) put(m message) (dropped int, err error) {
 			return 0, errQueueClosed
 		}
 	}
+}
+
+// pace waits until Read has taken enough of what is unread. What is of QoS 0 does not
+// wait: a broker drops it rather than hold it.
+func (q *queue) pace(m *message) {
+	if m.qos == 0 || q.keepsPace() {
+		return
+	}
+	timeout := time.NewTimer(paceWait)
+	defer timeout.Stop()
+	for {
+		select {
+		case <-q.room:
+			if q.keepsPace() {
+				return
+			}
+		case <-timeout.C:
+			q.mu.Lock()
+			q.unpaced = true
+			q.mu.Unlock()
+			return
+		case <-q.closed:
+			return
+		}
+	}
+}
+
+// keepsPace tells whether Read is near enough to what arrives, or is not to be waited for.
+func (q *queue) keepsPace() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.unpaced || q.unreadBytes < paceBytes
 }
 
 // push adds a message if there is room, and tells whether to wait if not.
@@ -129,6 +171,7 @@ func (q *queue) fits(m *message) bool {
 
 func (q *queue) add(m message) {
 	q.bytes += m.size()
+	q.unreadBytes += m.size()
 	q.unread.push(m)
 	notify(q.ready)
 }
@@ -143,6 +186,7 @@ func (q *queue) overflow(m message) (dropped int, err error) {
 	if q.unread.len() > 0 && q.unread.first().qos == 0 {
 		oldest := q.unread.pop()
 		q.bytes -= oldest.size()
+		q.unreadBytes -= oldest.size()
 		dropped++
 	}
 	if !q.fits(&m) {
@@ -164,6 +208,7 @@ func (q *queue) take(group []message, n int, token uint64) []message {
 		group = append(group, q.unread.pop())
 		m := &group[len(group)-1]
 		size += m.size()
+		q.unreadBytes -= m.size()
 		if packet := m.answer(); packet != 0 {
 			q.uncommitted.push(uncommitted{m.ack, token, m.generation, m.size(), m.id, packet})
 		} else {
@@ -174,6 +219,7 @@ func (q *queue) take(group []message, n int, token uint64) []message {
 		notify(q.ready)
 	}
 	if len(group) > 0 {
+		q.unpaced = false
 		notify(q.room)
 	}
 	return group

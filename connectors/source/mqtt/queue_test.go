@@ -43,8 +43,8 @@ func TestQueueDropsOldestQoS0(t *testing.T) {
 		if got, want := q.takeAll(), []string{"c", "d", "e"}; !slices.Equal(got, want) || dropped != 2 {
 			t.Errorf("got %v and %d dropped, want %v and 2", got, dropped, want)
 		}
-		if q.stalled = true; q.bytes != 0 {
-			t.Errorf("%d bytes are held by an empty queue", q.bytes)
+		if q.stalled = true; q.bytes != 0 || q.unreadBytes != 0 {
+			t.Errorf("%d bytes are held by an empty queue, %d of them unread", q.bytes, q.unreadBytes)
 		}
 		q.put(textMessage(0, "f"))
 		if q.stalled {
@@ -74,6 +74,65 @@ func TestQueueWaitsForCommit(t *testing.T) {
 		go q.close()
 		if _, err := q.put(textMessage(2, big)); !errors.Is(err, errQueueClosed) {
 			t.Errorf("got %v, want %v", err, errQueueClosed)
+		}
+	})
+}
+
+// What a broker keeps waits for Read, so that little of it is held unread.
+func TestQueueWaitsForRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(100_000, time.Hour)
+		ended, most := make(chan struct{}), 0
+		go func() {
+			for {
+				select {
+				case <-time.After(100 * time.Millisecond): // of the bubble
+					synctest.Wait()
+					most = max(most, q.unreadBytes)
+					q.take(nil, 100, 1)
+				case <-ended:
+					return
+				}
+			}
+		}()
+		for range 6000 {
+			if _, err := q.put(textMessage(1, "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(ended)
+		synctest.Wait()
+		if least := paceBytes - 1000; most < least || most > paceBytes+1000 {
+			t.Errorf("%d bytes were unread, want about %d", most, paceBytes)
+		}
+	})
+}
+
+// A Read that stands still holds a message up once: what a broker sends within its
+// window has room until the queue is full. One of QoS 0 is not held up at all.
+func TestQueueWaitsOnceForRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(10, time.Hour)
+		put := func(qos byte) time.Duration {
+			began := time.Now()
+			if _, err := q.put(textMessage(qos, strings.Repeat("x", paceBytes))); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		var waited []time.Duration
+		for _, qos := range []byte{1, 0, 1, 2} {
+			waited = append(waited, put(qos))
+		}
+		q.take(nil, 1, 1)
+		waited = append(waited, put(1))
+		if want := []time.Duration{0, 0, paceWait, 0, paceWait}; !slices.Equal(waited, want) {
+			t.Errorf("waited %v, want %v", waited, want)
+		}
+		for len(q.take(nil, 10, 2)) > 0 {
+		}
+		if q.unreadBytes != 0 {
+			t.Errorf("%d bytes are unread in a queue that is empty", q.unreadBytes)
 		}
 	})
 }

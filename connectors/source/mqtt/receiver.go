@@ -23,40 +23,54 @@ func (s *Source) receiver(overflow func(error)) *receiver {
 func (r *receiver) attach(a acknowledger) { r.ack = a }
 
 // connected begins a new session where the broker has none. What it has not
-// finished sending of an old one never comes again, and its packet ids are free.
+// finished sending of an old one never comes again, and its packet ids are free. Read
+// has to hear of it: on the next connection, where there is no room on this one.
 func (r *receiver) connected(present bool) {
-	switch {
-	case present:
-	case r.source.session.lost(present):
-		r.source.numbers.gaps.Add(1)
-		r.put(&message{kind: lostSession, qos: 2})
-	case r.source.seen != (packetIDs{}):
-		r.put(&message{kind: newSession, qos: 2})
-	}
+	s := r.source
 	if !present {
-		r.source.seen = packetIDs{}
+		if s.session.absent() {
+			s.sessionLost()
+			s.begins = lostSession
+		} else if s.begins != lostSession && !s.seen.empty() {
+			s.begins = newSession
+		}
+		s.seen = ledger{}
+	}
+	if s.begins != newMessage && r.put(&message{kind: s.begins, qos: 2}) {
+		s.begins = newMessage
 	}
 }
 
+func (s *Source) sessionLost() {
+	s.numbers.gaps.Add(1)
+	s.log.Warn("mqtt broker has no session for the client: messages published since the last connection may be lost; "+
+		"check that the broker keeps sessions over restarts and long enough, and that no other client uses the client id",
+		logClientID, s.session.clientID)
+}
+
 // publish takes a message. One of QoS 2 whose packet id is in use is the same
-// again, if the broker says so (DUP): then nothing but the acknowledgement is
-// missing. Without the flag it is a new one, and the broker has forgotten that the
-// id was in use.
+// again, if the broker says so (DUP) and its content is the same: then nothing but the
+// acknowledgement is missing. Otherwise it is a new one, and the broker has forgotten
+// that the id was in use: it has another session than the one that the id is of. This
+// task may not know, when the one before has seen the session go and was killed.
 func (r *receiver) publish(m *message) {
 	s := r.source
+	if r.counter(m) {
+		return
+	}
 	s.numbers.arrived(m)
 	if !s.config.wants(m) {
 		if s.numbers.filtered.Add(1); m.qos == 0 {
 			return
 		}
 		m.kind = seenMessage
-	} else if m.qos == 2 && m.duplicate && s.seen.has(m.id) {
+	} else if m.qos == 2 && m.duplicate && s.seen.hasMessage(m.id, m.sum()) {
 		m.kind = seenMessage
 		s.numbers.suppressed.Add(1)
 	}
 	// Only what is in the queue counts as seen.
 	if r.put(m) && m.qos == 2 && m.kind == newMessage {
-		s.seen.add(m.id)
+		s.seen.add(m.id, m.sum())
 	}
 }
 

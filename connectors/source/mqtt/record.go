@@ -105,7 +105,22 @@ func (r *recordMaker) appendGap(b *connect.Batch, m *message) {
 	text := append(b.Buffer(0), `{"event":"session.lost","mqtt.client.id":`...)
 	text = connectjson.AppendString(text, r.clientID)
 	text = append(text, `,"detected.ms":`...)
-	text = append(strconv.AppendInt(text, m.arrived, 10), '}')
+	r.appendEvent(b, m, append(strconv.AppendInt(text, m.arrived, 10), '}'))
+}
+
+// appendDrops appends the record that tells of messages that the broker has dropped.
+func (r *recordMaker) appendDrops(b *connect.Batch, m *message, dropped int64) {
+	if r.config.GapTopic == "" {
+		return
+	}
+	text := append(b.Buffer(0), `{"event":"broker.dropped","mqtt.client.id":`...)
+	text = connectjson.AppendString(text, r.clientID)
+	text = strconv.AppendInt(append(text, `,"dropped":`...), dropped, 10)
+	text = append(text, `,"detected.ms":`...)
+	r.appendEvent(b, m, append(strconv.AppendInt(text, m.arrived, 10), '}'))
+}
+
+func (r *recordMaker) appendEvent(b *connect.Batch, m *message, text []byte) {
 	rec := b.Append()
 	rec.Topic, rec.Timestamp = r.config.GapTopic, m.arrived
 	rec.KeySchema, rec.Key = connect.StringSchema, connect.StringValue(r.clientID)

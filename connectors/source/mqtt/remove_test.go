@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +22,7 @@ func testRemovePurgesSession(t *testing.T, version string) {
 		k.close()
 		p := publisher(t, m.uri())
 		publish(t, p, "t/x", 1, "waits in the session")
-		if err := parse(t, settings).Remove(t.Context(), connect.RemoveContext{Connector: "conn", Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		if err := parse(t, settings).Remove(t.Context(), connect.RemoveContext{Connector: "conn", Deleted: true, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 			t.Fatal(err)
 		}
 		k = openTask(t, nil, settings)
@@ -37,10 +39,63 @@ func testRemovePurgesSession(t *testing.T, version string) {
 	}
 }
 
+// Fewer tasks lose nothing: a session in which messages wait is left and named, and
+// the task gets them when it comes back. A shared subscription gives the session
+// nothing meanwhile; an empty session is removed.
+func TestFewerTasksLoseNothing(t *testing.T) { inBothVersions(t, testFewerTasksLoseNothing) }
+
+func testFewerTasksLoseNothing(t *testing.T, version string) {
+	m := startMosquitto(t)
+	o := new(offsets)
+	settings := fast(m.uri(), optVersion, version, optTopics, "$share/g/t/#,u", optClientID, "second")
+	k, other := openTask(t, o, settings), groupMember(t, m, nil, version, "first", "1")
+	k.connected(1)
+	k.settle() // its subscriptions are in the offset: only to shared ones it subscribes again
+	p := publisher(t, m.uri())
+	publish(t, p, "t/x", 1, numbers(0, 40)...)
+	got := readAll(t, 20, other)[0]
+	k.read(5, false)
+	k.close()
+	err := parse(t, settings).Remove(t.Context(), connect.RemoveContext{Connector: "conn", Logger: slog.New(slog.DiscardHandler)})
+	if want := "20 messages or more for it: they are not in the log: raise tasks.max"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	publish(t, p, "t/x", 1, numbers(40, 80)...)
+	meanwhile := readAll(t, 40, other)[0]
+	if len(meanwhile) != 40 {
+		t.Errorf("the other member got %d of 40 messages: the rest went to the session that nobody reads", len(meanwhile))
+	}
+	got = append(got, meanwhile...)
+
+	k = openTask(t, o, settings)
+	k.connected(1)
+	publish(t, p, "t/x", 1, numbers(80, 120)...)
+	publish(t, p, "u", 1, "of the filter that is not shared")
+	both := readAll(t, 121-len(got), k, other)
+	mine := both[0]
+	got = append(append(got, mine...), both[1]...)
+	wantOnce(t, got, append(numbers(0, 120), "of the filter that is not shared"))
+	if len(mine) < 30 {
+		t.Errorf("the task that is back got %d messages, want the 20 that waited, its share of 40 and one", len(mine))
+	}
+	k.settle()
+	k.close()
+	if err := parse(t, settings).Remove(t.Context(), connect.RemoveContext{Connector: "conn", Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Errorf("the empty session is left: %v", err)
+	}
+	k = openTask(t, o, settings)
+	k.connected(1)
+	if k.log.count("session_present=true") != 0 {
+		t.Errorf("the empty session is left:\n%s", k.log)
+	}
+}
+
 // A broker that is away leaves an error that says what may be left.
 func TestRemoveWithoutBroker(t *testing.T) {
 	c := parse(t, fast("tcp://127.0.0.1:1"))
-	if err := c.Remove(t.Context(), connect.RemoveContext{Connector: "conn", Logger: slog.New(slog.DiscardHandler)}); err == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := c.Remove(ctx, connect.RemoveContext{Connector: "conn", Logger: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("no error")
 	}
 }

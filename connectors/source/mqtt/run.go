@@ -108,30 +108,40 @@ func (e attemptErrors) Unwrap() []error { return e }
 func (s *Source) subscribe(ctx context.Context, c client, present bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
 	defer cancel()
-	add, remove := s.session.changes(present)
-	if s.session.lost(present) {
-		s.log.Warn("mqtt broker has no session for the client: messages published since the last connection may be lost; "+
-			"check that the broker keeps sessions over restarts and long enough, and that no other client uses the client id",
-			logClientID, s.session.clientID)
-	}
-	codes, err := c.subscribe(ctx, add, subscribeOptions{qos: s.config.QoS, noRetained: s.config.Retained == retainedDrop})
-	if err != nil {
+	add, again, remove := s.session.changes(present)
+	o := subscribeOptions{qos: s.config.QoS, noRetained: s.config.Retained == retainedDrop}
+	if err := s.subscribeTo(ctx, c, add, o); err != nil {
 		return err
 	}
-	if err := s.checkGranted(codes); err != nil {
+	o.again = true
+	if err := s.subscribeTo(ctx, c, again, o); err != nil {
 		return err
 	}
 	if err := c.unsubscribe(ctx, remove); err != nil {
+		return err
+	}
+	if err := s.watchDrops(ctx, c, present); err != nil {
 		return err
 	}
 	s.session.subscribed()
 	return nil
 }
 
+func (s *Source) subscribeTo(ctx context.Context, c client, filters []string, o subscribeOptions) error {
+	codes, err := c.subscribe(ctx, filters, o)
+	if err != nil {
+		return err
+	}
+	return s.checkGranted(codes)
+}
+
 func (s *Source) checkGranted(codes map[string]byte) error {
 	var refused []string
 	for filter, code := range codes {
 		if code >= subscribeRefused {
+			if s.config.Version == "5" {
+				filter += " (" + reasonText(code, "") + ")"
+			}
 			refused = append(refused, filter)
 		} else if int(code) < s.config.QoS {
 			s.log.Warn("mqtt broker grants a lower QoS than asked for", "filter", filter, "asked", s.config.QoS, "granted", code)

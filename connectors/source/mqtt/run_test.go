@@ -31,6 +31,30 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// A connection that lasted starts the waits anew; connections that are short let them
+// grow, as failed attempts do, until the log asks for another client with the same id.
+func TestBackoffBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines := new(logLines)
+		s := newSource(Config{QueueSize: 1})
+		s.log, s.session = slog.New(slog.NewTextHandler(lines, nil)), new(session)
+		w := watch{source: s, longest: time.Minute, attempt: 10, short: takeoverHint}
+		began := time.Now()
+		w.wait(t.Context(), true, 3*time.Minute, errQueueClosed)
+		if waited := time.Since(began); waited > firstBackoff || w.attempt != 1 || w.short != 0 {
+			t.Errorf("waited %v after a long connection, at attempt %d after %d short connections, want the first attempt", waited, w.attempt, w.short)
+		}
+		for range takeoverHint {
+			w.down = false
+			w.wait(t.Context(), true, time.Second, errQueueClosed)
+		}
+		w.wait(t.Context(), false, 0, errQueueClosed)
+		if w.attempt != 2+takeoverHint || lines.count("does another client use the same") != 1 {
+			t.Errorf("attempt %d after %d short connections and one that failed; log:\n%s", w.attempt, takeoverHint, lines)
+		}
+	})
+}
+
 // Drops are logged at once and then now and then, with their number.
 func TestDropLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,11 +26,21 @@ type session struct {
 	mu       sync.Mutex // guards what follows
 	have     *subscriptions
 	unmarked bool // have is not in an offset yet
+	// checked: the session has the wanted subscriptions. Before, some may be missing in spite
+	// of have: shared ones (remove.go), and all when the broker has lost the session and the
+	// task that saw it was killed before it could subscribe.
+	checked bool
+	// quiet: to subscribe again brings nothing retained, which is so in MQTT 5, and with
+	// shared subscriptions.
+	quiet bool
 
 	// inFlight are the packet ids of QoS 2 whose records are read and that the
 	// broker has not released. Its owner is Read.
-	inFlight packetIDs
-	// moved: inFlight is not in an offset yet.
+	inFlight ledger
+	// brokerDrops is the last value of the broker's counter of dropped messages, -1
+	// if there was none. Its owner is Read.
+	brokerDrops int64
+	// moved: inFlight or brokerDrops is not in an offset yet.
 	moved  bool
 	offset []byte // memory of the last offset
 }
@@ -39,12 +49,15 @@ type session struct {
 type subscriptions struct {
 	Topics string `json:"mqtt.topics"`
 	QoS    int    `json:"mqtt.qos"`
+	Drops  string `json:"mqtt.broker.drops.topic,omitempty"`
 }
 
 // storedSession is the source offset.
 type storedSession struct {
 	subscriptions
-	InFlight string `json:"mqtt.qos2.in.flight,omitempty"`
+	InFlight    string `json:"mqtt.qos2.in.flight,omitempty"`
+	Sums        string `json:"mqtt.qos2.in.flight.crc32c,omitempty"` // of their messages
+	BrokerDrops *int64 `json:"mqtt.broker.drops,omitempty"`
 }
 
 func (s subscriptions) filters() []string {
@@ -57,8 +70,8 @@ func (s subscriptions) filters() []string {
 // openSession reads what is known of the session.
 func openSession(ctx context.Context, c *Config, clientID string,
 	stored func(context.Context, json.RawMessage) (json.RawMessage, error)) (*session, error) {
-	s := &session{clientID: clientID, clean: c.CleanSession, changed: make(chan struct{}, 1),
-		want: subscriptions{strings.Join(withoutCovered(c.Topics), ","), c.QoS}}
+	s := &session{clientID: clientID, clean: c.CleanSession, quiet: c.Version == "5", changed: make(chan struct{}, 1),
+		want: subscriptions{Topics: strings.Join(withoutCovered(c.Topics), ","), QoS: c.QoS}, brokerDrops: -1}
 	var err error
 	if s.partition, err = json.Marshal(sourcePartition(c.servers, clientID)); err != nil {
 		return nil, fmt.Errorf("encode source partition: %w", err)
@@ -76,7 +89,10 @@ func openSession(ctx context.Context, c *Config, clientID string,
 	var known storedSession
 	err = json.Unmarshal(offset, &known)
 	if err == nil {
-		s.inFlight, err = parsePacketIDs(known.InFlight)
+		s.inFlight, err = parseLedger(known.InFlight, known.Sums)
+	}
+	if known.BrokerDrops != nil {
+		s.brokerDrops = *known.BrokerDrops
 	}
 	if s.have = &known.subscriptions; err != nil {
 		return nil, fmt.Errorf("the stored offset of the MQTT session is not valid, delete or correct it with the offsets API: %w", err)
@@ -97,25 +113,38 @@ func sourcePartition(servers []server, clientID string) partition {
 	return partition{strings.Join(names, ","), clientID}
 }
 
-// lost tells whether the broker should have had a session and has none.
-func (s *session) lost(present bool) bool {
+// absent notes that the broker had no session and has made one without subscriptions,
+// and tells whether it should have had one. From now on it reports that one, also when
+// the connection breaks before anything is subscribed to, so what the old session had
+// must not be believed again, by a later start neither.
+func (s *session) absent() (lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !present && s.have != nil && s.have.Topics != ""
+	if s.have == nil {
+		return false
+	}
+	lost = s.have.Topics != ""
+	s.have, s.unmarked = nil, true
+	notify(s.changed)
+	return lost
 }
 
-// changes returns the filters to subscribe and to unsubscribe after a connect.
-func (s *session) changes(present bool) (add, remove []string) {
+// changes returns the filters to subscribe after a connect, those to subscribe again in case
+// they are missing, and those to unsubscribe.
+func (s *session) changes(present bool) (add, again, remove []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := s.want.filters()
 	if !present || s.have == nil {
-		return want, nil
+		return want, nil, nil
 	}
 	have := s.have.filters()
 	for _, f := range want {
-		if s.have.QoS != s.want.QoS || !slices.Contains(have, f) {
+		switch {
+		case s.have.QoS != s.want.QoS || !slices.Contains(have, f):
 			add = append(add, f)
+		case !s.checked && (s.quiet || strings.HasPrefix(f, "$share/")):
+			again = append(again, f)
 		}
 	}
 	for _, f := range have {
@@ -123,13 +152,34 @@ func (s *session) changes(present bool) (add, remove []string) {
 			remove = append(remove, f)
 		}
 	}
-	return add, remove
+	if d := s.have.Drops; d != "" && d != s.want.Drops && !slices.Contains(want, d) {
+		remove = append(remove, d)
+	}
+	return add, again, remove
+}
+
+// dropsToAdd returns the topic of the broker's counter if it is to be subscribed to.
+func (s *session) dropsToAdd(present bool) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if present && s.have != nil && s.have.Drops == s.want.Drops {
+		return ""
+	}
+	return s.want.Drops
+}
+
+// withoutDrops notes that the broker does not let its counter be read.
+func (s *session) withoutDrops() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want.Drops = ""
 }
 
 // subscribed notes that the session has the wanted subscriptions.
 func (s *session) subscribed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.checked = true
 	if s.clean || s.have != nil && *s.have == s.want {
 		return
 	}
@@ -161,17 +211,23 @@ func (s *session) appendOffset(dst []byte) []byte {
 	}
 	dst = connectjson.AppendString(append(dst, `{"mqtt.topics":`...), have.Topics)
 	dst = strconv.AppendInt(append(dst, `,"mqtt.qos":`...), int64(have.QoS), 10)
-	dst = append(dst, `,"mqtt.qos2.in.flight":"`...)
-	start := len(dst)
-	if dst = s.inFlight.append(dst); len(dst) == start {
-		return append(dst[:start-len(`,"mqtt.qos2.in.flight":"`)], '}')
+	if have.Drops != "" {
+		dst = connectjson.AppendString(append(dst, `,"mqtt.broker.drops.topic":`...), have.Drops)
 	}
+	if s.brokerDrops >= 0 {
+		dst = strconv.AppendInt(append(dst, `,"mqtt.broker.drops":`...), s.brokerDrops, 10)
+	}
+	if s.inFlight.empty() {
+		return append(dst, '}')
+	}
+	dst = s.inFlight.ids.append(append(dst, `,"mqtt.qos2.in.flight":"`...))
+	dst = s.inFlight.appendSums(append(dst, `","mqtt.qos2.in.flight.crc32c":"`...))
 	return append(dst, `"}`...)
 }
 
 // arrived notes the packet id of a message of QoS 2 whose record is in this batch.
-func (s *session) arrived(id uint16) {
-	s.inFlight.add(id)
+func (s *session) arrived(m *message) {
+	s.inFlight.add(m.id, m.sum())
 	s.moved = true
 }
 
@@ -187,7 +243,7 @@ func (s *session) released(id uint16) {
 
 // begun notes that the broker knows nothing of packet ids.
 func (s *session) begun() {
-	if s.inFlight != (packetIDs{}) {
-		s.inFlight, s.moved = packetIDs{}, true
+	if !s.inFlight.empty() {
+		s.inFlight, s.moved = ledger{}, true
 	}
 }

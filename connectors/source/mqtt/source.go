@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,13 +38,21 @@ type Source struct {
 	numbers counts
 	// seen are the packet ids of QoS 2 that have arrived and are not released, of
 	// the goroutine that receives. What Read knows (session.inFlight) follows it.
-	seen packetIDs
+	seen ledger
+	// begins is lostSession or newSession until that is in the queue, else newMessage.
+	// Its owner is the goroutine that receives.
+	begins kind
 
 	generation atomic.Uint64 // number of the latest connection
 	commits    chan struct{} // capacity 1: wakes the acker
 	failed     chan struct{} // closed after failure is set
 	failure    error
 	dropLog    dropLog // of the goroutine that receives
+	// dropsTopic has the broker's counter of dropped messages, "" if nobody is to
+	// read it. dropsCovered: mqtt.topics ask for it, too.
+	dropsTopic    string
+	dropsCovered  bool
+	brokerDropLog dropLog // of Read
 
 	stopAcker chan struct{}
 	acker     sync.WaitGroup
@@ -65,18 +74,26 @@ func newSource(c Config) *Source {
 // than the connector.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.log = sc.Logger
-	s.dropLog.log = sc.Logger
+	s.dropLog = dropLog{log: sc.Logger, text: "mqtt messages of QoS 0 dropped: " + errQueueFull.Error()}
+	s.brokerDropLog = dropLog{log: sc.Logger, text: "mqtt broker has dropped messages, of this client or others, " +
+		"that were not taken fast enough or while a client was away: let it queue more (max_queued_messages)"}
 	clientID := s.config.clientID(sc.Connector, sc.Task)
 	cfg, errs := s.config.loadTLS() // anew, the files may have changed since validation
 	if len(errs) > 0 {
 		return errs[0]
 	}
 	s.config.tlsConfig = cfg
+	if s.dropsTopic, s.dropsCovered = s.config.DropsTopic, s.config.covers(s.config.DropsTopic); sc.Task > 0 {
+		s.dropsTopic = "" // one task counts for all
+	}
 	session, err := openSession(ctx, &s.config, clientID, sc.Offset)
 	if err != nil {
 		return err
 	}
-	s.session, s.seen = session, session.inFlight
+	if !s.dropsCovered {
+		session.want.Drops = s.dropsTopic
+	}
+	s.session, s.seen = session, session.inFlight.clone()
 	if s.records, err = newRecordMaker(&s.config, clientID, sc.Logger, &s.numbers); err != nil {
 		return err
 	}
@@ -85,6 +102,9 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	}
 	s.log.Info("mqtt source starts", logClientID, clientID, optTopics, s.config.Topics, "mqtt.qos", s.config.QoS,
 		"mqtt.clean.session.enabled", s.config.CleanSession)
+	if pairs := overlapping(strings.Split(session.want.Topics, ",")); len(pairs) > 0 {
+		s.log.Warn("mqtt.topics overlap: a broker may send a message that matches two of them twice, and it becomes two records", "filters", pairs)
+	}
 	s.acker.Go(s.acknowledge)
 	runCtx, cancel := context.WithCancel(context.Background())
 	s.stopRun = cancel
@@ -147,7 +167,7 @@ func (s *Source) handle(b *connect.Batch, m *message) error {
 	switch m.kind {
 	case newMessage:
 		if m.qos == 2 {
-			s.session.arrived(m.id)
+			s.session.arrived(m)
 		}
 		return s.records.append(b, m)
 	case release:
@@ -157,6 +177,8 @@ func (s *Source) handle(b *connect.Batch, m *message) error {
 	case lostSession:
 		s.session.begun()
 		s.records.appendGap(b, m)
+	case brokerDrops:
+		s.brokerDropped(b, m)
 	}
 	return nil
 }
@@ -223,9 +245,10 @@ func (s *Source) send(group []uncommitted) {
 	}
 }
 
-// dropLog counts dropped messages of QoS 0 and logs them now and then.
+// dropLog counts dropped messages and logs them now and then.
 type dropLog struct {
 	log   *slog.Logger
+	text  string
 	count int // since the last line
 	last  time.Time
 }
@@ -235,6 +258,6 @@ func (d *dropLog) add(n int) {
 	if d.count == 0 || time.Since(d.last) < dropLogInterval {
 		return
 	}
-	d.log.Warn("mqtt messages of QoS 0 dropped: "+errQueueFull.Error(), "dropped", d.count)
+	d.log.Warn(d.text, "dropped", d.count)
 	d.count, d.last = 0, time.Now()
 }

@@ -3,6 +3,8 @@ package mqtt
 import (
 	"slices"
 	"testing"
+
+	"github.com/sluice-data/sluice/connect"
 )
 
 // recorder is an acknowledger that notes packet ids.
@@ -48,5 +50,26 @@ func TestInvalidTopic(t *testing.T) {
 		if got, want := n.of([]byte("t/\xff")), "t/\uFFFD"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// What is committed when the source is closed is acknowledged before the acker ends, and
+// an older mark that comes after a newer one takes nothing back.
+func TestLastAcknowledgements(t *testing.T) {
+	s := newSource(Config{QueueSize: 10})
+	acks := new(recorder)
+	for id := range uint16(3) {
+		if _, err := s.queue.put(message{id: id + 1, qos: 1, ack: acks}); err != nil {
+			t.Fatal(err)
+		}
+		s.queue.take(nil, 1, uint64(id)+1)
+	}
+	s.Commit(connect.Mark{Token: 2})
+	s.Commit(connect.Mark{Token: 1})
+	<-s.commits // the acker has not come to it
+	close(s.stopAcker)
+	s.acknowledge()
+	if want := []uint16{1, 2}; !slices.Equal(acks.acks, want) {
+		t.Errorf("got acknowledgements of %v, want %v", acks.acks, want)
 	}
 }

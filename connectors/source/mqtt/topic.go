@@ -21,7 +21,8 @@ type topicMapper struct {
 	most     int
 
 	known map[string]string // by MQTT topic; "" for the fallback
-	names map[string]bool   // that were given
+	bytes int               // of the keys of known
+	names map[string]string // that were given, by themselves: topics share them
 }
 
 // topicPart is text, the whole topic, or one group or level of it.
@@ -35,7 +36,7 @@ type topicPart struct {
 var placeholder = regexp.MustCompile(`\$\{([^{}]*)\}`)
 
 func newTopicMapper(c *Config) (t topicMapper, err error) {
-	t = topicMapper{fallback: c.TopicFallback, most: c.TopicsMax, known: make(map[string]string), names: make(map[string]bool)}
+	t = topicMapper{fallback: c.TopicFallback, most: c.TopicsMax, known: make(map[string]string), names: make(map[string]string)}
 	if c.TopicRegex != "" {
 		if t.pattern, err = regexp.Compile(`^(?:` + c.TopicRegex + `)$`); err != nil {
 			return t, fmt.Errorf("not a regular expression: %w", err)
@@ -96,10 +97,12 @@ func (t *topicMapper) of(topic string) (name string, mapped bool) {
 	name, ok := t.known[topic]
 	if !ok {
 		name = t.name(topic)
-		if len(t.known) >= maxNames {
-			clear(t.known)
+		if len(t.known) >= maxNames || t.bytes > maxKnownBytes {
+			t.known, t.bytes = make(map[string]string), 0
 		}
-		t.known[strings.Clone(topic)] = name
+		if len(topic) <= maxNameBytes {
+			t.known[topic], t.bytes = name, t.bytes+len(topic)
+		}
 	}
 	if name == "" {
 		return t.fallback, false
@@ -132,10 +135,13 @@ func (t *topicMapper) name(topic string) string {
 		out.WriteString(topicText(text))
 	}
 	name := out.String()
-	if !validTopicName(name) || !t.names[name] && len(t.names) >= t.most {
+	if given, ok := t.names[name]; ok {
+		return given
+	}
+	if !validTopicName(name) || len(t.names) >= t.most {
 		return ""
 	}
-	t.names[name] = true
+	t.names[name] = name
 	return name
 }
 

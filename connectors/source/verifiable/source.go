@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connectors/internal/count"
 	"github.com/sluice-data/sluice/connectors/internal/pace"
 )
 
@@ -71,11 +72,7 @@ func (c *Config) Source() connect.Source {
 
 // Split gives every task the same settings.
 func (c *Config) Split(maxTasks int) []map[string]string {
-	tasks := make([]map[string]string, maxTasks)
-	for i := range tasks {
-		tasks[i] = map[string]string{}
-	}
-	return tasks
+	return count.Tasks(maxTasks)
 }
 
 // ExactlyOnce tells that the offset is the number of the last record.
@@ -83,31 +80,8 @@ func (c *Config) ExactlyOnce() bool { return true }
 
 // AlterOffsets checks offsets that are to be set.
 func (c *Config) AlterOffsets(_ context.Context, marks []connect.Mark) (bool, error) {
-	for _, m := range marks {
-		if m.Offset == nil {
-			continue
-		}
-		if _, err := number(m.Partition, fieldID); err != nil {
-			return false, fmt.Errorf("the partition: %w", err)
-		}
-		if _, err := number(m.Offset, fieldSeqno); err != nil {
-			return false, fmt.Errorf("the offset: %w", err)
-		}
-	}
-	return true, nil
-}
-
-// number returns a field of a source partition or offset.
-func number(object json.RawMessage, field string) (int64, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil {
-		return 0, fmt.Errorf("read %.80s: %w", object, err)
-	}
-	n, err := strconv.ParseInt(string(fields[field]), 10, 64)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%.80s needs the field %q with a number from 0 on", object, field)
-	}
-	return n, nil
+	err := count.Fields{Partition: fieldID, Offset: fieldSeqno}.Check(marks)
+	return err == nil, err
 }
 
 // valueSchema is that of complete records.
@@ -137,13 +111,13 @@ var _ connect.Committer = (*Source)(nil)
 // Open goes on after the last record.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	s.log, s.name, s.task = sc.Logger, sc.Connector, sc.Task
-	s.partition = object(fieldID, int64(sc.Task))
+	s.partition = count.Object(fieldID, int64(sc.Task))
 	offset, err := sc.Offset(ctx, s.partition)
 	if err != nil {
 		return err
 	}
 	if offset != nil {
-		last, err := number(offset, fieldSeqno)
+		last, err := count.Number(offset, fieldSeqno)
 		if err != nil {
 			return err
 		}
@@ -156,10 +130,6 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	lines, first := s.lines, s.next // of its own
 	s.printer.Go(func() { s.printCommitted(lines, first) })
 	return nil
-}
-
-func object(field string, n int64) json.RawMessage {
-	return append(strconv.AppendInt([]byte(`{"`+field+`":`), n, 10), '}')
 }
 
 // Read makes the records that are due.
@@ -178,7 +148,7 @@ func (s *Source) Read(ctx context.Context, b *connect.Batch) error {
 	if err := s.lines.print(s.config.out, first, s.next, now, ""); err != nil {
 		return err
 	}
-	b.Mark(connect.Mark{Partition: s.partition, Offset: object(fieldSeqno, s.next-1), Token: uint64(s.next)})
+	b.Mark(connect.Mark{Partition: s.partition, Offset: count.Object(fieldSeqno, s.next-1), Token: uint64(s.next)})
 	return nil
 }
 

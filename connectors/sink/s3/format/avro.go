@@ -1,9 +1,11 @@
 package format
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connect/connectavro"
@@ -73,7 +75,7 @@ func (w *avroWriter) Append(block []byte, r *connect.Record) ([]byte, error) {
 
 func (*avroWriter) BlockBytes() int { return avroBlockBytes }
 
-func (w *avroWriter) Seal(block []byte, records int, _ bool) ([]byte, error) {
+func (w *avroWriter) Seal(to io.Writer, block [][]byte, records int, _ bool) error {
 	f := w.avro
 	out := f.out[:0]
 	if !w.started {
@@ -82,15 +84,24 @@ func (w *avroWriter) Seal(block []byte, records int, _ bool) ([]byte, error) {
 	}
 	if records > 0 {
 		var err error
-		if f.packed, err = f.pack(f.packed[:0], block); err != nil {
-			return nil, fmt.Errorf("compress an Avro block with %s: %w", f.codec, err)
+		if f.packed, err = f.pack(f.packed[:0], joined(block)); err != nil {
+			return fmt.Errorf("compress an Avro block with %s: %w", f.codec, err)
 		}
 		out = binary.AppendVarint(out, int64(records))
 		out = binary.AppendVarint(out, int64(len(f.packed)))
 		out = append(append(out, f.packed...), w.sync[:]...)
 	}
 	f.out = out
-	return out, nil
+	_, err := to.Write(out)
+	return err
+}
+
+// joined is a block as one piece, as blocks of this size are anyway.
+func joined(block [][]byte) []byte {
+	if len(block) == 1 {
+		return block[0]
+	}
+	return bytes.Join(block, nil)
 }
 
 func (w *avroWriter) appendHead(out []byte) []byte {

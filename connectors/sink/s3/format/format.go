@@ -11,6 +11,7 @@
 package format
 
 import (
+	"io"
 	"strings"
 
 	"github.com/sluice-data/sluice/connect"
@@ -40,16 +41,24 @@ type Writer interface {
 	Append(block []byte, r *connect.Record) ([]byte, error)
 	// BlockBytes is how long a block should become before it is sealed; 0: it needs no sealing.
 	BlockBytes() int
-	// Seal returns the bytes of the object that a block with so many records makes; they are good until the next Seal of any Writer
-	// of the Format. The last block of a file may be empty. A file that is given up is not sealed.
-	Seal(block []byte, records int, last bool) ([]byte, error)
+	// Seal writes the bytes of the object that a block with so many records makes. The block comes in pieces, each of whole records. The last block of a file may
+	// be empty. A file that is given up is not sealed.
+	Seal(out io.Writer, block [][]byte, records int, last bool) error
 }
 
 // unsealed is a Writer without blocks.
 type unsealed struct{}
 
-func (unsealed) BlockBytes() int                                  { return 0 }
-func (unsealed) Seal(block []byte, _ int, _ bool) ([]byte, error) { return block, nil }
+func (unsealed) BlockBytes() int { return 0 }
+
+func (unsealed) Seal(out io.Writer, block [][]byte, _ int, _ bool) error {
+	for _, piece := range block {
+		if _, err := out.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Name returns the last part of a Java class name.
 func Name(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -111,26 +112,31 @@ func file(t testing.TB, f Format, records int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, block []byte
-	rows := 0
+	var out bytes.Buffer
+	var block [][]byte
+	size, rows := 0, 0
 	seal := func(last bool) {
-		sealed, err := w.Seal(block, rows, last)
-		if err != nil {
+		if err := w.Seal(&out, block, rows, last); err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, sealed...)
-		block, rows = block[:0], 0
+		block, size, rows = nil, 0, 0
 	}
 	for n := range records {
-		if block, err = w.Append(block, record(n)); err != nil {
+		if len(block) == 0 || n%100 == 0 { // blocks come in pieces
+			block = append(block, nil)
+		}
+		piece := &block[len(block)-1]
+		size -= len(*piece)
+		if *piece, err = w.Append(*piece, record(n)); err != nil {
 			t.Fatal(err)
 		}
-		if rows++; len(block) >= w.BlockBytes() {
+		size += len(*piece)
+		if rows++; size >= w.BlockBytes() {
 			seal(false)
 		}
 	}
 	seal(true)
-	return out
+	return out.Bytes()
 }
 
 // keep writes a file for other readers.
@@ -331,7 +337,7 @@ func BenchmarkFormats(b *testing.B) {
 				}
 				b.SetBytes(0)
 				if rows++; len(block) >= max(w.BlockBytes(), 1<<20) {
-					if _, err := w.Seal(block, rows, false); err != nil {
+					if err := w.Seal(io.Discard, [][]byte{block}, rows, false); err != nil {
 						b.Fatal(err)
 					}
 					block, rows = block[:0], 0

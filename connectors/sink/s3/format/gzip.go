@@ -1,10 +1,10 @@
 package format
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 
 	"github.com/klauspost/compress/flate"
 
@@ -24,14 +24,13 @@ var gzipHeader = [10]byte{0x1f, 0x8b, 8, 9: 255}
 type Gzip struct {
 	lines Format
 	w     *flate.Writer
-	out   bytes.Buffer
 }
 
 // NewGzip compresses lines at a level from -1 to 9.
 func NewGzip(lines Format, level int) (*Gzip, error) {
 	g := &Gzip{lines: lines}
 	var err error
-	if g.w, err = flate.NewWriter(&g.out, level); err != nil {
+	if g.w, err = flate.NewWriter(io.Discard, level); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}
 	return g, nil
@@ -62,26 +61,29 @@ func (w *gzipWriter) Append(block []byte, r *connect.Record) ([]byte, error) {
 func (*gzipWriter) BlockBytes() int { return gzipBlockBytes }
 
 // Seal compresses the block, and ends the member after the last.
-func (w *gzipWriter) Seal(block []byte, _ int, last bool) ([]byte, error) {
-	z, out := w.gzip.w, &w.gzip.out
-	out.Reset()
+func (w *gzipWriter) Seal(out io.Writer, block [][]byte, _ int, last bool) error {
 	if !w.started {
 		w.started = true
-		out.Write(gzipHeader[:])
+		if _, err := out.Write(gzipHeader[:]); err != nil {
+			return err
+		}
 	}
+	z := w.gzip.w
 	z.Reset(out)
-	// Writes to a bytes.Buffer do not fail, so neither do these.
-	_, _ = z.Write(block)
-	w.crc = crc32.Update(w.crc, crc32.IEEETable, block)
-	w.size += uint32(len(block))
-	if !last {
-		_ = z.Flush()
-		return out.Bytes(), nil
+	for _, piece := range block {
+		if _, err := z.Write(piece); err != nil {
+			return err
+		}
+		w.crc = crc32.Update(w.crc, crc32.IEEETable, piece)
+		w.size += uint32(len(piece))
 	}
-	_ = z.Close()
-	var foot [8]byte
-	binary.LittleEndian.PutUint32(foot[:4], w.crc)
-	binary.LittleEndian.PutUint32(foot[4:], w.size)
-	out.Write(foot[:])
-	return out.Bytes(), nil
+	if !last {
+		return z.Flush()
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	foot := binary.LittleEndian.AppendUint32(nil, w.crc)
+	_, err := out.Write(binary.LittleEndian.AppendUint32(foot, w.size))
+	return err
 }

@@ -1,8 +1,8 @@
 package format
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
@@ -32,8 +32,8 @@ var ParquetCodecs = []string{"none", "snappy", "gzip", "brotli", "lz4_raw", "zst
 const (
 	parquetPageBytes = 64 << 10
 	dictionaryBytes  = 1 << 20
-	columnRows       = 1024 // rows that are made columns at a time
-	maxSharedWriters = 8    // schemas whose writer is kept: a writer has some megabytes (I5)
+	columnRows       = 256 // rows that are made columns at a time
+	maxSharedWriters = 8   // schemas whose writer is kept: a writer has some megabytes (I5)
 )
 
 // Parquet writes Parquet files, with a column for each primitive field in the order of the schema. Rows wait in the block until it
@@ -46,7 +46,7 @@ type Parquet struct {
 	avro          connectavro.Options
 	plans         cache[*parquetPlan]
 	shared        map[*parquetPlan]*parquet.Writer
-	out           bytes.Buffer
+	out           redirect
 	values        [][]parquet.Value
 }
 
@@ -154,9 +154,10 @@ func (w *parquetWriter) Append(block []byte, r *connect.Record) ([]byte, error) 
 func (w *parquetWriter) BlockBytes() int { return w.parquet.rowGroupBytes }
 
 // Seal makes a row group of the block.
-func (w *parquetWriter) Seal(block []byte, records int, last bool) ([]byte, error) {
+func (w *parquetWriter) Seal(out io.Writer, block [][]byte, records int, last bool) error {
 	f := w.parquet
-	f.out.Reset()
+	f.out.to = out
+	defer func() { f.out.to = nil }()
 	to := w.own
 	switch {
 	case to != nil:
@@ -166,38 +167,38 @@ func (w *parquetWriter) Seal(block []byte, records int, last bool) ([]byte, erro
 		to = f.newWriter(w.plan)
 		w.own = to
 	}
-	if err := f.write(to, w.plan, block, records); err != nil {
-		return nil, fmt.Errorf("write a row group: %w", err)
+	if err := f.write(to, w.plan, block); err != nil {
+		return fmt.Errorf("write a row group: %w", err)
 	}
 	end := to.Flush
 	if last {
 		end = to.Close
 	}
 	if err := end(); err != nil {
-		return nil, fmt.Errorf("write a row group: %w", err)
+		return fmt.Errorf("write a row group: %w", err)
 	}
-	return f.out.Bytes(), nil
+	return nil
 }
 
+// redirect passes on what the writers of all files write, one after the other.
+type redirect struct{ to io.Writer }
+
+func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
+
 // write makes columns of rows.
-func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block []byte, records int) error {
+func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block [][]byte) error {
 	for len(f.values) < len(p.columns) {
 		f.values = append(f.values, nil)
 	}
-	r := rowReader{block: block, columns: p.columns, values: f.values[:len(p.columns)]}
 	columns := to.ColumnWriters()
-	for records > 0 {
-		n := min(records, columnRows)
-		records -= n
-		for i := range r.values {
-			r.values[i] = r.values[i][:0]
-		}
-		for range n {
-			r.row()
-		}
-		for i, values := range r.values {
-			if _, err := columns[i].WriteRowValues(values); err != nil {
-				return err
+	for _, piece := range block {
+		r := rowReader{block: piece, columns: p.columns, values: f.values[:len(p.columns)]}
+		for len(r.block) > 0 {
+			r.rows(columnRows)
+			for i, values := range r.values {
+				if _, err := columns[i].WriteRowValues(values); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // repeated column stands endOfColumn. A value whose definition level is not the column's highest is null and has no bytes.
 const endOfColumn = 0xff
 
-// rowWriter takes a value apart.
+// rowWriter takes a value apart. It looks at cells where they are: copying them costs more than what is done with them.
 type rowWriter struct {
 	dst []byte
 	col *column
@@ -27,7 +27,7 @@ func appendRow(dst []byte, columns []column, v connect.Value) ([]byte, error) {
 	w := rowWriter{dst: dst}
 	for i := range columns {
 		w.col = &columns[i]
-		w.walk(v, 0, 0, 0)
+		w.follow(&v, 0, 0, 0, 0)
 		if w.col.repeated {
 			w.dst = append(w.dst, endOfColumn)
 		}
@@ -40,43 +40,36 @@ func appendRow(dst []byte, columns []column, v connect.Value) ([]byte, error) {
 
 var errNotNull = errors.New("a value is null that the schema says is not optional")
 
-// walk follows the column's way from step n on. rep and def are the levels at v; nested counts the repeated steps so far.
-func (w *rowWriter) walk(v connect.Value, n, rep, def int) {
-	w.follow(v, n, rep, def, 0)
-}
-
-func (w *rowWriter) follow(v connect.Value, n, rep, def, nested int) {
-	for ; n < len(w.col.way); n++ {
-		s := &w.col.way[n]
+// follow goes the column's way from step n on. rep and def are the levels at v; nested counts the repeated steps so far.
+func (w *rowWriter) follow(v *connect.Value, n, rep, def, nested int) {
+	for way := w.col.way; n < len(way); n++ {
+		s := &way[n]
 		if s.kind != stepField {
 			w.repeat(v, n, rep, def, nested+1)
 			return
 		}
-		v = v.Cells()[s.index]
-		if !w.present(v, s, rep, &def) {
+		v = &v.Cells()[s.index]
+		if v.IsNull() {
+			w.missing(s, rep, def)
 			return
+		}
+		if s.optional {
+			def++
 		}
 	}
 	w.value(v, rep, def)
 }
 
-// present counts the level of an optional step. It writes a null when that ends the way.
-func (w *rowWriter) present(v connect.Value, s *step, rep int, def *int) bool {
-	if !v.IsNull() {
-		if s.optional {
-			*def++
-		}
-		return true
-	}
+// missing writes the null that ends the way.
+func (w *rowWriter) missing(s *step, rep, def int) {
 	if !s.optional {
 		w.err = errNotNull
 	}
-	w.null(rep, *def)
-	return false
+	w.null(rep, def)
 }
 
 // repeat goes on with each element.
-func (w *rowWriter) repeat(v connect.Value, n, rep, def, nested int) {
+func (w *rowWriter) repeat(v *connect.Value, n, rep, def, nested int) {
 	s := &w.col.way[n]
 	cells := v.Cells()
 	stride, first := 1, 0
@@ -90,10 +83,15 @@ func (w *rowWriter) repeat(v connect.Value, n, rep, def, nested int) {
 		w.null(rep, def)
 		return
 	}
+	present := def + 1
+	if s.optional {
+		present++
+	}
 	for i := first; i < len(cells); i += stride {
-		d := def + 1
-		if w.present(cells[i], s, rep, &d) {
-			w.follow(cells[i], n+1, rep, d, nested)
+		if cells[i].IsNull() {
+			w.missing(s, rep, def+1)
+		} else {
+			w.follow(&cells[i], n+1, rep, present, nested)
 		}
 		rep = nested
 	}
@@ -101,7 +99,7 @@ func (w *rowWriter) repeat(v connect.Value, n, rep, def, nested int) {
 
 func (w *rowWriter) null(rep, def int) { w.dst = append(w.dst, byte(rep<<4|def)) }
 
-func (w *rowWriter) value(v connect.Value, rep, def int) {
+func (w *rowWriter) value(v *connect.Value, rep, def int) {
 	if w.col.maxDef > 0 {
 		w.dst = append(w.dst, byte(rep<<4|def))
 	}
@@ -125,7 +123,7 @@ func (w *rowWriter) value(v connect.Value, rep, def int) {
 	}
 }
 
-func (w *rowWriter) bytes(v connect.Value) {
+func (w *rowWriter) bytes(v *connect.Value) {
 	if v.Type() == connect.String {
 		text := v.Text()
 		w.dst = append(binary.AppendUvarint(w.dst, uint64(len(text))), text...)
@@ -135,61 +133,91 @@ func (w *rowWriter) bytes(v connect.Value) {
 	w.dst = append(binary.AppendUvarint(w.dst, uint64(len(b))), b...)
 }
 
-// rowReader makes columns of the rows of a block, which is of our own making.
+// rowReader makes columns of the rows of a block, which is of our own making. Values are made where they stay: copying them costs as
+// much as all the rest.
 type rowReader struct {
 	block   []byte
 	columns []column
 	values  [][]parquet.Value // by column; they share the block's memory
 }
 
-// row adds one row to values.
-func (r *rowReader) row() {
+// rows makes values of the next rows, n of them at most, in place of those that there are.
+func (r *rowReader) rows(n int) {
 	for i := range r.columns {
-		c := &r.columns[i]
-		for {
-			r.value(c, i)
-			if !c.repeated {
-				break
+		if cap(r.values[i]) < n {
+			r.values[i] = make([]parquet.Value, n)
+		}
+		r.values[i] = r.values[i][:n]
+		if r.columns[i].repeated {
+			r.values[i] = r.values[i][:0]
+		}
+	}
+	b, row := r.block, 0
+	for ; row < n && len(b) > 0; row++ {
+		for i := range r.columns {
+			if c := &r.columns[i]; c.repeated {
+				r.values[i], b = repeatedValues(r.values[i], b, c)
+			} else {
+				b = readValue(&r.values[i][row], b, c)
 			}
-			if r.block[0] == endOfColumn {
-				r.block = r.block[1:]
-				break
-			}
+		}
+	}
+	r.block = b
+	for i := range r.columns {
+		if !r.columns[i].repeated {
+			r.values[i] = r.values[i][:row]
 		}
 	}
 }
 
-func (r *rowReader) value(c *column, i int) {
-	rep, def := 0, 0
-	if c.maxDef > 0 {
-		rep, def = int(r.block[0]>>4), int(r.block[0]&15)
-		r.block = r.block[1:]
+// repeatedValues appends the values of a row.
+func repeatedValues(values []parquet.Value, b []byte, c *column) ([]parquet.Value, []byte) {
+	for b[0] != endOfColumn {
+		values = append(values, parquet.Value{})
+		b = readValue(&values[len(values)-1], b, c)
 	}
-	if def < c.maxDef {
-		r.values[i] = append(r.values[i], parquet.NullValue().Level(rep, def, i))
-		return
-	}
-	r.values[i] = append(r.values[i], r.scalar(c.kind).Level(rep, def, i))
+	return values, b[1:]
 }
 
-func (r *rowReader) scalar(kind parquet.Kind) (v parquet.Value) {
-	n := 4
+// readValue takes a value and its levels off b.
+func readValue(v *parquet.Value, b []byte, c *column) []byte {
+	if c.maxDef == 0 {
+		return readScalar(v, b, c.kind)
+	}
+	levels := b[0]
+	if b = b[1:]; int(levels&15) < c.maxDef {
+		*v = parquet.Value{}
+	} else {
+		b = readScalar(v, b, c.kind)
+	}
+	v.SetRepetitionLevel(int(levels >> 4))
+	v.SetDefinitionLevel(int(levels & 15))
+	return b
+}
+
+func readScalar(v *parquet.Value, b []byte, kind parquet.Kind) []byte {
 	switch kind {
 	case parquet.Boolean:
-		v, n = parquet.BooleanValue(r.block[0] == 1), 1
+		*v = parquet.BooleanValue(b[0] == 1)
+		return b[1:]
 	case parquet.Int32:
-		v = parquet.Int32Value(int32(binary.LittleEndian.Uint32(r.block)))
+		*v = parquet.Int32Value(int32(binary.LittleEndian.Uint32(b)))
+		return b[4:]
 	case parquet.Int64:
-		v, n = parquet.Int64Value(int64(binary.LittleEndian.Uint64(r.block))), 8
+		*v = parquet.Int64Value(int64(binary.LittleEndian.Uint64(b)))
+		return b[8:]
 	case parquet.Float:
-		v = parquet.FloatValue(math.Float32frombits(binary.LittleEndian.Uint32(r.block)))
+		*v = parquet.FloatValue(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+		return b[4:]
 	case parquet.Double:
-		v, n = parquet.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(r.block))), 8
-	default:
-		size, head := binary.Uvarint(r.block)
-		n = head + int(size)
-		v = parquet.ByteArrayValue(r.block[head:n])
+		*v = parquet.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		return b[8:]
 	}
-	r.block = r.block[n:]
-	return v
+	size, head := uint64(b[0]), 1
+	if size >= 0x80 {
+		size, head = binary.Uvarint(b)
+	}
+	end := head + int(size)
+	*v = parquet.ByteArrayValue(b[head:end])
+	return b[end:]
 }

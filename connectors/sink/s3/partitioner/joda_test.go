@@ -2,6 +2,7 @@ package partitioner
 
 import (
 	"bufio"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -57,6 +58,43 @@ func compareFormat(t *testing.T, id, durationMs, instant, pattern, want string) 
 		if err != nil || string(got) != want {
 			t.Errorf("%s %s %s %s: got %s, %v, want %s", id, durationMs, instant, pattern, got, err, want)
 			return
+		}
+	}
+}
+
+// TestRememberedBuckets has records in any order around changes of the zone's offset and the borders of buckets: a partitioner that has seen others puts each where a
+// new one does.
+func TestRememberedBuckets(t *testing.T) {
+	pattern, err := ParsePattern("yyyy-MM-dd/HH-mm-ss-SSS/ZZ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts := []string{"2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z", "2026-11-01T06:00:00Z", "2026-07-01T00:00:00Z", "1969-12-31T22:00:00Z"}
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"} {
+		zone, err := ParseZone(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, duration := range []time.Duration{time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
+			old := NewTime(duration, pattern, zone, RecordTime)
+			for _, start := range starts {
+				at, err := time.Parse(time.RFC3339, start)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 1000 {
+					// Ten minutes, and a millisecond before and behind them, of two days.
+					ms := at.UnixMilli() + int64(random.IntN(2*24*6)-24*6)*600_000 + int64(random.IntN(3)-1)
+					got, err := old.Append(nil, nil, 0, ms)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want, _ := NewTime(duration, pattern, zone, RecordTime).Append(nil, nil, 0, ms); string(got) != string(want) {
+						t.Fatalf("%s, %v: %s is in %s, a new partitioner says %s", name, duration, time.UnixMilli(ms).UTC().Format(time.RFC3339Nano), got, want)
+					}
+				}
+			}
 		}
 	}
 }

@@ -33,6 +33,40 @@ func loose() *connect.Record {
 		text("city"), connect.MapValue([]connect.Value{text("name"), text("Ulm/Donau")}), text("at"), text("1600000000000")})}
 }
 
+// numbered has a schemaless value with a number as n.
+func numbered(n float64) *connect.Record {
+	return &connect.Record{Value: connect.MapValue([]connect.Value{text("n"), connect.Float64Value(n)})}
+}
+
+// nowhere has a value in which a struct on the way to a field is null.
+func nowhere(t *testing.T) *connect.Record {
+	t.Helper()
+	optional, err := connect.NewStruct(city.Fields(), connect.Attrs{Name: "City", Optional: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := connect.MustStruct("Row", connect.Field{Name: "city", Schema: optional})
+	return &connect.Record{ValueSchema: schema, Value: connect.StructValue([]connect.Value{{}})}
+}
+
+// TestFieldOfSeveralSchemas: records whose schemas have the field at different places come in turns.
+func TestFieldOfSeveralSchemas(t *testing.T) {
+	later := connect.MustStruct("Row", connect.Field{Name: "note", Schema: connect.StringSchema}, connect.Field{Name: "id", Schema: connect.Int32Schema})
+	changed := &connect.Record{ValueSchema: later, Value: connect.StructValue([]connect.Value{text("none"), connect.Int32Value(8)})}
+	f, err := NewField([]string{"id"}, "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		r    *connect.Record
+		want string
+	}{{record(text("")), "id=7"}, {changed, "id=8"}, {record(text("")), "id=7"}, {loose(), "id=7"}, {changed, "id=8"}} {
+		if got, err := f.Append(nil, c.r, 0, 0); string(got) != c.want || err != nil {
+			t.Errorf("record %d: got %s, %v, want %s", i, got, err, c.want)
+		}
+	}
+}
+
 func TestField(t *testing.T) {
 	for _, c := range []struct {
 		names  []string
@@ -46,6 +80,7 @@ func TestField(t *testing.T) {
 		{[]string{"city.zip"}, record(text("Ulm")), "", "there is no field city.zip in the value, whose schema is Row"},
 		{[]string{"id.x"}, record(text("Ulm")), "", "there is no field id.x in the value, whose schema is Row"},
 		{[]string{"id", "city.name", "none"}, loose(), "id=7/city.name=Ulm/Donau/none=null", ""},
+		{[]string{"city.name"}, nowhere(t), "city.name=null", ""},
 		{[]string{"id.x"}, loose(), "", "the field id.x cannot be looked up in a value of type INT64"},
 	} {
 		f, err := NewField(c.names, "/")
@@ -96,6 +131,8 @@ func TestExtract(t *testing.T) {
 		{"null", field("city.name"), record(connect.Value{}), 0, "timestamp.field city.name: it is null or missing, so the record has no time"},
 		{"missing", field("none"), loose(), 0, "timestamp.field none: it is null or missing, so the record has no time"},
 		{"boolean", field("on"), record(text("")), 0, "timestamp.field on: BOOLEAN true is no time; milliseconds and text of ISO 8601 are"},
+		{"number of JSON", field("n"), numbered(1_600_000_000_000), 1_600_000_000_000, ""},
+		{"fraction of JSON", field("n"), numbered(1_600_000_000.5), 0, "timestamp.field n: FLOAT64 1.6000000005e+09 is no time; milliseconds and text of ISO 8601 are"},
 		{"no date", field("city.name"), record(text("Ulm")), 0, `timestamp.field city.name: it is no date and time of ISO 8601: "Ulm"`},
 	} {
 		got, err := c.e(c.r)
