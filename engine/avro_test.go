@@ -61,6 +61,16 @@ func (s *registryServer) put(t *testing.T, path, body string) {
 func evolving() connect.Spec {
 	old := connect.MustStruct("Order", connect.Field{Name: "id", Schema: connect.Int64Schema})
 	new := connect.MustStruct("Order", connect.Field{Name: "id", Schema: connect.Int64Schema}, connect.Field{Name: "note", Schema: connect.StringSchema})
+	return ordersOf(func(n int) (*connect.Schema, connect.Value) {
+		if n >= 5 {
+			return new, connect.StructValue([]connect.Value{connect.Int64Value(int64(n)), connect.StringValue("x")})
+		}
+		return old, connect.StructValue([]connect.Value{connect.Int64Value(int64(n))})
+	})
+}
+
+// ordersOf is a source of ten records that are what value says.
+func ordersOf(value func(n int) (*connect.Schema, connect.Value)) connect.Spec {
 	return enginetest.SourcePlugin(func() connect.Source {
 		next := 0
 		return &enginetest.Source{
@@ -77,10 +87,8 @@ func evolving() connect.Spec {
 					return ctx.Err()
 				}
 				r := b.Append()
-				r.Topic, r.ValueSchema, r.Value = "orders", old, connect.StructValue([]connect.Value{connect.Int64Value(int64(next))})
-				if next >= 5 {
-					r.ValueSchema, r.Value = new, connect.StructValue([]connect.Value{connect.Int64Value(int64(next)), connect.StringValue("x")})
-				}
+				r.Topic = "orders"
+				r.ValueSchema, r.Value = value(next)
 				next++
 				b.Mark(connect.Mark{Partition: []byte(`{"p":1}`), Offset: fmt.Appendf(nil, `{"n":%d}`, next)})
 				return nil

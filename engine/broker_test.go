@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,10 +14,7 @@ import (
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
+	"github.com/sluice-data/sluice/log/logtest"
 )
 
 // embedded serves a log in a directory, as the binary does: workers dial it in
@@ -30,40 +26,8 @@ func embedded(t testing.TB, dir string) (c *enginetest.Cluster, stop func()) {
 
 func embeddedOn(t testing.TB, fs vfs.FS, dir string) (c *enginetest.Cluster, stop func()) {
 	t.Helper()
-	l, err := log.Open(log.Config{Dir: dir, FS: fs, CompactionInterval: 100 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 5, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: dir, FS: fs, Partitions: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := b.Shutdown(ctx); err != nil {
-			t.Errorf("shut the broker down: %v", err)
-		}
-		if err := txns.Close(); err != nil {
-			t.Errorf("close the transaction coordinator: %v", err)
-		}
-		if err := groups.Close(); err != nil {
-			t.Errorf("close the coordinator: %v", err)
-		}
-		if err := l.Close(); err != nil {
-			t.Errorf("close the log: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.DialContext)}, Dial: b.DialContext}, stop
+	n := logtest.Start(t, logtest.On(fs, dir), logtest.Partitions(5), func(c *logtest.Config) { c.Log.CompactionInterval = 100 * time.Millisecond })
+	return &enginetest.Cluster{Opts: n.Opts(), Dial: n.DialContext}, n.Stop
 }
 
 // TestEmbeddedLog runs a source and a sink over the real log, stops everything in

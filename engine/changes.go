@@ -86,10 +86,11 @@ func stored(err error) error {
 // Delete removes a connector. Its tasks stop afterwards.
 func (w *Worker) Delete(ctx context.Context, name string) error {
 	return w.asLeader(ctx, func() error {
-		if _, ok := w.stores.configs.connector(name); !ok {
+		c, ok := w.stores.configs.connector(name)
+		if !ok {
 			return notFound("Connector %s not found", name)
 		}
-		return stored(w.stores.configs.deleteConnector(ctx, name))
+		return stored(w.stores.configs.deleteConnector(ctx, name, w.plugins.removes(c.config)))
 	})
 }
 

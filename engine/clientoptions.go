@@ -151,7 +151,7 @@ func (s *clientSettings) consumerOptions() []connect.Option {
 		{Name: "allow.auto.create.topics", Var: &s.createTopics, Default: "true", Doc: "Whether a topic of topics that is missing is created, where the cluster does that."},
 		{Name: "client.rack", Var: &s.rack, NoDefault: true, Doc: "Rack of the worker, to read from the nearest replica."},
 		number("max.poll.records", "2048", &s.maxPollRecords, "Largest number of records of one batch."),
-		number("fetch.max.bytes", "8388608", &s.fetchMaxBytes, "Bytes of one fetch."),
+		number("fetch.max.bytes", "2097152", &s.fetchMaxBytes, "Bytes of one fetch."),
 		number("max.partition.fetch.bytes", "1048576", &s.maxPartitionBytes, "Bytes of one partition in one fetch."),
 		number("fetch.min.bytes", "1", &s.fetchMinBytes, "Bytes that a fetch waits for, for as long as fetch.max.wait.ms."),
 		{Name: "fetch.max.wait.ms", Var: &s.fetchMaxWait, Default: "500", Check: within(&s.fetchMaxWait, 10*time.Millisecond, time.Hour), Doc: "How long a fetch waits for records."},

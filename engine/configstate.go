@@ -35,6 +35,10 @@ type configState struct {
 	pending map[string]map[int]map[string]string
 	// fenced are the generations of source tasks that were fenced last (KIP-618).
 	fenced map[string]fencing
+	// removals are the configs of deleted connectors of which something may be left in
+	// their system (connect.Remover). It is a record of our own: Kafka Connect's workers pass
+	// over it.
+	removals map[string]map[string]string
 	// session is the newest key of the signatures between workers.
 	session sessionKey
 	// offset is after the last record, -1 when there was none, and work after the
@@ -76,7 +80,7 @@ type configChange struct {
 
 func newConfigState() configState {
 	return configState{connectors: make(map[string]*connectorState), targets: make(map[string]TargetState),
-		pending: make(map[string]map[int]map[string]string), fenced: make(map[string]fencing), offset: -1, work: -1}
+		pending: make(map[string]map[int]map[string]string), fenced: make(map[string]fencing), removals: make(map[string]map[string]string), offset: -1, work: -1}
 }
 
 func (s *configState) connector(name string) (connectorState, bool) {
@@ -123,12 +127,14 @@ func (s *configState) applyKey(offset int64, key string, value []byte) (configCh
 		return s.applyRestart(name, value)
 	case logLevelPrefix:
 		return applyLogLevel(name, value)
+	case removalPrefix:
+		return configChange{}, s.applyRemoval(name, value)
 	}
 	return configChange{}, nil
 }
 
 func splitKey(key string) (kind, name string) {
-	for _, kind := range []string{"connector-", "target-state-", "tasks-fencing-", "task-", "commit-", "restart-connector-", logLevelPrefix} {
+	for _, kind := range []string{"connector-", "target-state-", "tasks-fencing-", "task-", "commit-", "restart-connector-", logLevelPrefix, removalPrefix} {
 		if name, ok := strings.CutPrefix(key, kind); ok {
 			return kind, name
 		}
@@ -147,6 +153,7 @@ func (s *configState) applyConnector(offset int64, name string, value []byte) (c
 	if err != nil {
 		return configChange{}, err
 	}
+	delete(s.removals, name) // what was left is in use again
 	c := s.connectors[name]
 	added := c == nil
 	if added {
@@ -155,6 +162,21 @@ func (s *configState) applyConnector(offset int64, name string, value []byte) (c
 	}
 	c.config, c.revision = config, offset
 	return configChange{connector: name, work: added}, nil
+}
+
+// removalPrefix begins the keys of what may have to be removed yet.
+const removalPrefix = "sluice-removal-"
+
+func (s *configState) applyRemoval(name string, value []byte) error {
+	if value == nil {
+		delete(s.removals, name)
+		return nil
+	}
+	config, err := parseProperties(value)
+	if err == nil {
+		s.removals[name] = config
+	}
+	return err
 }
 
 func (s *configState) applyTarget(offset int64, name string, value []byte) (configChange, error) {

@@ -55,6 +55,9 @@ func playConfig(records string) string {
 			fmt.Fprintf(&out, "record %d: %v\n", i, err)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.removals)) {
+		fmt.Fprintf(&out, "%s: to be removed yet: %v\n", name, s.removals[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.connectors)) {
 		c, _ := s.connector(name)
 		fmt.Fprintf(&out, "%s: %v revision %d, %s, tasks %v, inconsistent %v\n", name, c.config, c.revision, c.target, c.tasks, c.inconsistent)

@@ -94,12 +94,47 @@ func (s *configStore) putConnector(ctx context.Context, name string, config map[
 	return s.stores.lead.write(ctx, records...)
 }
 
-func (s *configStore) deleteConnector(ctx context.Context, name string) error {
-	return s.stores.lead.write(ctx, s.record("connector-"+name, nil), s.record("target-state-"+name, nil))
+// deleteConnector removes a config. If its tasks leave something in their system it
+// is kept under another key, first, until that is removed.
+func (s *configStore) deleteConnector(ctx context.Context, name string, removes bool) error {
+	var records []*kgo.Record
+	if removes {
+		c, _ := s.connector(name)
+		records = append(records, s.record(removalPrefix+name, properties{c.config}))
+	}
+	records = append(records, s.record("connector-"+name, nil), s.record("target-state-"+name, nil))
+	return s.stores.lead.write(ctx, records...)
+}
+
+// putRemoved notes that nothing is left to remove of a deleted connector.
+func (s *configStore) putRemoved(ctx context.Context, name string) error {
+	return s.stores.write(ctx, s.record(removalPrefix+name, nil))
+}
+
+// removals returns the configs of deleted connectors of which something may be left
+// in their system.
+func (s *configStore) removals() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := maps.Clone(s.state.removals)
+	maps.DeleteFunc(left, func(name string, _ map[string]string) bool { return s.state.connectors[name] != nil })
+	return left
+}
+
+func (s *configStore) hasRemoval(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.removals[name] != nil
 }
 
 func (s *configStore) putTarget(ctx context.Context, name string, target TargetState) error {
 	return s.stores.write(ctx, s.targetRecord(name, target))
+}
+
+// stillWanted tells whether a connector is to run with the config that it had in a state.
+func (s *configStore) stillWanted(name string, then connectorState) bool {
+	now, ok := s.connector(name)
+	return ok && now.revision == then.revision && now.target == TargetStarted
 }
 
 // putTasks stores the configs of a connector's tasks and the commit record that

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,7 +32,7 @@ func TestCrashBetweenRecordsAndOffset(t *testing.T) {
 	refused := make(chan struct{}, 1)
 	fake.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
-		if !refuse.Load() || !carriesOffset(req.(*kmsg.ProduceRequest)) {
+		if !refuse.Load() || !carries(req.(*kmsg.ProduceRequest), `["src",`) {
 			return nil, nil, false
 		}
 		select {
@@ -66,17 +65,6 @@ func TestCrashBetweenRecordsAndOffset(t *testing.T) {
 	}
 	enginetest.Eventually(t, func() bool { return strings.Contains(fmt.Sprint(second.Events()), "commit 10") },
 		func() string { return fmt.Sprint(second.Events()) })
-}
-
-func carriesOffset(req *kmsg.ProduceRequest) bool {
-	for _, topic := range req.Topics {
-		for _, p := range topic.Partitions {
-			if bytes.Contains(p.Records, []byte(`["src",`)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // TestTakeOverConnectTopics starts a worker on topics that Kafka Connect wrote.
@@ -166,7 +154,7 @@ func TestStopWithoutCluster(t *testing.T) {
 	fake.Close()
 	start := time.Now()
 	w.Stop(t)
-	if d := time.Since(start); d > 10*time.Second {
+	if d := time.Since(start); d > enginetest.Patience/4 {
 		t.Errorf("stopped after %s", d)
 	}
 }

@@ -93,6 +93,7 @@ func (d *definition) read(p *plugins) error {
 			d.checkSink(p.workerGroup)
 		}
 		d.validate()
+		d.checkFollows(p.cfg)
 		d.checkExactlyOnce(p.exactlyOnce)
 	}
 	return nil

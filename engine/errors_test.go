@@ -170,9 +170,9 @@ func TestTooLargeForTheTopic(t *testing.T) {
 	for _, test := range [][2]string{{"none", engine.ExactlyOnceDisabled}, {"all", engine.ExactlyOnceDisabled}, {"all", engine.ExactlyOnceEnabled}} {
 		tolerance, support := test[0], test[1]
 		c, _ := embedded(t, t.TempDir())
-		read := false
+		read, durable := false, make(chan struct{})
 		w := enginetest.Start(t, c, func(cfg *engine.Config) { cfg.ExactlyOnceSource = support }, enginetest.SourcePlugin(func() connect.Source {
-			return &enginetest.Source{OnRead: func(ctx context.Context, b *connect.Batch) error {
+			return &enginetest.Source{OnCommit: func(connect.Mark) { close(durable) }, OnRead: func(ctx context.Context, b *connect.Batch) error {
 				if read {
 					<-ctx.Done()
 					return ctx.Err()
@@ -207,6 +207,7 @@ func TestTooLargeForTheTopic(t *testing.T) {
 				t.Errorf("letter: got %q, want %q", refused[i], want)
 			}
 		}
+		<-durable // the records beside them
 		var sizes []int
 		for _, v := range committedValues(t, c, "out") {
 			sizes = append(sizes, len(v))

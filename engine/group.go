@@ -17,6 +17,8 @@ type group struct {
 	cfg        *Config
 	stores     *stores
 	reconciler *reconciler
+	// change is the worker's: no other change comes between what f sees and what it does.
+	change func(ctx context.Context, f func() error) error
 
 	// reading is a wait for the config topic; only the member's goroutine and run,
 	// which do not run at the same time, use it.
@@ -51,8 +53,8 @@ const snapshotTimeout = time.Second
 // errBehind ends the membership of a worker that cannot read what its leader has.
 var errBehind = errors.New("the config topic could not be read as far as the leader has read it")
 
-func newGroup(cfg *Config, s *stores, r *reconciler) *group {
-	g := &group{cfg: cfg, stores: s, reconciler: r, changed: make(chan struct{}), joined: make(chan struct{})}
+func newGroup(cfg *Config, s *stores, r *reconciler, change func(context.Context, func() error) error) *group {
+	g := &group{cfg: cfg, stores: s, reconciler: r, change: change, changed: make(chan struct{}), joined: make(chan struct{})}
 	if cfg.Group.alone() {
 		g.place = place{joined: true, leader: true}
 	}

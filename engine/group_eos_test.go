@@ -201,9 +201,11 @@ func TestDeposedLeaderCannotWrite(t *testing.T) {
 		first, second := c.worker(leader), c.worker(c.follower())
 		config := conf(enginetest.SourceClass, "test.topic", "t1")
 		first.Create(t, "a", config)
+		c.awaitSpread(1)
+		c.wait(10 * time.Second)   // no assignment and no write of the first is on its way
+		first.way.lose(11, 12, 14) // or it might be assigned to lead again already
 		engine.BelieveToLead(second.Worker.Worker)
 		must(t, engine.ClaimConfigTopic(ctx, second.Worker.Worker))
-		first.way.lose(11, 12, 14) // or it might be assigned to lead again already
 		_, _, err := first.PutConfig(ctx, "a", conf(enginetest.SourceClass, "test.topic", "deposed"))
 		if !errors.Is(err, engine.ErrNotLeader) {
 			t.Errorf("the deposed leader's write: %v, want %v", err, engine.ErrNotLeader)

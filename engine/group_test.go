@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
@@ -73,6 +74,31 @@ func TestWorkersLeaveAndComeBack(t *testing.T) {
 			c.start(name)
 		}
 		c.awaitSpread(8)
+	})
+}
+
+// TestLateGoodbyeOfAWorker has a worker that was away say that nobody runs what others have taken over meanwhile: they say again that they do.
+func TestLateGoodbyeOfAWorker(t *testing.T) {
+	withCrew(t, 2, nil, func(t *testing.T, c *crew) {
+		c.must("w1", "PUT /connectors/a/config "+configText(2), 201)
+		c.awaitSpread(2)
+		client, err := kgo.NewClient(c.cluster.Opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		for _, key := range []string{"status-connector-a", "status-task-a-0", "status-task-a-1"} {
+			goodbye := &kgo.Record{Topic: "connect-status", Key: []byte(key), Value: []byte(`{"state":"UNASSIGNED","trace":null,"worker_id":"w9:8083","generation":99}`)}
+			if err := client.ProduceSync(t.Context(), goodbye).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.awaitSpread(2)
+		var status string
+		enginetest.Eventually(t, func() bool {
+			_, status = c.ask("w1", "GET /connectors/a/status")
+			return !strings.Contains(status, "UNASSIGNED")
+		}, func() string { return status })
 	})
 }
 

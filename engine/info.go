@@ -85,6 +85,9 @@ type TaskStatus struct {
 	// AutoRestart is there while restarts of a failure go on. Kafka Connect has no
 	// such field.
 	AutoRestart *AutoRestart `json:"auto_restart,omitempty"`
+	// Metrics are the numbers that the connector itself shows of a task that runs on this
+	// worker, by the names of its metrics without sluice_. Kafka Connect has no such field.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
 // ServerInfo says who answers.

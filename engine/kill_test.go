@@ -16,6 +16,9 @@ import (
 
 var errKilled = errors.New("the process was killed")
 
+// errNoDial has a network's type: a client that does not know it as one tries again at once, and virtual time stands still.
+var errNoDial = &net.OpError{Op: "dial", Net: "tcp", Err: errKilled}
+
 // mortal is a worker's way to the cluster, which is cut after a number of
 // requests: to the cluster that is what kill -9 of the worker is.
 type mortal struct {
@@ -54,7 +57,7 @@ func (m *mortal) connect(ctx context.Context, network, address string) (net.Conn
 	defer m.mu.Unlock()
 	if m.dead {
 		_ = c.Close()
-		return nil, errKilled
+		return nil, errNoDial
 	}
 	m.conns = append(m.conns, c)
 	return mortalConn{c, m}, nil

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -65,6 +66,38 @@ func absent(t *testing.T, r *metrics.Registry, pattern string) {
 			t.Errorf("the page still has %s", line)
 		}
 	}
+}
+
+// TestStatusHasOwnNumbers: what a connector measures of a task is in the task's status
+// while it runs.
+func TestStatusHasOwnNumbers(t *testing.T) {
+	enginetest.NoLeaks(t)
+	h := &hooks{source: func() connect.Source {
+		return &enginetest.Source{OnOpen: func(_ context.Context, sc connect.SourceContext) error {
+			sc.Measure(func(v []float64) { v[0] = 2.5 })
+			return nil
+		}}
+	}}
+	spec := h.plugin()
+	spec.Metrics = []connect.Metric{{Name: "hooked_lag_seconds", Help: "Lag."}, {Name: "hooked_unknown", Help: "Not known."}}
+	w := enginetest.Start(t, enginetest.Fake(t), nil, spec)
+	w.Create(t, "src", conf(hookedClass, "hooked.password", "x"))
+	var text []byte
+	shows := func(want string) {
+		t.Helper()
+		enginetest.Eventually(t, func() bool {
+			status, err := w.Status(t.Context(), "src")
+			must(t, err)
+			text, err = json.Marshal(status.Tasks)
+			must(t, err)
+			return string(text) == want
+		}, func() string { return fmt.Sprintf("the tasks are %s, want %s", text, want) })
+	}
+	shows(`[{"id":0,"state":"RUNNING","worker_id":"worker:8083","version":"1","metrics":{"hooked_lag_seconds":2.5}}]`)
+	must(t, w.Pause(t.Context(), "src")) // its source stays open
+	shows(`[{"id":0,"state":"PAUSED","worker_id":"worker:8083","version":"1","metrics":{"hooked_lag_seconds":2.5}}]`)
+	must(t, w.Worker.Stop(t.Context(), "src"))
+	shows(`[]`)
 }
 
 // TestSourceMetrics counts what a source does, in transactions and without.
@@ -278,7 +311,7 @@ func TestMetricsOfALife(t *testing.T) {
 			`kafka_connect_worker_task_startup_attempts_total 2`, `kafka_connect_worker_task_startup_success_percentage 0.5`,
 			`sluice_restarts_total{connector="src",task="0"} 1`)
 		absent(t, r, `status="failed"`)
-		pass(time.Hour)
+		pass(30 * time.Minute)
 		if ratio := value(t, r, `kafka_connect_connector_task_running_ratio{connector="src",task="0"}`); ratio < 0.99 || ratio >= 1 {
 			t.Errorf("it was running for %g of its life, want all but the first seconds", ratio)
 		}

@@ -222,7 +222,7 @@ func TestSourceOffsetsAPI(t *testing.T) {
 			must(t, err)
 			wantText(t, changedEverywhere, "reset")(w.ResetOffsets(t.Context(), "src"))
 			must(t, w.Resume(t.Context(), "src"))
-			enginetest.Eventually(t, func() bool { return strings.Count(fmt.Sprint(log.Events()), "open at 0") == 2 }, func() string { return fmt.Sprint(log.Events()) })
+			awaitEvents(t, log, "open at 0", 2)
 			awaitOffsets(t, w, "src", `{"p":1}={"n":10}`)
 		})
 	}
@@ -231,6 +231,15 @@ func TestSourceOffsetsAPI(t *testing.T) {
 func awaitEvent(t *testing.T, log *enginetest.Log, event string) {
 	t.Helper()
 	enginetest.Eventually(t, func() bool { return slices.Contains(log.Events(), event) }, func() string { return fmt.Sprintf("no %q in %v", event, log.Events()) })
+}
+
+// awaitEvents waits until the log has an event n times. It can still have it once more
+// later: what comes before it in the test should leave no time for that.
+func awaitEvents(t *testing.T, log *enginetest.Log, event string, n int) {
+	t.Helper()
+	enginetest.Eventually(t, func() bool {
+		return len(slices.DeleteFunc(log.Events(), func(e string) bool { return e != event })) == n
+	}, func() string { return fmt.Sprintf("want %d times %q in %v", n, event, log.Events()) })
 }
 
 // offsetsOfSource makes a source that has written ten records and is stopped.

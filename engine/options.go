@@ -172,7 +172,7 @@ func (o *connectorOptions) defineSource(d *connect.Def) {
 			Doc: "With requested, records and offsets are written in transactions where the worker and the connector support it. With required, a connector that does not is refused."},
 		connect.Option{Name: "transaction.boundary", Var: &o.boundary, Default: boundaryPoll, OneOf: []string{boundaryPoll, boundaryInterval, boundaryConnector}, Importance: connect.Medium,
 			Group: groupExactlyOnce, Width: connect.WidthShort, Display: "Transaction boundary",
-			Doc: "Where transactions end: after each batch that the connector reads (poll; batches that wait while a transaction is committed share the next one), after an interval, or where the connector says."},
+			Doc: "Where transactions end: after each batch that the connector reads (poll; batches that wait share one, and full batches go on with it for up to 50 ms), after an interval, or where the connector says."},
 		connect.Option{Name: "transaction.boundary.interval.ms", Var: &o.boundaryInterval, NoDefault: true, Group: groupExactlyOnce, Width: connect.WidthShort,
 			Check: within(&o.boundaryInterval, time.Millisecond, maxTransaction-transactionSlack), Display: "Transaction boundary interval",
 			Doc: "Length of a transaction with transaction.boundary=interval, in milliseconds; the worker's offset.flush.interval.ms when not given."},

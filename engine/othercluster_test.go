@@ -1,13 +1,14 @@
 package engine_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/logtest"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,45 +17,18 @@ import (
 	"github.com/sluice-data/sluice/connect/connecttest"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
-	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
 )
 
 // another serves a log of its own on TCP, where connectors go whose configs say so.
 // The connections of m, if it is not nil, are cut when it is killed; new ones are not.
 func another(t *testing.T, m *mortal) (c *enginetest.Cluster, addr string) {
 	t.Helper()
-	fs := vfs.NewMem()
-	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
-	must(t, err)
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	must(t, err)
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: fs, Partitions: 1})
-	must(t, err)
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data"})
-	must(t, err)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	addr = ln.Addr().String()
-	if m != nil {
-		ln = mortalListener{ln, m}
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := b.ServeListener(context.WithoutCancel(t.Context()), ln, broker.Listener{AdvertisedAddr: addr}); err != nil {
-			t.Errorf("serve: %v", err)
+	n := logtest.Start(t)
+	addr = n.Listen(broker.Listener{}, func(ln net.Listener) net.Listener {
+		if m == nil {
+			return ln
 		}
-	})
-	t.Cleanup(func() {
-		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		serving.Wait()
+		return mortalListener{ln, m}
 	})
 	return &enginetest.Cluster{Opts: []kgo.Opt{kgo.SeedBrokers(addr)}}, addr
 }

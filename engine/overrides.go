@@ -142,7 +142,12 @@ func (d *definition) uses(kind clientKind) bool {
 // whose overrides become options of the connector where they are given, as Kafka
 // shows them. It returns the overrides that have no effect.
 func (s *clientSettings) read(kind clientKind, d *connect.Def, overrides, worker map[string]string) []connect.UnknownOption {
-	s.kind, s.prefix = kind, kind.overridePrefix()
+	return s.readAs(kind, kind.overridePrefix(), d, overrides, worker)
+}
+
+// readAs is read for overrides that have another prefix.
+func (s *clientSettings) readAs(kind clientKind, prefix string, d *connect.Def, overrides, worker map[string]string) []connect.UnknownOption {
+	s.kind, s.prefix = kind, prefix
 	s.own = s.anyAccess(overrides) != ""
 	var rest connect.Def
 	for _, o := range append(s.options(), s.accessOptions()...) {

@@ -24,10 +24,15 @@ const (
 )
 
 // putTasks stores the task configs of a connector that this worker runs, through
-// the leader.
-func (g *group) putTasks(ctx context.Context, name string, tasks []map[string]string) error {
+// the leader, unless they are of an earlier state: what is stopped has no tasks.
+func (g *group) putTasks(ctx context.Context, name string, want connectorState, tasks []map[string]string) error {
 	if p, _ := g.current(); p.leader {
-		return g.stores.configs.putTasks(ctx, name, tasks)
+		return g.change(ctx, func() error {
+			if !g.stores.configs.stillWanted(name, want) {
+				return errUnwanted
+			}
+			return g.stores.configs.putTasks(ctx, name, tasks)
+		})
 	}
 	if tasks == nil {
 		tasks = []map[string]string{}
@@ -119,8 +124,12 @@ func (w *Worker) VerifyPeer(h http.Header, body []byte) error {
 // PutTasks stores the task configs of a connector that another worker runs.
 func (w *Worker) PutTasks(ctx context.Context, name string, tasks []map[string]string) error {
 	return w.asLeader(ctx, func() error {
-		if _, ok := w.stores.configs.connector(name); !ok {
+		c, ok := w.stores.configs.connector(name)
+		if !ok {
 			return notFound("Connector %s not found", name)
+		}
+		if c.target == TargetStopped {
+			return &Error{KindConflict, "Connector " + name + " is stopped, and has no tasks"}
 		}
 		return stored(w.stores.configs.putTasks(ctx, name, tasks))
 	})

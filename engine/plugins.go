@@ -78,6 +78,23 @@ func (p *plugins) call(ctx context.Context, spec *connect.Spec, timeout time.Dur
 	})
 }
 
+// split returns the settings of a connector's tasks. A call that was left to itself may
+// still write its result, which nobody looks at.
+func (p *plugins) split(ctx context.Context, d *definition) ([]map[string]string, error) {
+	var tasks []map[string]string
+	err := p.call(ctx, d.spec, defineTimeout, func() error {
+		made, err := d.split()
+		if err == nil {
+			tasks = made
+		}
+		return err
+	})
+	if err != nil {
+		return nil, d.hideSecrets(err)
+	}
+	return tasks, nil
+}
+
 func newPlugins(specs []connect.Spec) (*plugins, error) {
 	p := &plugins{specs: specs, byName: make(map[string]*connect.Spec), known: make(map[*connect.Spec]*pluginState)}
 	for i := range specs {

@@ -14,6 +14,10 @@ import (
 // taskConfigDelayMax is the longest delay between attempts to store task configs.
 const taskConfigDelayMax = time.Minute
 
+// errUnwanted says that a connector was changed, paused, stopped or removed while it
+// was prepared.
+var errUnwanted = errors.New("the connector was changed meanwhile")
+
 // prepare starts a connector: its config is read and split into tasks in the
 // background. Nothing happens when the revision is prepared already.
 func (r *reconciler) prepare(c *connector, want connectorState) {
@@ -82,7 +86,7 @@ func (r *reconciler) connectorPrepared(c *connector, revision int64, d *definiti
 		return
 	}
 	want, ok := r.stores.configs.connector(c.name)
-	if ok && want.target == TargetStarted && want.revision == revision {
+	if ok && want.target == TargetStarted && want.revision == revision && !errors.Is(err, errUnwanted) {
 		c.prepared, c.failed = revision, err
 		c.state = "" // a new failure is reported even after an old one
 		c.began(connectorInstance)
@@ -110,13 +114,16 @@ func (r *reconciler) prepareTasks(ctx context.Context, name string, want connect
 	retry := backoff{limit: taskConfigDelayMax}
 	trouble := newTrouble(r.cfg.Logger.With(logConnector, name), "store task configs")
 	for ctx.Err() == nil {
-		now, ok := r.stores.configs.connector(name)
-		if !ok || now.revision != want.revision || now.target != TargetStarted {
-			return nil, nil
+		if !r.stores.configs.stillWanted(name, want) {
+			return nil, errUnwanted
 		}
-		if err = r.group.putTasks(ctx, name, tasks); err == nil {
+		err = r.group.putTasks(ctx, name, want, tasks)
+		switch {
+		case err == nil:
 			trouble.over()
 			return d, nil
+		case errors.Is(err, errUnwanted):
+			return nil, err
 		}
 		trouble.note(err)
 		_ = sleep(ctx, retry.next())
@@ -133,16 +140,9 @@ func (r *reconciler) taskConfigs(ctx context.Context, name string, settings map[
 		return nil, nil, fmt.Errorf("start the connector: %w", err)
 	}
 	r.warnUnknown(name, d.unknown)
-	var tasks []map[string]string
-	err = r.plugins.call(ctx, d.spec, defineTimeout, func() error {
-		made, err := d.split()
-		if err == nil {
-			tasks = made
-		}
-		return err
-	})
+	tasks, err := r.plugins.split(ctx, d)
 	if err != nil {
-		return nil, nil, fmt.Errorf("start the connector: %w", d.hideSecrets(err))
+		return nil, nil, fmt.Errorf("start the connector: %w", err)
 	}
 	return d, tasks, nil
 }

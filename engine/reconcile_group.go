@@ -10,7 +10,7 @@ import (
 // assign takes over what the group has assigned. What is not owned any more was
 // revoked before.
 func (r *reconciler) assign(o ownership, a cluster.Assignment) {
-	names := r.owned.names()
+	names, led := r.owned.names(), r.owned.leader
 	r.owned = o
 	r.workers = workerIDs(a.Workers)
 	for name := range o.names() {
@@ -24,6 +24,9 @@ func (r *reconciler) assign(o ownership, a cluster.Assignment) {
 	}
 	if o.leader && !r.draining {
 		r.forgetDeleted()
+		if !led {
+			r.resumeRemovals()
+		}
 	}
 }
 
@@ -160,4 +163,27 @@ func (r *reconciler) reloadTasks(c *connector, sum [sha256.Size]byte) {
 	}
 	c.sum = sum
 	r.restart(c.name, restartRequest{IncludeTasks: true})
+}
+
+// unassigned says again what runs here when another worker has written that nobody runs it. A worker that was away and comes back does so: it
+// gives up what it had before it has read that others run it now.
+func (r *reconciler) unassigned(name string) {
+	r.post(func(r *reconciler) {
+		c := r.connectors[name]
+		if c == nil || r.draining {
+			return
+		}
+		foreign := func(s statusRecord, ok bool) bool {
+			return ok && s.State == Unassigned && s.WorkerID != r.cfg.WorkerID
+		}
+		if c.mine && (c.state == Running || c.state == Paused) && foreign(r.stores.statuses.connector(name)) {
+			r.stores.statuses.putConnector(name, r.owned.generation, c.state, "")
+		}
+		want, _ := r.stores.configs.connector(name)
+		for _, i := range c.tasks {
+			if !i.stopping && !i.failed && foreign(r.stores.statuses.task(i.id)) {
+				r.stores.statuses.putTask(i.id, r.owned.generation, i.state(want.target == TargetPaused), "")
+			}
+		}
+	})
 }

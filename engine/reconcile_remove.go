@@ -63,8 +63,9 @@ func (r *reconciler) startRemoval(c *connector, id TaskID, config map[string]str
 		c.removal.pending, c.removal.done = make(map[int]bool), make(map[int]bool)
 	}
 	c.removal.pending[id.Task], c.removal.done[id.Task] = true, true
+	_, exists := r.stores.configs.connector(c.name)
 	r.background.Go(func() {
-		if err := r.removeLeftovers(r.lifetime, id, config); err != nil {
+		if err := r.removeLeftovers(r.lifetime, id, config, !exists); err != nil {
 			r.cfg.Logger.Warn("what the task has left in its system could not be removed; remove it there", logConnector, id.Connector,
 				logTask, id.Task, logError, err)
 		}
@@ -75,7 +76,7 @@ func (r *reconciler) startRemoval(c *connector, id TaskID, config map[string]str
 	})
 }
 
-func (r *reconciler) removeLeftovers(ctx context.Context, id TaskID, config map[string]string) error {
+func (r *reconciler) removeLeftovers(ctx context.Context, id TaskID, config map[string]string, deleted bool) error {
 	d, err := r.plugins.define(ctx, config)
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (r *reconciler) removeLeftovers(ctx context.Context, id TaskID, config map[
 	}
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
-	rc := connect.RemoveContext{Connector: id.Connector, Task: id.Task,
+	rc := connect.RemoveContext{Connector: id.Connector, Task: id.Task, Deleted: deleted,
 		Logger: r.cfg.Logger.With(loglevel.Key, config[classOption], logConnector, id.Connector, logTask, id.Task)}
 	return d.hideSecrets(r.plugins.call(ctx, d.spec, removeTimeout, func() error { return remover.Remove(ctx, rc) }))
 }
@@ -120,7 +121,35 @@ func (r *reconciler) sweep(c *connector) bool {
 	return true
 }
 
-func (r *reconciler) splitDeleted(config map[string]string) (tasks []map[string]string, err error) {
+// resumeRemovals goes on with what a worker was removing when it ended, and with
+// what it had not come to. In a group that is the leader's, once it becomes one: a member that dies
+// later leaves it to the next.
+func (r *reconciler) resumeRemovals() {
+	for name, config := range r.stores.configs.removals() {
+		if r.connectors[name] == nil {
+			c := &connector{name: name, mine: true, prepared: -1, asked: -1, tasks: make(map[int]*instance)}
+			c.removal.config = config
+			r.connectors[name] = c
+			r.reconcile(name)
+		}
+	}
+}
+
+// removed notes that nothing is left of a deleted connector.
+func (r *reconciler) removed(c *connector) {
+	if !c.mine || !r.stores.configs.hasRemoval(c.name) {
+		return
+	}
+	r.background.Go(func() {
+		ctx, cancel := context.WithTimeout(r.lifetime, storeTimeout)
+		defer cancel()
+		if err := r.stores.configs.putRemoved(ctx, c.name); err != nil {
+			r.cfg.Logger.Warn("note that nothing is left of a deleted connector; the next start looks again", logConnector, c.name, logError, err)
+		}
+	})
+}
+
+func (r *reconciler) splitDeleted(config map[string]string) ([]map[string]string, error) {
 	d, err := r.plugins.define(r.lifetime, config)
 	if err != nil {
 		return nil, err
@@ -128,14 +157,7 @@ func (r *reconciler) splitDeleted(config map[string]string) (tasks []map[string]
 	if err := d.err(); err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
 	}
-	err = r.plugins.call(r.lifetime, d.spec, defineTimeout, func() error {
-		made, err := d.split()
-		if err == nil {
-			tasks = made
-		}
-		return err
-	})
-	return tasks, d.hideSecrets(err)
+	return r.plugins.split(r.lifetime, d)
 }
 
 func (r *reconciler) afterRemoval(c *connector) {

@@ -131,6 +131,9 @@ func (r *reconciler) start() {
 		r.reconcile(name)
 	}
 	r.forgetDeleted()
+	if r.owned.all {
+		r.resumeRemovals()
+	}
 }
 
 func (r *reconciler) handleAll() {
@@ -190,6 +193,7 @@ func (r *reconciler) remove(c *connector) {
 	r.forgetAllRestarts(c)
 	r.stopTasks(c)
 	if len(c.tasks) == 0 && !c.removal.busy() && !r.sweep(c) {
+		r.removed(c)
 		r.forgetEmpty(c)
 		r.forgetStatus(c.name)
 		r.cfg.Logger.Info("connector deleted", logConnector, c.name)

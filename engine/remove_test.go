@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
@@ -31,7 +33,11 @@ func (l *leaving) plugin() connect.Spec {
 			return tasks
 		},
 		onRemove: func(ctx context.Context, rc connect.RemoveContext, option string) error {
-			l.log.Add(fmt.Sprintf("remove %s of %s task %d", option, rc.Connector, rc.Task))
+			why := "fewer tasks"
+			if rc.Deleted {
+				why = "deleted"
+			}
+			l.log.Add(fmt.Sprintf("remove %s of %s task %d: %s", option, rc.Connector, rc.Task, why))
 			if l.remove != nil {
 				return l.remove(ctx)
 			}
@@ -42,7 +48,7 @@ func (l *leaving) plugin() connect.Spec {
 			return &enginetest.Source{
 				OnOpen: func(_ context.Context, sc connect.SourceContext) error {
 					task = sc.Task
-					l.log.Add(fmt.Sprint("open ", task))
+					l.log.Add(fmt.Sprintf("open %d of %s", task, sc.Connector))
 					return nil
 				},
 				OnClose: func() error { l.log.Add(fmt.Sprint("close ", task)); return nil },
@@ -75,7 +81,7 @@ func TestRemoveAfterDelete(t *testing.T) {
 	l.await(t, "remove", 2)
 	events := l.log.Events()
 	for n := range 2 {
-		closed, removed := slices.Index(events, fmt.Sprint("close ", n)), slices.Index(events, fmt.Sprintf("remove session %d of src task %d", n, n))
+		closed, removed := slices.Index(events, fmt.Sprint("close ", n)), slices.Index(events, fmt.Sprintf("remove session %d of src task %d: deleted", n, n))
 		if closed < 0 || removed < closed {
 			t.Errorf("task %d: want close before remove: %q", n, events)
 		}
@@ -104,7 +110,7 @@ func TestRemoveAfterFewerTasks(t *testing.T) {
 	_, _, err := w.PutConfig(t.Context(), "src", config)
 	must(t, err)
 	l.await(t, "remove", 1)
-	l.await(t, "remove session 1 of src task 1", 1)
+	l.await(t, "remove session 1 of src task 1: fewer tasks", 1)
 	w.Await(t, "src", engine.Running, engine.Running)
 }
 
@@ -116,7 +122,7 @@ func TestRemoveOfStoppedConnector(t *testing.T) {
 	l.tasks.Store(2)
 	w := enginetest.Start(t, enginetest.Fake(t), nil, l.plugin())
 	w.Create(t, "src", tablesConf())
-	w.Await(t, "src", engine.Running, engine.Running, engine.Running)
+	l.await(t, "open", 2)
 	must(t, w.Worker.Stop(t.Context(), "src"))
 	w.Await(t, "src", engine.Stopped)
 	l.await(t, "close", 2)
@@ -140,16 +146,73 @@ func TestRemoveThatHangs(t *testing.T) {
 	}
 	w := enginetest.Start(t, enginetest.Fake(t), nil, l.plugin())
 	w.Create(t, "src", tablesConf())
-	w.Await(t, "src", engine.Running, engine.Running)
+	l.await(t, "open 0 of src", 1)
 	must(t, w.Delete(t.Context(), "src"))
 	l.await(t, "remove", 1)
 	w.Create(t, "src", tablesConf())
 	w.Create(t, "other", tablesConf())
 	w.Await(t, "other", engine.Running, engine.Running)
-	if n := l.count("open 0"); n != 2 { // the old one and other's
-		t.Errorf("%d tasks were opened while a removal hangs: %q", n, l.log.Events())
+	l.await(t, "open 0 of other", 1) // after its state is RUNNING
+	if l.count("open 0 of src") != 1 {
+		t.Errorf("a task was opened while what its predecessor left is removed: %q", l.log.Events())
 	}
 	close(release)
 	w.Await(t, "src", engine.Running, engine.Running)
-	l.await(t, "open 0", 3)
+	l.await(t, "open 0 of src", 2)
+}
+
+// TestRemoveIsResumed: what a worker had not removed when it ended, the next one
+// removes, once.
+func TestRemoveIsResumed(t *testing.T) {
+	enginetest.NoLeaks(t)
+	cluster := enginetest.Fake(t)
+	l := new(leaving)
+	l.tasks.Store(2)
+	l.remove = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	w := enginetest.Start(t, cluster, nil, l.plugin())
+	w.Create(t, "src", tablesConf())
+	w.Await(t, "src", engine.Running, engine.Running, engine.Running)
+	must(t, w.Delete(t.Context(), "src"))
+	l.await(t, "remove", 2)
+	w.Stop(t)
+
+	next := new(leaving)
+	next.tasks.Store(2)
+	w = enginetest.Start(t, cluster, nil, next.plugin())
+	next.await(t, ": deleted", 2)
+	if next.count("open") > 0 {
+		t.Errorf("a deleted connector runs: %q", next.log.Events())
+	}
+	enginetest.Eventually(t, func() bool { return removals(t, cluster) == 0 },
+		func() string { return fmt.Sprintf("%d removals are still noted", removals(t, cluster)) })
+	w.Stop(t)
+
+	last := new(leaving)
+	w = enginetest.Start(t, cluster, nil, last.plugin())
+	w.Create(t, "other", tablesConf()) // what is to be resumed has begun before
+	w.Await(t, "other", engine.Running)
+	if last.count("remove") > 0 {
+		t.Errorf("it is removed again: %q", last.log.Events())
+	}
+}
+
+// removals returns how many removals the config topic says are to be done.
+func removals(t *testing.T, c *enginetest.Cluster) int {
+	t.Helper()
+	ends, err := kadm.NewClient(enginetest.Client(t, c)).ListEndOffsets(t.Context(), "connect-configs")
+	must(t, err)
+	end, _ := ends.Lookup("connect-configs", 0)
+	left := make(map[string]bool)
+	for _, r := range enginetest.Consume(t, c, "connect-configs", int(end.Offset)) {
+		if strings.HasPrefix(string(r.Key), "sluice-removal-") {
+			left[string(r.Key)] = r.Value != nil
+		}
+	}
+	n := 0
+	for _, is := range left {
+		if is {
+			n++
+		}
+	}
+	return n
 }

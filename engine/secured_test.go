@@ -5,12 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/logtest"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -20,11 +20,7 @@ import (
 	"github.com/sluice-data/sluice/engine"
 	"github.com/sluice-data/sluice/engine/internal/enginetest"
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
 	"github.com/sluice-data/sluice/log/security"
-	"github.com/sluice-data/sluice/log/txn"
 )
 
 const stores = "clientconfig/testdata/"
@@ -35,19 +31,8 @@ const stores = "clientconfig/testdata/"
 func secured(t *testing.T, listeners ...broker.Listener) (addrs []string) {
 	t.Helper()
 	fs := vfs.NewMem()
-	l, err := log.Open(log.Config{Dir: "/data", FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: fs, Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := security.Open("/data", fs)
+	must(t, fs.MkdirAll(logtest.Memory))
+	store, err := security.Open(logtest.Memory, fs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,33 +53,12 @@ func secured(t *testing.T, listeners ...broker.Listener) (addrs []string) {
 	if err := store.CreateACLs([]security.ACL{allow("writer", kmsg.ACLOperationWrite), allow("writer", kmsg.ACLOperationCreate), allow("reader", kmsg.ACLOperationRead)}); err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data", Security: store,
-		Authorizer: &security.Authorizer{Store: store, AllowIfNoACL: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	for _, listener := range listeners {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		listener.AdvertisedAddr = ln.Addr().String()
-		addrs = append(addrs, listener.AdvertisedAddr)
-		serving.Go(func() {
-			if err := b.ServeListener(context.WithoutCancel(t.Context()), ln, listener); err != nil {
-				t.Errorf("serve: %v", err)
-			}
-		})
-	}
-	t.Cleanup(func() {
-		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		serving.Wait()
+	n := logtest.Start(t, logtest.On(fs, logtest.Memory), func(c *logtest.Config) {
+		c.Broker.Security, c.Broker.Authorizer = store, &security.Authorizer{Store: store, AllowIfNoACL: true}
 	})
+	for _, l := range listeners {
+		addrs = append(addrs, n.Listen(l, nil))
+	}
 	return addrs
 }
 
@@ -154,7 +118,7 @@ func TestClientSecurity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), enginetest.Patience)
 			defer cancel()
 			if err := client.Ping(ctx); (err == nil) != tt.ok {
 				t.Errorf("ping: %v, want success: %v", err, tt.ok)

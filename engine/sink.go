@@ -18,12 +18,13 @@ import (
 
 // Limits of a sink task (I5).
 const (
-	sinkBatches    = 8
-	sinkBatchBytes = 16 << 20
+	// sinkBatches are one that is written, one that is filled and two that wait.
+	sinkBatches = 4
+	// sinkBatchBytes ends a batch whose records are large; those of the usual size are max.poll.records a batch.
+	sinkBatchBytes = 1 << 20
 	// flushInterval is how often a connect.Flusher is asked.
 	flushInterval = time.Second
-	// prepareInterval is how often a connect.TwoPhase is asked. Output becomes
-	// visible at the tick after it was due.
+	// prepareInterval is how often a connect.TwoPhase is asked that does not ask for it.
 	prepareInterval = 500 * time.Millisecond
 	// leaveTimeout bounds leaving the consumer group.
 	leaveTimeout = 2 * time.Second
@@ -51,7 +52,7 @@ type sinkTask struct {
 	client   *kgo.Client
 
 	changed    connect.Record // the fetcher's: a record before the batch has it
-	free       chan *sinkBatch
+	free       *freeBatches[sinkBatch]
 	filled     chan *sinkBatch
 	rebalances chan rebalance
 	ended      chan struct{} // closed when the writer is over
@@ -64,10 +65,12 @@ type sinkTask struct {
 	cluster    *kafkaCluster                             // that the consumer reads from
 	states     *sinkStates                               // there
 	unapplied  bool                                      // the writer's: what was committed last is not visible yet
+	halfAdded  bool                                      // partitions were assigned to the sink and not restored yet, or never, since the task stops
 
 	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
 	polled   atomic.Int64
 	assigned chan struct{} // has a token when there are new partitions
+	due      chan struct{} // has a token when the sink has asked for its turn
 
 	mu     sync.Mutex // guards the fields below
 	epochs map[connect.TopicPartition]uint64
@@ -110,14 +113,13 @@ func runSink(t task) error {
 }
 
 func newSinkTask(t task) *sinkTask {
-	s := &sinkTask{task: t, free: make(chan *sinkBatch, sinkBatches), filled: make(chan *sinkBatch, sinkBatches),
-		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}), assigned: make(chan struct{}, 1),
+	newBatch := func() *sinkBatch {
+		return &sinkBatch{batch: connect.NewBatch(t.def.options.consumer.maxPollRecords, sinkBatchBytes)}
+	}
+	return &sinkTask{task: t, free: newFreeBatches(sinkBatches, newBatch), filled: make(chan *sinkBatch, sinkBatches),
+		tracker: t.newTopicTracker(), rebalances: make(chan rebalance), ended: make(chan struct{}), assigned: make(chan struct{}, 1), due: make(chan struct{}, 1),
 		partitions: make(map[connect.TopicPartition]*sinkPartition), epochs: make(map[connect.TopicPartition]uint64),
 		commitTrouble: t.trouble("commit consumer offsets"), flushTrouble: t.trouble("flush the sink")}
-	for range sinkBatches {
-		s.free <- &sinkBatch{batch: connect.NewBatch(t.def.options.consumer.maxPollRecords, sinkBatchBytes)}
-	}
-	return s
 }
 
 // open opens a sink, each attempt a new one, and returns what closes it; nil when
@@ -147,7 +149,7 @@ func (s *sinkTask) open() (closeSink func() error, err error) {
 
 func (s *sinkTask) context() connect.SinkContext {
 	return connect.SinkContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger, Report: s.report,
-		ExactlyOnce: s.cfg.ExactlyOnceSink == ExactlyOnceEnabled}
+		ExactlyOnce: s.cfg.ExactlyOnceSink == ExactlyOnceEnabled, Due: s.askForTurn}
 }
 
 // consume joins the group, writes what comes and leaves the group.
@@ -251,6 +253,7 @@ func (s *sinkTask) consumerOpts(lifetime context.Context) ([]kgo.Opt, error) {
 	opts := a.clientOpts(fmt.Sprintf("connector-consumer-%s-%d", s.id.Connector, s.id.Task), o.consumer.consumerOpts()...)
 	opts = append(opts, kgo.WithContext(lifetime),
 		kgo.ConsumerGroup(s.group()), kgo.InstanceID(s.instanceID()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.WithPools(new(recordPool)),
 		kgo.KeepControlRecords(), // they tell how far reading is; fetched drops them
 		kgo.AdjustFetchOffsetsFn(s.onAssigned), kgo.OnPartitionsRevoked(s.onRevoked), kgo.OnPartitionsLost(s.onLost))
 	if o.topicsRegexPattern != nil {
@@ -275,8 +278,8 @@ func (s *sinkTask) group() string {
 // writeAll is the writer's loop. It ends with nil when the task stops or the
 // fetcher has failed.
 func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
-	tick := time.NewTicker(s.flushInterval())
-	defer tick.Stop()
+	turns := newTurns(s.flushInterval(), s.due)
+	defer turns.stop()
 	for {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
@@ -289,7 +292,7 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {
-			err = s.writeNext(filled, resumed, tick.C, fetcherOver)
+			err = s.writeNext(filled, resumed, turns, fetcherOver)
 		}
 		if errors.Is(err, errStopping) {
 			return nil
@@ -311,7 +314,7 @@ func (s *sinkTask) flushInterval() time.Duration {
 }
 
 // writeNext waits for the next thing to do and does it.
-func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, tick <-chan time.Time, fetcherOver <-chan struct{}) error {
+func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, t *turns, fetcherOver <-chan struct{}) error {
 	select {
 	case <-s.stop.Done():
 		return errStopping
@@ -327,8 +330,13 @@ func (s *sinkTask) writeNext(filled <-chan *sinkBatch, resumed <-chan struct{}, 
 			return nil
 		}
 		return s.writeBatch(b)
-	case <-tick:
-		return s.flushAndCommit(s.kill)
+	case <-t.regular.C:
+		return t.take(func() error { return s.flushAndCommit(s.kill) })
+	case <-t.asked():
+		return t.take(func() error { return s.flushAndCommit(s.kill) })
+	case <-t.rest.C:
+		t.resting = false
+		return nil
 	}
 }
 

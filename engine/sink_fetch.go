@@ -103,10 +103,8 @@ func (s *sinkTask) convertPartition(ctx context.Context, tp connect.TopicPartiti
 		s.tracker.use(tp.Topic)
 	}
 	for len(records) > 0 {
-		var b *sinkBatch
-		select {
-		case b = <-s.free:
-		case <-ctx.Done():
+		b := s.free.take(ctx)
+		if b == nil {
 			return nil
 		}
 		b.batch.Reset()

@@ -23,7 +23,13 @@ func (s *sinkTask) fetched(tp connect.TopicPartition, p *kgo.FetchPartition) []*
 		return nil
 	}
 	f := meters.Fetch{Position: p.Records[len(p.Records)-1].Offset + 1, HighWatermark: p.HighWatermark}
-	records := slices.DeleteFunc(p.Records, func(r *kgo.Record) bool { return r.Attrs.IsControl() })
+	records := slices.DeleteFunc(p.Records, func(r *kgo.Record) bool {
+		control := r.Attrs.IsControl()
+		if control {
+			r.Recycle()
+		}
+		return control
+	})
 	if n := len(records); n > 0 {
 		f.Records, f.First, f.Timestamp, f.Next = n, records[0].Offset, records[0].Timestamp.UnixMilli(), records[n-1].Offset+1
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,8 +65,12 @@ func (s *sinkTask) lastPhases(ctx context.Context) error {
 	return s.phases(ctx)
 }
 
-// phases makes what is due visible: Prepare, commit, Apply, in this order (I3).
+// phases makes what is due visible: Prepare, commit, Apply, in this order (I3). A sink that did not get all states of its partitions does nothing
+// more: it would take what a former owner has committed for its leftovers.
 func (s *sinkTask) phases(ctx context.Context) error {
+	if s.halfAdded {
+		return nil
+	}
 	if err := s.applyCommitted(ctx); err != nil {
 		return err
 	}
@@ -88,6 +93,7 @@ func (s *sinkTask) phases(ctx context.Context) error {
 	err = s.txn.commit(ctx, groupMember{s.group(), id, s.instanceID(), generation}, states)
 	s.meter.Committed(time.Since(began), err)
 	if err != nil {
+		s.withdraw(err)
 		return err
 	}
 	for _, st := range states {
@@ -97,6 +103,14 @@ func (s *sinkTask) phases(ctx context.Context) error {
 	}
 	s.unapplied = true
 	return s.applyCommitted(ctx)
+}
+
+// withdraw tells the sink when its states are certain not to be committed, if it wants to know.
+func (s *sinkTask) withdraw(err error) {
+	var not *notCommittedError
+	if w, ok := s.sink.(connect.Withdrawer); ok && errors.As(err, &not) {
+		w.Withdraw()
+	}
 }
 
 // applyCommitted makes visible what is committed.

@@ -140,6 +140,7 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+	s.halfAdded = true
 	if s.assigner != nil {
 		if err := s.followed("assign", func() error { return s.assigner.Assign(s.kill, fresh) }); err != nil {
 			return err
@@ -150,6 +151,7 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 			return err
 		}
 	}
+	s.halfAdded = false
 	s.watchLagOf(fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -216,13 +216,8 @@ func TestSinkBeforeItsTopic(t *testing.T) {
 			w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return &enginetest.Sink{OnWrite: got.write} }))
 			w.Create(t, "snk", sinkConf(conf...))
 			w.Await(t, "snk", engine.Running, engine.Running)
-			start := time.Now()
 			enginetest.Produce(t, c, numbered("late-1", 0, 0, 3)...)
-			got.await(t, texts(0, 3)...)
-			t.Logf("seen after %s", time.Since(start))
-			if d := time.Since(start); d > 10*time.Second {
-				t.Errorf("records were seen after %s", d)
-			}
+			got.await(t, texts(0, 3)...) // long before a client's metadata is five minutes old
 		})
 	}
 }

@@ -149,6 +149,9 @@ func TestZombieSinkIsFenced(t *testing.T) {
 		t.Errorf("trace of the zombie: got %q, want %q", status.Tasks[0].Trace, want)
 	}
 	wantOnce(t, lake, 10)
+	enginetest.Eventually(t, func() bool { return lake.Waiting() == 0 }, func() string {
+		return fmt.Sprintf("%d uploads of the zombie are left, although it was told that they are not committed", lake.Waiting())
+	})
 }
 
 // TestSinkWaitsForTheFormerOwner leaves a transaction of another task open with a
@@ -257,6 +260,46 @@ func TestSinkStatesSurviveRestart(t *testing.T) {
 	if got, want := stateValues(t, c), []string{`["snk",{"kafka_partition":0,"kafka_topic":"in"}] {"offset":20}`}; !slices.Equal(got, want) {
 		t.Errorf("states after an orderly end: got %q, want %q", got, want)
 	}
+}
+
+// unrestored is a sink whose Restore never ends well, and which must not prepare anything then.
+type unrestored struct {
+	*connecttest.LakeSink
+	restores, prepares *atomic.Int32
+}
+
+func (s unrestored) Restore(context.Context, []connect.PartitionState) error {
+	s.restores.Add(1)
+	return connect.Retriable(errors.New("503 Slow Down"))
+}
+
+func (s unrestored) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
+	s.prepares.Add(1)
+	return s.LakeSink.Prepare(ctx)
+}
+
+// TestStopDuringRestore stops a task that has not restored yet what was committed. It must not prepare: a sink takes what it was not told of for the
+// leftovers of a former owner (I3).
+func TestStopDuringRestore(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	lake := connecttest.NewLake()
+	w := enginetest.Start(t, c, quick, lakePlugin(lake, func(s *connecttest.LakeSink) {
+		s.OnApply = func(context.Context) error { return connect.Retriable(errors.New("503 Slow Down")) }
+	}))
+	w.Create(t, "snk", lakeConf())
+	enginetest.Eventually(t, func() bool { return committed(t, c, "connect-snk", "in", 0) == 10 }, func() string { return "the offset was not committed" })
+	w.Stop(t)
+	var restores, prepares atomic.Int32
+	w = enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return unrestored{lake.Sink(), &restores, &prepares} }))
+	enginetest.Eventually(t, func() bool { return restores.Load() > 0 }, func() string { return "nothing was to be restored" })
+	w.Stop(t)
+	if n := prepares.Load(); n > 0 {
+		t.Errorf("Prepare was called %d times by a task that had not restored", n)
+	}
+	enginetest.Start(t, c, nil, lakePlugin(lake, nil))
+	awaitVisible(t, lake, 10)
+	wantOnce(t, lake, 10)
 }
 
 // stateValues returns the latest committed values of the state topic.
@@ -496,8 +539,13 @@ func TestSinkStatesSurviveCompaction(t *testing.T) {
 	lake := connecttest.NewLake()
 	var down atomic.Bool
 	w := enginetest.Start(t, c, quick, lakePlugin(lake, func(s *connecttest.LakeSink) {
+		fails := false // from the first Prepare after down, so that the state that was awaited is applied
+		s.OnPrepare = func(context.Context) error {
+			fails = down.Load()
+			return nil
+		}
 		s.OnApply = func(context.Context) error {
-			if down.Load() {
+			if fails {
 				return connect.Retriable(errors.New("503 Slow Down"))
 			}
 			return nil

@@ -78,22 +78,26 @@ func (s *sinkTask) beginTransactions() (end func(), err error) {
 	return end, nil
 }
 
-// commit commits states and offsets. After a Retriable error they are not
-// committed and can be again. After any other it is not known whether they are:
-// the next run of the task finds out.
+// notCommittedError is why a transaction was not made. It was never asked to be committed.
+type notCommittedError struct{ error }
+
+func (e *notCommittedError) Unwrap() error { return e.error }
+
+// commit commits states and offsets. After a notCommittedError, as every Retriable one is, they are not committed. After any other it is not known
+// whether they are: the next run of the task finds out.
 func (x *sinkTransaction) commit(ctx context.Context, m groupMember, states []connect.PartitionState) error {
 	if m.memberID == "" {
-		return connect.Retriable(errors.New("commit the sink's states: the task has no place in its group at the moment"))
+		return &notCommittedError{connect.Retriable(errors.New("commit the sink's states: the task has no place in its group at the moment"))}
 	}
 	if err := x.client.BeginTransaction(); err != nil {
-		return x.explain("begin", err)
+		return &notCommittedError{x.explain("begin", err)}
 	}
 	err := x.fill(ctx, m, states)
 	if err == nil {
 		err = committable(x.task.kill, x.client, connect.TopicPartition{Topic: x.task.cfg.SinkStateTopic.Name})
 	}
 	if err != nil {
-		return x.abort(err)
+		return &notCommittedError{x.abort(err)}
 	}
 	if err := x.client.EndTransaction(x.task.kill, kgo.TryCommit); err != nil {
 		return x.explain("commit", err)

@@ -16,8 +16,11 @@ import (
 func (s *sinkTask) writeBatch(b *sinkBatch) error {
 	s.writing = b
 	defer func() {
+		for _, r := range b.originals {
+			r.Recycle()
+		}
 		s.writing, b.originals = nil, nil
-		s.free <- b // never blocks: there are no more batches than room
+		s.free.put(b)
 	}()
 	if b.batch.Len() > 0 {
 		if err := s.write(b); err != nil {

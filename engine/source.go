@@ -15,11 +15,14 @@ import (
 )
 
 // Limits of a source task: how many batches are on their way between Read and
-// Commit, and how large each is (I5).
+// Commit, and how large each is (I5). Batches are many, so that a log that takes long to
+// acknowledge is kept busy, and small, because they decide what memory a task takes
+// under load: a batch of rows has each of them as text, as cells and as its bytes in the
+// log. A log that is fast leaves most of them unused.
 const (
-	sourceBatches      = 4
+	sourceBatches      = 8
 	sourceBatchRecords = 2048
-	sourceBatchBytes   = 4 << 20
+	sourceBatchBytes   = 512 << 10
 )
 
 // producer is what a source task needs of a Kafka client.
@@ -37,18 +40,21 @@ type producer interface {
 // With exactly-once delivery the committer is a transaction, which produces too.
 type sourceTask struct {
 	task
-	source   connect.Source
-	producer producer
-	admin    *kadm.Client // creates topics
-	offsets  *sourceOffsets
+	source connect.Source
+	// followers are the topics that the source follows; the reader's.
+	followers []*topicFollower
+	producer  producer
+	admin     *kadm.Client // creates topics
+	offsets   *sourceOffsets
 	// offsetsElsewhere: the producer of the records does not write the offsets, since
 	// it goes to another cluster or is somebody else there.
 	offsetsElsewhere bool
 	limits           *batchLimits
 
-	free chan *sourceBatch
-	read chan *sourceBatch // closed by the reader
-	sent chan *sourceBatch // closed by the converter
+	free   *freeBatches[sourceBatch]
+	read   chan *sourceBatch // closed by the reader
+	sent   chan *sourceBatch // closed by the converter
+	halted chan struct{}     // closed when the converter takes no more batches
 	// held is a batch of sent that the committer has taken too early.
 	held *sourceBatch
 
@@ -107,10 +113,8 @@ func runSource(t task) error {
 
 func newSourceTask(t task, p producer) *sourceTask {
 	s := &sourceTask{task: t, producer: p, topics: make(map[string]string), tracker: t.newTopicTracker(),
-		free: make(chan *sourceBatch, sourceBatches), read: make(chan *sourceBatch, sourceBatches), sent: make(chan *sourceBatch, sourceBatches)}
-	for range sourceBatches {
-		s.free <- newSourceBatch(sourceBatchRecords, sourceBatchBytes)
-	}
+		free: newFreeBatches(sourceBatches, func() *sourceBatch { return newSourceBatch(sourceBatchRecords, sourceBatchBytes) }), read: make(chan *sourceBatch, 1), sent: make(chan *sourceBatch, sourceBatches),
+		halted: make(chan struct{})}
 	return s
 }
 
@@ -143,6 +147,7 @@ func (s *sourceTask) run() error {
 	var others sync.WaitGroup
 	others.Go(func() {
 		defer close(s.sent)
+		defer close(s.halted)
 		defer stopReading()
 		produceErr = guard(s.produceAll)
 	})
@@ -178,7 +183,10 @@ func (s *sourceTask) open() (closeSource func() error, err error) {
 	err = s.retryForever(s.stop, "open the source", func() error {
 		s.source = s.def.config.(connect.SourceConfig).Source()
 		source := s.source
-		closeSource = func() error { return s.closed(guard(source.Close)) }
+		closeSource = func() error {
+			defer s.closeFollowers()
+			return s.closed(guard(source.Close))
+		}
 		err := guard(func() error { return source.Open(s.stop, s.context()) })
 		if err != nil {
 			_ = closeSource()
@@ -206,6 +214,7 @@ func (t *task) closed(err error) error {
 func (s *sourceTask) context() connect.SourceContext {
 	return connect.SourceContext{Connector: s.id.Connector, Task: s.id.Task, Logger: s.logger,
 		Measure: func(read func([]float64)) { s.meter.Measure(s.def.spec.Metrics, read) },
+		Follow:  s.follow,
 		Offset: func(ctx context.Context, partition json.RawMessage) (json.RawMessage, error) {
 			return s.offsets.offset(ctx, partition)
 		}}
@@ -218,10 +227,11 @@ func (s *sourceTask) readAll(ctx context.Context) error {
 		if s.gate.pass(ctx) != nil {
 			return nil
 		}
-		b := s.take(ctx)
+		b := s.free.take(ctx)
 		if b == nil {
 			return nil
 		}
+		b.batch.Reset()
 		began := time.Now()
 		if err := s.readInto(ctx, b); err != nil {
 			if ctx.Err() != nil {
@@ -230,21 +240,25 @@ func (s *sourceTask) readAll(ctx context.Context) error {
 			return err
 		}
 		if b.batch.Len() == 0 && len(b.batch.Marks()) == 0 {
-			s.free <- b
+			s.free.put(b)
 			empty++
 			if restFor(ctx, empty) != nil {
 				return nil
 			}
 			continue
 		}
-		empty = 0
+		empty, b.full = 0, b.batch.Full()
 		s.meter.Polled(b.batch.Len(), time.Since(began), b.newest())
 		// What was read while the connector was paused waits here. After a stop it
 		// is dropped: no mark of it is committed, so it is read again.
 		if s.gate.paused() && s.gate.pass(ctx) != nil {
 			return nil
 		}
-		s.read <- b // never blocks: there are no more batches than room
+		select {
+		case s.read <- b:
+		case <-s.halted:
+			return nil
+		}
 	}
 }
 
@@ -254,16 +268,6 @@ func restFor(ctx context.Context, empty int) error {
 		return ctx.Err()
 	}
 	return sleep(ctx, min(time.Millisecond<<min(empty-4, 10), 50*time.Millisecond))
-}
-
-func (s *sourceTask) take(ctx context.Context) *sourceBatch {
-	select {
-	case b := <-s.free:
-		b.batch.Reset()
-		return b
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 // readInto reads one batch, again after a retriable error.

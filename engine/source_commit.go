@@ -54,7 +54,7 @@ func (s *sourceTask) commitAll() error {
 		}
 		for _, b := range s.commits.batches {
 			s.meter.Delivered(b.batch.Len(), b.written(), b.newest())
-			s.free <- b // never blocks: there are no more batches than room
+			s.free.put(b)
 		}
 	}
 	return nil
@@ -160,6 +160,13 @@ func (s *sourceTask) storeOffsets() error {
 	if err := s.dropCopies(s.commits.marks); err != nil {
 		return err
 	}
+	s.sendOffsets()
+	return s.awaitOffsets()
+}
+
+// sendOffsets produces the offsets of the marks, whose memory is not to change before
+// awaitOffsets.
+func (s *sourceTask) sendOffsets() {
 	o := &s.commits.offsets
 	o.records, o.data, o.failures = o.records[:0], o.data[:0], o.failures[:0]
 	for _, m := range s.commits.marks {
@@ -171,14 +178,16 @@ func (s *sourceTask) storeOffsets() error {
 		o.records = append(o.records, kgo.Record{Topic: s.offsets.primary, Partition: connect.AnyPartition,
 			Key: o.data[start:len(o.data):len(o.data)], Value: m.Offset})
 	}
-	if len(o.records) == 0 {
-		return nil
-	}
 	p := s.producer
 	if s.offsetsElsewhere {
 		p = s.offsets.client
 	}
 	o.produceTo(s.kill, p, o.records)
+}
+
+// awaitOffsets returns when the offsets that were sent are durable.
+func (s *sourceTask) awaitOffsets() error {
+	o := &s.commits.offsets
 	<-o.answered
 	if len(o.failures) > 0 {
 		return s.explain(o.failures[0])

@@ -18,13 +18,18 @@ import (
 // their way into the log. All of it is used again.
 type sourceBatch struct {
 	batch    *connect.Batch
+	full     bool // when it was read: transforms use its memory too
 	records  []kgo.Record
 	produced []kgo.Record // those of records that were produced last
 	headers  []kgo.RecordHeader
 	data     []byte // keys, values and header values
 	maxData  int
-	letters  int   // dead letters among records
-	ends     []int // how many of records come before each of the batch's boundaries
+	letters  int // dead letters among records
+	taken    int // of the batch's marks, by the transaction
+	// now is the timestamp of records that have none: one look at the clock for all.
+	now  time.Time
+	same sharedHeaders
+	ends []int // how many of records come before each of the batch's boundaries
 
 	// pending counts the records that are not answered yet, and one for the
 	// converter while it produces. answered has a token when it reaches zero.
@@ -34,6 +39,20 @@ type sourceBatch struct {
 
 	mu       sync.Mutex // guards the fields below until answered has its token
 	failures []produceFailure
+}
+
+// sharedHeaders are the headers of the record before and what became of them. Most
+// sources give all records of a topic the same slice.
+type sharedHeaders struct {
+	topic string
+	from  []connect.Header // nil: nothing can be shared
+	made  []kgo.RecordHeader
+}
+
+// of tells whether headers are those that were converted last: the same memory,
+// which nobody writes to before the batch is reset.
+func (s *sharedHeaders) of(topic string, headers []connect.Header) bool {
+	return len(headers) == len(s.from) && len(headers) > 0 && &headers[0] == &s.from[0] && topic == s.topic
 }
 
 // produceFailure is a record that the log did not take.
@@ -82,8 +101,9 @@ func (b *sourceBatch) written() int { return len(b.records) - len(b.failures) - 
 func (b *sourceBatch) reset() {
 	b.failures = b.failures[:0]
 	b.headers = b.headers[:0]
-	b.letters = 0
+	b.letters, b.taken = 0, 0
 	b.ends = b.ends[:0]
+	b.now, b.same = time.Now(), sharedHeaders{}
 	if cap(b.data) > b.maxData {
 		b.data = nil
 	}
@@ -186,7 +206,7 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 		}
 		s.topic = topic
 	}
-	out := kgo.Record{Topic: s.topic, Partition: r.Partition}
+	out := kgo.Record{Topic: s.topic, Partition: r.Partition, Timestamp: b.now}
 	if r.Timestamp != connect.NoTimestamp {
 		out.Timestamp = time.UnixMilli(r.Timestamp)
 	}
@@ -197,13 +217,8 @@ func (s *sourceTask) convertRecord(b *sourceBatch, r *connect.Record) error {
 	if out.Value, err = s.bytes(b, r.ValueSchema, r.Value, false); err != nil {
 		return s.convert.valueError(err)
 	}
-	first := len(b.headers)
-	if err = s.convertHeaders(b, r.Headers); err != nil {
+	if out.Headers, err = s.headers(b, r.Headers, &out); err != nil {
 		return err
-	}
-	b.headers = s.convert.appendIDs(b.headers, &out)
-	if last := len(b.headers); last > first {
-		out.Headers = b.headers[first:last:last]
 	}
 	b.records = append(b.records, out)
 	return nil
@@ -222,6 +237,25 @@ func (s *sourceTask) bytes(b *sourceBatch, schema *connect.Schema, v connect.Val
 	}
 	b.data = data
 	return data[start:len(data):len(data)], nil
+}
+
+// headers returns the headers of out: the record's own and those with ids of schemas.
+func (s *sourceTask) headers(b *sourceBatch, headers []connect.Header, out *kgo.Record) ([]kgo.RecordHeader, error) {
+	if s.convert.keyIDs == nil && s.convert.valueIDs == nil && b.same.of(out.Topic, headers) {
+		return b.same.made, nil
+	}
+	first := len(b.headers)
+	if err := s.convertHeaders(b, headers); err != nil {
+		return nil, err
+	}
+	b.headers = s.convert.appendIDs(b.headers, out)
+	last := len(b.headers)
+	if last == first {
+		return nil, nil
+	}
+	made := b.headers[first:last:last]
+	b.same = sharedHeaders{out.Topic, headers, made}
+	return made, nil
 }
 
 // convertHeaders appends a record's headers to those of the batch.
@@ -280,8 +314,11 @@ func (p topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
 }
 
 func (p topicPartitioner) Partition(r *kgo.Record, n int) int {
-	if r.Partition != connect.AnyPartition {
+	switch {
+	case r.Partition != connect.AnyPartition:
 		return int(r.Partition)
+	case n == 1:
+		return 0 // whatever the hash is
 	}
 	return p.byKey.Partition(r, n)
 }

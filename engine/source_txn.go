@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,6 +26,11 @@ const (
 	maxTransaction = 15 * time.Minute
 	// transactionSlack is how long a transaction may take beyond its interval.
 	transactionSlack = time.Minute
+	// backlogTransaction is how long a transaction of transaction.boundary=poll goes on
+	// while full batches follow each other. A commit waits for everything before it and
+	// takes two sync rounds, so it is paid that often at most; a reader of committed
+	// records sees them so much later.
+	backlogTransaction = 50 * time.Millisecond
 	// abortTimeout bounds the abort of a transaction of a task that fails. Without
 	// it readers wait until the next run of the task fences this one.
 	abortTimeout = 3 * time.Second
@@ -87,17 +93,18 @@ func (t *task) transactionOpts() []kgo.Opt {
 // after the other. It takes the committer's place in the ring of goroutines and
 // produces itself, because nothing may be produced while a transaction ends.
 //
-// Batches that were read and converted meanwhile share the next transaction, so
-// under load its price is paid once for up to sourceBatches-1 batches. A batch
-// goes back to the reader when the log has its records; its marks are kept until
-// the commit. Offsets are written last: the partition of the offset topic, which
-// connectors share, is held up as briefly as can be.
+// Batches that were read and converted meanwhile share the next transaction, and
+// batches are produced while the log syncs those before. A full batch says that the
+// source has more: its transaction goes on for up to backlogTransaction, any other is
+// committed at once. A batch goes back to the reader when the log has its records; its
+// marks are kept until the commit. Offsets are written last: the partition of the
+// offset topic, which connectors share, is held up as briefly as can be.
 type transaction struct {
 	s         *sourceTask
 	client    *kgo.Client
 	committer connect.Committer // may be nil
 	boundary  string
-	interval  time.Duration
+	interval  time.Duration // how long a transaction may be; 0: the connector ends it
 
 	open    bool // something was produced
 	records int  // produced in the open transaction
@@ -105,8 +112,9 @@ type transaction struct {
 	wrote    []connect.TopicPartition
 	settled  delivery
 	inflight []*sourceBatch
-	taken    int         // of the marks of the first batch in flight
-	due      *time.Timer // ends the open transaction; interval only
+	more     bool        // the last batch was full
+	batches  int         // that the open transaction has taken
+	due      *time.Timer // ends the open transaction
 	dueNow   bool
 }
 
@@ -120,7 +128,14 @@ type delivery struct {
 func newTransaction(s *sourceTask, client *kgo.Client) *transaction {
 	due := time.NewTimer(time.Hour)
 	due.Stop()
-	return &transaction{s: s, client: client, settled: delivery{newest: connect.NoTimestamp}, boundary: s.def.options.boundary, interval: s.boundaryInterval(), due: due}
+	t := &transaction{s: s, client: client, settled: delivery{newest: connect.NoTimestamp}, boundary: s.def.options.boundary, due: due}
+	switch t.boundary {
+	case boundaryPoll:
+		t.interval = backlogTransaction
+	case boundaryInterval:
+		t.interval = s.boundaryInterval()
+	}
+	return t
 }
 
 // run writes batches until the converter closes the channel or one fails.
@@ -133,39 +148,54 @@ func (t *transaction) run() (err error) {
 		}
 	}()
 	for {
-		select {
-		case b, more := <-t.s.sent:
-			if !more {
-				return t.finish()
-			}
-			err = t.writeWaiting(b)
-		case <-t.due.C:
-			t.dueNow = true
-		}
-		if err == nil && (t.dueNow || t.boundary == boundaryPoll) {
+		ended, err := t.step()
+		if err == nil && t.endsNow() {
 			err = t.commit()
 		}
 		if err != nil {
 			return err
 		}
+		if ended {
+			return t.finish()
+		}
 	}
 }
 
-// writeWaiting writes a batch and those that wait behind it.
-func (t *transaction) writeWaiting(b *sourceBatch) error {
-	for b != nil {
-		if err := t.write(b); err != nil {
-			return err
-		}
-		b = nil
-		if len(t.inflight) < sourceBatches-1 {
-			select {
-			case b = <-t.s.sent: // nil when closed: run sees it too
-			default:
-			}
-		}
+// step takes the next batch, gives back the first in flight, or notes that the
+// transaction has to end, whichever is first. It tells whether there are no more
+// batches.
+func (t *transaction) step() (ended bool, err error) {
+	sent, answered := t.s.sent, (chan struct{})(nil)
+	if len(t.inflight) > 0 {
+		answered = t.inflight[0].answered
 	}
-	return t.settle()
+	if len(t.inflight) == sourceBatches-1 {
+		sent = nil // so that the reader has one
+	}
+	select {
+	case b, open := <-sent:
+		if !open {
+			return true, t.settle()
+		}
+		t.more = b.full
+		t.batches++
+		return false, t.write(b)
+	case <-answered:
+		return false, t.settleFirst()
+	case <-t.due.C:
+		t.dueNow = true
+	}
+	return false, nil
+}
+
+// endsNow tells whether the transaction is to be committed before the next batch is
+// taken.
+func (t *transaction) endsNow() bool {
+	if t.dueNow || t.boundary != boundaryPoll {
+		return t.dueNow
+	}
+	waits := len(t.s.sent) > 0 && t.batches < sourceBatches-1
+	return !t.more && !waits
 }
 
 // write produces a batch. Where the connector has ended transactions in it, they
@@ -180,6 +210,7 @@ func (t *transaction) write(b *sourceBatch) error {
 			if err := t.produce(b, b.records[from:b.ends[i]]); err != nil {
 				return err
 			}
+			<-b.answered
 			if err := t.settleUpTo(b, boundary.Marks); err != nil {
 				return err
 			}
@@ -213,35 +244,43 @@ func (t *transaction) begin() error {
 		return t.explain("begin", err)
 	}
 	t.open = true
-	if t.boundary == boundaryInterval && !t.dueNow {
+	if t.interval > 0 && !t.dueNow {
 		t.due.Reset(t.interval)
 	}
 	return nil
 }
 
-// settle waits for the records of the batches in flight, takes their marks and
-// gives them back to the reader.
+// settle waits for the records of the batches in flight and settles them.
 func (t *transaction) settle() error {
-	for i, b := range t.inflight {
-		if err := t.settleUpTo(b, len(b.batch.Marks())); err != nil {
+	for len(t.inflight) > 0 {
+		<-t.inflight[0].answered
+		if err := t.settleFirst(); err != nil {
 			return err
 		}
-		t.taken = 0
-		t.inflight[i] = nil
-		t.settled.polled += b.batch.Len()
-		t.settled.lost += b.letters
-		if newest := b.newest(); newest != connect.NoTimestamp {
-			t.settled.newest = newest
-		}
-		t.s.free <- b // never blocks: there are no more batches than room
 	}
-	t.inflight = t.inflight[:0]
 	return nil
 }
 
-// settleUpTo waits for what was produced of a batch and takes its marks up to one.
+// settleFirst takes the marks of the first batch in flight, whose records are
+// answered, and gives it back to the reader.
+func (t *transaction) settleFirst() error {
+	b := t.inflight[0]
+	if err := t.settleUpTo(b, len(b.batch.Marks())); err != nil {
+		return err
+	}
+	t.inflight = slices.Delete(t.inflight, 0, 1)
+	t.settled.polled += b.batch.Len()
+	t.settled.lost += b.letters
+	if newest := b.newest(); newest != connect.NoTimestamp {
+		t.settled.newest = newest
+	}
+	t.s.free.put(b)
+	return nil
+}
+
+// settleUpTo takes the marks of a batch up to one. What was produced of it is
+// answered.
 func (t *transaction) settleUpTo(b *sourceBatch, marks int) error {
-	<-b.answered
 	if err := t.s.check(b); err != nil {
 		return err
 	}
@@ -253,12 +292,18 @@ func (t *transaction) settleUpTo(b *sourceBatch, marks int) error {
 	if err := t.s.sendLetters(); err != nil { // their memory is the batch's
 		return err
 	}
-	t.s.commits.keep(b.batch.Marks()[t.taken:marks])
-	t.taken = marks
-	if t.boundary == boundaryInterval && len(t.s.commits.marks) > 0 && !t.open {
+	t.s.commits.take(b, marks)
+	if t.interval > 0 && len(t.s.commits.marks) > 0 && !t.open {
 		return t.begin() // marks without records are committed in time too
 	}
 	return nil
+}
+
+// take keeps the marks of a batch up to one, each once: the offsets of those that were
+// taken may be on their way.
+func (g *commitGroup) take(b *sourceBatch, marks int) {
+	g.keep(b.batch.Marks()[b.taken:marks])
+	b.taken = marks
 }
 
 // keep is add with the marks in memory of their own.
@@ -291,20 +336,33 @@ func (t *transaction) end(abort bool) error {
 }
 
 // commit writes the offsets, ends the transaction and tells the source (I2: the
-// records, the offsets, then the upstream).
+// records and the offsets, then the upstream). The offsets follow the last records
+// without waiting for them, which saves a sync round: the transaction has either all of
+// it or nothing.
 func (t *transaction) commit() error {
 	g := &t.s.commits
-	t.dueNow = false
-	t.due.Stop()
+	t.dueNow, t.batches = false, 0
+	for _, b := range t.inflight {
+		g.take(b, len(b.batch.Marks()))
+	}
 	if !t.open && len(g.marks) == 0 {
-		return nil
+		t.due.Stop()
+		return t.settle()
 	}
 	if err := t.begin(); err != nil {
 		return err
 	}
 	t.due.Stop()
+	t.s.sendOffsets()
+	lost := t.settle()
 	began := time.Now()
-	err := t.s.storeOffsets()
+	err := t.s.awaitOffsets()
+	if lost != nil {
+		return lost
+	}
+	if err == nil {
+		err = t.s.dropCopies(g.marks)
+	}
 	if err == nil {
 		err = committable(t.s.kill, t.client, append(t.wrote, lastWritten(t.s.commits.offsets.records, nil)...)...)
 	}

@@ -291,3 +291,75 @@ func TestExactlyOnceValidation(t *testing.T) {
 		}
 	}
 }
+
+// TestFullBatchIsCommittedWithoutAnother gives a batch that says that there is more,
+// though nothing comes, and wants it committed soon, records or not.
+func TestFullBatchIsCommittedWithoutAnother(t *testing.T) {
+	for name, conf := range map[string][]string{
+		"records":          nil,
+		"all filtered out": {"transforms", "drop", "transforms.drop.type", "org.apache.kafka.connect.transforms.Filter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, _ := killable(t, 0)
+			var log enginetest.Log
+			given := false
+			plugin := enginetest.SourcePlugin(func() connect.Source {
+				return &enginetest.Source{
+					OnRead: func(ctx context.Context, b *connect.Batch) error {
+						if given {
+							<-ctx.Done()
+							return ctx.Err()
+						}
+						for given = true; !b.Full(); {
+							r := b.Append()
+							r.Topic, r.ValueSchema, r.Value = "out", connect.StringSchema, connect.StringValue("v")
+						}
+						b.Mark(connect.Mark{Partition: []byte(`{"p":1}`), Offset: []byte(`{"n":1}`), Token: 1})
+						return nil
+					},
+					OnCommit: func(m connect.Mark) { log.Add(fmt.Sprint("commit ", m.Token)) },
+				}
+			})
+			w := enginetest.Start(t, c, exactlyOnce, plugin)
+			w.Create(t, "src", sourceConf(conf...))
+			enginetest.Eventually(t, func() bool { return strings.Contains(fmt.Sprint(log.Events()), "commit 1") }, func() string { return fmt.Sprint(log.Events()) })
+		})
+	}
+}
+
+// TestRefusedRecordHasNoOffset lets the log refuse a record whose offset is on its way
+// already, and wants neither the offset nor a Commit (I2).
+func TestRefusedRecordHasNoOffset(t *testing.T) {
+	c, _ := embedded(t, t.TempDir())
+	var log enginetest.Log
+	read := false
+	w := enginetest.Start(t, c, exactlyOnce, enginetest.SourcePlugin(func() connect.Source {
+		return &enginetest.Source{
+			OnRead: func(ctx context.Context, b *connect.Batch) error {
+				if read {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				read = true
+				for _, n := range []int{10, 5000} {
+					r := b.Append()
+					r.Topic, r.Partition, r.ValueSchema, r.Value = "out", 0, connect.StringSchema, connect.StringValue(strings.Repeat("x", n))
+				}
+				b.Mark(connect.Mark{Partition: []byte(`{"p":1}`), Offset: []byte(`{"n":2}`), Token: 2})
+				return nil
+			},
+			OnCommit: func(m connect.Mark) { log.Add(fmt.Sprint("commit ", m.Token)) },
+		}
+	}))
+	w.Create(t, "src", groupConf("topic.creation.default.max.message.bytes", "2000", "auto.restart.enable", "false"))
+	w.Await(t, "src", engine.Running, engine.Failed)
+	if offsets, err := w.Worker.Offsets(t.Context(), "src"); err != nil || len(offsets) > 0 {
+		t.Errorf("offsets: got %v, %v, want none", offsets, err)
+	}
+	if got := committedValues(t, c, "out"); len(got) > 0 {
+		t.Errorf("records: got %d, want none", len(got))
+	}
+	if got := log.Events(); len(got) > 0 {
+		t.Errorf("the source was told to forget: %v", got)
+	}
+}

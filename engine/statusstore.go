@@ -17,6 +17,9 @@ import (
 // the status topic.
 type statusStore struct {
 	stores *stores
+	// onUnassigned is called by the follower when another worker has written of a connector or a task of it that nobody runs it; it must not
+	// block. It may be nil.
+	onUnassigned func(connector string)
 
 	mu         sync.Mutex // guards the fields below
 	connectors map[string]statusRecord
@@ -62,9 +65,17 @@ func (s *statusStore) apply(r *kgo.Record) {
 			delete(s.connectors, name)
 		} else {
 			s.connectors[name] = status
+			s.tell(name, status)
 		}
 	} else if id, ok := parseTaskKey(key); ok {
 		s.applyTask(id, status, r.Value == nil)
+		s.tell(id.Connector, status)
+	}
+}
+
+func (s *statusStore) tell(connector string, status statusRecord) {
+	if status.State == Unassigned && status.WorkerID != s.stores.cfg.WorkerID && s.onUnassigned != nil {
+		s.onUnassigned(connector)
 	}
 }
 

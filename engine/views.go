@@ -110,6 +110,7 @@ func (w *Worker) status(name string) ConnectorStatus {
 		if s, ok := w.stores.statuses.task(TaskID{name, n}); ok && n < len(c.tasks) {
 			task := TaskStatus{ID: n, InstanceStatus: s.status(version)}
 			task.AutoRestart = w.reconciler.ledger.get(TaskID{name, n})
+			task.Metrics = w.reconciler.meters.Own(name, n)
 			status.Tasks = append(status.Tasks, task)
 		}
 	}

@@ -63,8 +63,9 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w.reconciler = newReconciler(&w.cfg, w.plugins)
 	w.stores = newStores(&w.cfg, w.reconciler.changed)
+	w.stores.statuses.onUnassigned = w.reconciler.unassigned
 	w.reconciler.stores, w.stores.plugins = w.stores, w.plugins
-	w.group = newGroup(&w.cfg, w.stores, w.reconciler)
+	w.group = newGroup(&w.cfg, w.stores, w.reconciler, w.change)
 	w.reconciler.group, w.stores.group = w.group, w.group
 	if cfg.Metrics != nil {
 		w.reconciler.meters.Register(cfg.Metrics, cfg.Plugins, w.describe)

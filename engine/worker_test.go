@@ -210,17 +210,10 @@ func TestRestartOnlyFailedTasks(t *testing.T) {
 		t.Errorf("plan: got %s", got)
 	}
 	w.Await(t, "src", engine.Running, engine.Running, engine.Running)
-	opens := 0
-	for _, e := range log.Events() {
-		if e == "open 0" {
-			opens++
-		}
-	}
-	if opens != 1 {
-		t.Errorf("the task that had not failed was opened %d times, want once", opens)
-	}
+	awaitEvents(t, &log, "open 1", 2) // it comes after the state RUNNING
+	awaitEvents(t, &log, "open 0", 1)
 	must(t, w.RestartTask(t.Context(), engine.TaskID{Connector: "src", Task: 0}))
-	enginetest.Eventually(t, func() bool { return strings.Count(fmt.Sprint(log.Events()), "open 0") == 2 }, func() string { return fmt.Sprint(log.Events()) })
+	awaitEvents(t, &log, "open 0", 2)
 }
 
 func TestRetriableErrorsAreRetried(t *testing.T) {
@@ -266,7 +259,7 @@ func TestStuckTaskIsAbandoned(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			c := enginetest.Fake(t)
 			release := make(chan struct{})
-			stuck := make(chan struct{}, 10)
+			opened, stuck := make(chan struct{}, 10), make(chan struct{}, 10)
 			var instances atomic.Int32
 			w := enginetest.Start(t, c, func(cfg *engine.Config) { cfg.TaskShutdownTimeout = 100 * time.Millisecond },
 				enginetest.SourcePlugin(func() connect.Source {
@@ -278,7 +271,11 @@ func TestStuckTaskIsAbandoned(t *testing.T) {
 						}
 					}
 					return &enginetest.Source{
-						OnOpen: func(context.Context, connect.SourceContext) error { hang("open"); return nil },
+						OnOpen: func(context.Context, connect.SourceContext) error {
+							opened <- struct{}{}
+							hang("open")
+							return nil
+						},
 						OnRead: func(ctx context.Context, b *connect.Batch) error {
 							hang("read")
 							<-ctx.Done()
@@ -289,6 +286,7 @@ func TestStuckTaskIsAbandoned(t *testing.T) {
 				}))
 			w.Create(t, "src", sourceConf())
 			w.Await(t, "src", engine.Running, engine.Running)
+			<-opened // or there is nothing to close
 			if where != "close" {
 				<-stuck
 			}

@@ -320,7 +320,7 @@ func (n *network) connect(ctx context.Context, proto, address string) (net.Conn,
 	defer n.mu.Unlock()
 	if n.gone {
 		_ = c.Close()
-		return nil, errKilled
+		return nil, errNoDial
 	}
 	n.conns = append(n.conns, c)
 	return netConn{c, n}, nil

@@ -13,50 +13,89 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-data/sluice/examples/configs"
 	"github.com/sluice-data/sluice/internal/demo"
 )
 
-const (
-	demoDevices  = 10
-	demoInterval = time.Second // between the readings of a device
-	demoRotate   = "3000"      // ms until an object is complete
-	demoBucket   = "iot-data"
-	demoTopic    = "iot-sensors"
-)
+const demoUsage = `sluice demo [mqtt|cdc] [flags]
 
-const demoUsage = `sluice demo [flags]
+Runs everything on this machine, and nothing is left behind when Ctrl-C ends it.
 
-Runs everything in this process: an MQTT broker, ten simulated devices, the log,
-the worker with two connectors, and an S3 server on a directory. Ctrl-C ends it and
-leaves nothing behind.`
+  mqtt  an MQTT broker, ten simulated devices, the log, the worker with two
+        connectors and an S3 server on a directory, all in this process (default)
+  cdc   a shop on a PostgreSQL server, whose changes become Avro records in the
+        log and Parquet files on the S3 server. The PostgreSQL server is one that
+        is installed here (14 to 18), on a temporary folder and a free port`
 
 // demo is the command `sluice demo`.
 func (p *program) demo(args []string) error {
-	start := time.Now()
-	var keep string
+	d := &demonstration{out: p.stdout, start: time.Now()}
+	shop := cdcDemo{demonstration: d}
 	logs := logFlags{level: slog.LevelWarn}
 	fs := p.flags("demo", demoUsage)
-	fs.StringVar(&keep, "keep", "", "`directory` that gets configs and data and stays when the demo ends")
+	fs.StringVar(&d.keep, "keep", "", "`directory` that gets configs and data and stays when the demo ends")
+	fs.StringVar(&shop.format, "format", formatParquet, "of the objects of the demo cdc: parquet or json")
+	fs.IntVar(&shop.orders, "orders", 0, "of the shop of the demo cdc before it falls silent; 0: no end")
 	logs.define(fs)
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if fs.NArg() > 0 {
-		return usageError{fmt.Errorf("demo takes no arguments, got %q", fs.Arg(0))}
-	}
-	logger, err := logs.logger(p.stderr)
+	names, err := parseAround(fs, args)
 	if err != nil {
 		return err
 	}
+	if d.world, err = chooseWorld(names, d, &shop); err != nil {
+		return err
+	}
+	if d.logger, err = logs.logger(p.stderr); err != nil {
+		return err
+	}
+	d.dir = d.keep
 	ctx, stop := p.signals()
 	defer stop()
-	d := &demonstration{out: p.stdout, logger: logger, start: start, keep: keep, dir: keep}
 	return d.run(ctx)
 }
 
-// demonstration is one run of the demo.
+func chooseWorld(names []string, d *demonstration, shop *cdcDemo) (world, error) {
+	if len(names) == 0 {
+		names = []string{"mqtt"}
+	}
+	switch {
+	case len(names) > 1:
+		return nil, usageError{fmt.Errorf("demo takes one argument, got %q", names)}
+	case shop.format != formatParquet && shop.format != formatJSON:
+		return nil, usageError{fmt.Errorf("--format is %s or %s, not %q", formatParquet, formatJSON, shop.format)}
+	case names[0] == "mqtt":
+		return &mqttDemo{demonstration: d}, nil
+	case names[0] == "cdc":
+		return shop, nil
+	}
+	return nil, usageError{fmt.Errorf("there is no demo %q, only mqtt and cdc", names[0])}
+}
+
+// world is what a demo runs around the server.
+type world interface {
+	// bucket is the S3 bucket of the objects.
+	bucket() string
+	// open starts what the source reads.
+	open(ctx context.Context) error
+	// connectors are the examples that run, with what is different here.
+	connectors() []example
+	// introduce says what runs and where.
+	introduce(a Addresses)
+	// run starts what happens once the server is ready.
+	run(a Addresses)
+	// kept says what a demo that is kept leaves.
+	kept() string
+}
+
+// example is a file of examples/configs and the settings in which it differs in a
+// demo.
+type example struct {
+	file    string
+	text    []byte
+	changes [][2]string
+}
+
+// demonstration is one run of a demo.
 type demonstration struct {
+	world    world
 	out      io.Writer
 	printing sync.Mutex // guards out while parts run
 	logger   *slog.Logger
@@ -64,9 +103,8 @@ type demonstration struct {
 	keep     string // empty: dir is temporary
 	dir      string
 	store    *demo.Store
-	broker   *demo.Broker
-	mqtt     net.Addr
 	s3       net.Addr
+	registry string // its address, which connectors need before it is there
 	parts    parts
 }
 
@@ -80,22 +118,25 @@ func (d *demonstration) run(ctx context.Context) (err error) {
 	if d.store, err = demo.OpenStore(filepath.Join(d.dir, "s3")); err != nil {
 		return err
 	}
-	if err := d.store.CreateBucket(demoBucket); err != nil {
+	if err := d.store.CreateBucket(d.world.bucket()); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.parts.stop()) }()
-	if err := d.startServers(); err != nil {
+	if err := d.startStore(); err != nil {
+		return err
+	}
+	if d.registry, err = freeNear(defaultRegistry); err != nil {
+		return err
+	}
+	if err := d.world.open(ctx); err != nil {
 		return err
 	}
 	addresses, err := d.startMain(ctx)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	d.introduce(addresses)
-	d.parts.start(d.devices)
-	w := &watcher{demonstration: d, seen: map[string]bool{}}
-	d.parts.start(func(ctx context.Context) error { return w.records(ctx, addresses.Kafka) })
-	d.parts.start(w.objects)
+	d.world.introduce(addresses)
+	d.world.run(addresses)
 	if err := d.parts.wait(ctx); err != nil {
 		return err
 	}
@@ -118,15 +159,8 @@ func (d *demonstration) makeDir() error {
 	return nil
 }
 
-// startServers starts the MQTT broker and the S3 server.
-func (d *demonstration) startServers() error {
-	mqtt, err := listenNear("127.0.0.1:1883")
-	if err != nil {
-		return err
-	}
-	d.mqtt = mqtt.Addr()
-	d.broker = demo.NewBroker(d.logger)
-	d.parts.start(func(ctx context.Context) error { return d.broker.Serve(ctx, mqtt) })
+// startStore starts the S3 server.
+func (d *demonstration) startStore() error {
 	s3, err := listenNear("127.0.0.1:9000")
 	if err != nil {
 		return err
@@ -144,13 +178,15 @@ func (d *demonstration) startServers() error {
 	return nil
 }
 
-// startMain starts the server with the two connectors and waits until it is
-// ready.
+// startMain starts the server with the connectors and waits until it is ready.
 func (d *demonstration) startMain(ctx context.Context) (Addresses, error) {
-	cfg := Config{DataDir: filepath.Join(d.dir, "data"), REST: near(defaultREST), Kafka: near(defaultKafka), Registry: near(defaultRegistry)}
-	var err error
-	if cfg.Connectors, err = d.connectors(); err != nil {
-		return Addresses{}, err
+	cfg := Config{DataDir: filepath.Join(d.dir, "data"), REST: near(defaultREST), Kafka: near(defaultKafka), Registry: d.registry}
+	for _, e := range d.world.connectors() {
+		c, err := d.connector(e)
+		if err != nil {
+			return Addresses{}, err
+		}
+		cfg.Connectors = append(cfg.Connectors, c)
 	}
 	m := NewMain(cfg, d.logger)
 	d.parts.start(m.Run)
@@ -162,16 +198,6 @@ func (d *demonstration) startMain(ctx context.Context) (Addresses, error) {
 	case <-ctx.Done():
 		return Addresses{}, nil
 	}
-}
-
-// devices publishes readings once the source has subscribed.
-func (d *demonstration) devices(ctx context.Context) error {
-	select {
-	case <-d.broker.Subscribed():
-	case <-ctx.Done():
-		return nil
-	}
-	return demo.Devices{Broker: d.mqtt.String(), Topic: "sensor/temperature", Count: demoDevices, Interval: demoInterval}.Run(ctx)
 }
 
 // near is the address, or a free port when it is taken.
@@ -192,46 +218,43 @@ func listenNear(addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// changes are the settings in which the demo's connectors differ from
-// examples/configs.
-func (d *demonstration) changes() (source, sink [][2]string) {
-	return [][2]string{{"mqtt.server.uri", "tcp://" + d.mqtt.String()}},
-		[][2]string{
-			{"store.url", "http://" + d.s3.String()},
-			{"s3.region", "us-east-1"},
-			{"aws.access.key.id", "demo"},
-			{"aws.secret.access.key", "demo"},
-			{"rotate.max.age.ms", demoRotate},
-		}
+// freeNear is near with the port chosen.
+func freeNear(addr string) (string, error) {
+	ln, err := listenNear(addr)
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), ln.Close()
 }
 
-// connectors returns the example connectors with the changes. They are written
-// into the directory when it is kept.
-func (d *demonstration) connectors() ([]connectorFile, error) {
-	sourceChanges, sinkChanges := d.changes()
-	source, err := d.connector("mqtt-source.json", configs.MQTTSource, sourceChanges)
-	if err != nil {
-		return nil, err
+// storeChanges are the settings of a sink that writes to the demo's S3 server.
+func (d *demonstration) storeChanges() [][2]string {
+	return [][2]string{
+		{"store.url", "http://" + d.s3.String()},
+		{"s3.region", "us-east-1"},
+		{"aws.access.key.id", "demo"},
+		{"aws.secret.access.key", "demo"},
+		{"rotate.max.age.ms", demoRotate},
 	}
-	sink, err := d.connector("s3-sink.json", configs.S3Sink, sinkChanges)
-	return []connectorFile{source, sink}, err
 }
 
-func (d *demonstration) connector(name string, text []byte, changes [][2]string) (connectorFile, error) {
-	c, err := parseConnectorJSON(string(text))
+// connector is an example with its changes. It is written into the directory when
+// that is kept.
+func (d *demonstration) connector(e example) (connectorFile, error) {
+	c, err := parseConnectorJSON(string(e.text))
 	if err != nil {
-		return c, fmt.Errorf("example %s: %w", name, err)
+		return c, fmt.Errorf("example %s: %w", e.file, err)
 	}
-	for _, change := range changes {
+	for _, change := range e.changes {
 		c.Config[change[0]] = change[1]
 	}
-	c.Path = filepath.Join(d.dir, name)
+	c.Path = filepath.Join(d.dir, e.file)
 	if d.keep == "" {
 		return c, nil
 	}
 	kept, err := json.MarshalIndent(c, "", "  ")
 	if err == nil {
-		err = os.WriteFile(c.Path, append(kept, '\n'), 0o644)
+		err = os.WriteFile(c.Path, append(kept, '\n'), 0o600) // passwords are in it
 	}
 	if err != nil {
 		return c, fmt.Errorf("keep connector config: %w", err)

@@ -27,6 +27,12 @@ func TestIdleMemory(t *testing.T) {
 				cpu:  func() time.Duration { return interval() * c.cpu },
 				heap: func() uint64 { return live + uint64(interval()-collected)*c.growth },
 				free: func() { freed++; collected = interval() },
+				percent: func(percent int) int {
+					if starting := percent == startPercent; starting != (time.Since(begin) == 0) {
+						t.Errorf("%s: GOGC is %d after %v", name, percent, time.Since(begin))
+					}
+					return 100
+				},
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 10*idleInterval+time.Second)
 			defer cancel()

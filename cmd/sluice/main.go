@@ -86,8 +86,8 @@ protocol. It runs Kafka Connect connector configs.
 
   sluice server [flags] [connector file ...]
         run the log, the worker and its REST API
-  sluice demo [flags]
-        simulated MQTT devices -> log -> S3 files, in one process
+  sluice demo [mqtt|cdc] [flags]
+        simulated MQTT devices, or a shop on PostgreSQL -> log -> S3 files
   sluice log check DIR
         read the files of the log of a stopped server and compare everything
   sluice log dump [flags] FILE

@@ -31,7 +31,9 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"server", "--log-level", "loud"}, exitUsage, "", "log-level"},
 		{[]string{"server", "--rest", "x"}, exitError, "", "--rest x: want host:port"},
 		{[]string{"server", "/none.json"}, exitError, "", "connector file: open /none.json"},
-		{[]string{"demo", "x"}, exitUsage, "", "demo takes no arguments"},
+		{[]string{"demo", "x"}, exitUsage, "", `there is no demo "x", only mqtt and cdc`},
+		{[]string{"demo", "cdc", "mqtt"}, exitUsage, "", "demo takes one argument"},
+		{[]string{"demo", "cdc", "--format", "csv"}, exitUsage, "", "--format is parquet or json"},
 	}
 	for _, tt := range tests {
 		var stdout, stderr bytes.Buffer

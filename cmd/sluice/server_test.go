@@ -18,6 +18,9 @@ import (
 	"github.com/sluice-data/sluice/internal/vfs"
 )
 
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
 // anywhere is a config with free ports.
 func anywhere(t *testing.T) Config {
 	return Config{DataDir: t.TempDir(), REST: "127.0.0.1:0", Kafka: "127.0.0.1:0", Registry: "127.0.0.1:0"}
@@ -35,7 +38,7 @@ func runMain(t *testing.T, m *Main) (a Addresses, end func() error) {
 		case err := <-done:
 			done <- err
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			return errors.New("Run does not return")
 		}
 	}
@@ -44,7 +47,7 @@ func runMain(t *testing.T, m *Main) (a Addresses, end func() error) {
 	case a = <-m.Ready():
 	case err := <-done:
 		t.Fatalf("Run returned %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("not ready")
 	}
 	return a, end
@@ -57,7 +60,7 @@ func TestMainEndsWithoutTraces(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(patience)
 	for runtime.NumGoroutine() > before {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<20)
@@ -85,7 +88,7 @@ func TestMainEndsWhenTheLogFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := client.ProduceSync(ctx, kgo.StringRecord("a")).FirstErr(); err != nil {
 		t.Fatal(err)
@@ -107,7 +110,7 @@ func TestMainEndsWhenTheLogFails(t *testing.T) {
 // eventuallyRefused waits until nobody listens at addr.
 func eventuallyRefused(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); runtime.Gosched() {
 		resp, err := http.Get("http://" + addr)
 		if err != nil {
 			return

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,13 +16,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/logtest"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/internal/vfs"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
 )
 
 // stopTime is how long a test's work takes to stop.
@@ -63,32 +63,11 @@ func newWorld(t testing.TB) *world {
 // startBroker starts the broker on what it has stored.
 func (w *world) startBroker() {
 	w.t.Helper()
-	l, err := log.Open(log.Config{Dir: "/data", FS: w.fs})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	groups, err := group.Open(group.Config{Log: l, Partitions: 1, InitialRebalanceDelay: -1})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	txns, err := txn.Open(txn.Config{Log: l, EndOffsets: groups.EndTransaction, Dir: "/data", FS: w.fs, Partitions: 1})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: "/data"})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	n := logtest.Start(w.t, logtest.On(w.fs, logtest.Memory))
 	w.mu.Lock()
-	w.broker = b
+	w.broker = n.Broker
 	w.mu.Unlock()
-	w.stop = sync.OnceFunc(func() {
-		for _, err := range []error{b.Close(), txns.Close(), groups.Close(), l.Close()} {
-			if err != nil {
-				w.t.Error(err)
-			}
-		}
-	})
+	w.stop = n.Stop
 }
 
 // dial reaches the broker that runs now.
@@ -358,7 +337,7 @@ func (n *network) DialContext(ctx context.Context, network, addr string) (net.Co
 	isCut := n.isCut
 	n.mu.Unlock()
 	if isCut {
-		return nil, fmt.Errorf("dial %s: the network is cut", addr)
+		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("the network is cut")}
 	}
 	inner, err := n.dial(ctx, network, addr)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/schemaregistry"
 	"github.com/sluice-data/sluice/schemaregistry/rest"
+	"github.com/sluice-data/sluice/schemaregistry/tag"
 )
 
 var (
@@ -308,5 +309,60 @@ func TestAvroLatestByMetadataAndTime(t *testing.T) {
 	want(briefly, 3)
 	if _, _, err := writing(map[string]string{"use.latest.with.metadata": "stage=gone"}).FromConnect(nil, "t", oneField, one); err == nil {
 		t.Error("a version without the metadata is found")
+	}
+}
+
+// A token is shown to the registry in place of user and password, and is in no error.
+func TestAvroBearerToken(t *testing.T) {
+	reg, _ := registry(t)
+	h := rest.New(reg, rest.Options{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer t0ken" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	for token, works := range map[string]bool{"t0ken": true, "other": false, "": false} {
+		c := avroConverter(t, server.URL, map[string]string{"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.token": token})
+		_, _, err := c.FromConnect(nil, "t", oneField, one)
+		if (err == nil) != works || err != nil && (!strings.Contains(err.Error(), "bearer.auth.token") || strings.Contains(err.Error(), "other")) {
+			t.Errorf("with the token %q: %v", token, err)
+		}
+	}
+}
+
+// A schema may be given by its GUID, and one that is registered may keep the tags of the version before it.
+func TestAvroGUIDAndTags(t *testing.T) {
+	reg, server := registry(t)
+	c := avroConverter(t, server.URL, map[string]string{"propagate.schema.tags": "true"})
+	first, _, err := c.FromConnect(nil, "t", oneField, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := reg.Version(t.Context(), schemaregistry.ParseName("t-value"), 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := []tag.Tagged{{Entity: tag.Entity{Path: "shop.R", Type: tag.Record}, Tags: []string{"PII"}}}
+	if _, err := reg.Tag(t.Context(), schemaregistry.ParseName("t-value"), 1, schemaregistry.TagChange{Add: add}); err != nil {
+		t.Fatal(err)
+	}
+	two := connect.MustStruct(oneField.Name(), oneField.Fields()[0], connect.Field{Name: "more", Schema: connect.OptionalStringSchema})
+	if _, _, err := c.FromConnect(nil, "t", two, connect.StructValue([]connect.Value{one.Cells()[0], {}})); err != nil {
+		t.Fatal(err)
+	}
+	latest, err := reg.Version(t.Context(), schemaregistry.ParseName("t-value"), -1, false)
+	if err != nil || latest.Number != 3 || !strings.Contains(latest.Schema.String(), `"confluent:tags":["PII"]`) {
+		t.Errorf("the tags are gone: %+v, %v", latest, err)
+	}
+	byGUID := avroConverter(t, server.URL, map[string]string{"auto.register.schemas": "false", "use.schema.guid": v.GUID})
+	if got, _, err := byGUID.FromConnect(nil, "u", oneField, one); err != nil || string(got) != string(first) {
+		t.Errorf("by the GUID: %q, %v; want %q", got, err, first)
+	}
+	gone := avroConverter(t, server.URL, map[string]string{"auto.register.schemas": "false", "use.schema.guid": "89791762-2336-4186-9674-299b90a802e2"})
+	if _, _, err := gone.FromConnect(nil, "u", oneField, one); err == nil || !strings.Contains(err.Error(), "89791762") {
+		t.Errorf("a GUID that nothing has: %v", err)
 	}
 }

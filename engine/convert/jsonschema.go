@@ -18,6 +18,7 @@ type jsonSchemaConfig struct {
 	isKey         bool
 	json          connectjsonschema.Options
 	open, flatten bool
+	validate      bool
 	decimalFormat string
 	specVersion   string
 	cacheSize     int
@@ -28,6 +29,8 @@ func (c *jsonSchemaConfig) define(d *connect.Def, prefix string) {
 	for _, o := range []connect.Option{
 		{Name: "object.additional.properties", Var: &c.open, Default: "true", Doc: "Let objects have properties that the schema does not name."},
 		{Name: "use.optional.for.nonrequired", Var: &c.json.OptionalFields, Default: "false", Doc: "Read properties that are not required as optional fields."},
+		{Name: "preserve.additional.properties", Var: &c.json.Preserve, Default: "false", Doc: "Read properties that the schema does not name, where it allows them, into a field __connect_additional_properties__, and write them from there; otherwise they are left out."},
+		{Name: "json.fail.invalid.schema", Var: &c.validate, Default: "false", Doc: "Hold values to the registered schema, with all its limits, when they are written and when they are read; those that do not fit are errors."},
 		{Name: "ignore.modern.dialects", Var: &c.json.Classic, Default: "false", Doc: "Read schemas of drafts after 7 as if they were of draft 7."},
 		{Name: "decimal.format", Var: &c.decimalFormat, Default: "BASE64", Check: c.checkDecimal, Doc: "How a Decimal is written: BASE64 or NUMERIC. Both are read."},
 		{Name: "generalized.sum.type.support", Var: &c.json.Generalized, Default: "false", Doc: "Name unions and enums as the converters of other formats do."},
@@ -56,11 +59,22 @@ func (c *jsonSchemaConfig) checkDecimal() error {
 
 func (c *jsonSchemaConfig) converter() (Converter, error) {
 	c.json.Closed, c.json.KeepSingletons = !c.open, !c.flatten
-	return newRegistryConverter(&c.registryConfig, jsonSchemaFormat{c.json}, c.isKey, c.cacheSize)
+	return newRegistryConverter(&c.registryConfig, jsonSchemaFormat{c.json, c.validate}, c.isKey, c.cacheSize)
 }
 
 // jsonSchemaFormat is the schemaFormat of JsonSchemaConverter.
-type jsonSchemaFormat struct{ o connectjsonschema.Options }
+type jsonSchemaFormat struct {
+	o        connectjsonschema.Options
+	validate bool
+}
+
+// validator is nil when nothing is to be validated.
+func (f jsonSchemaFormat) validator(s parsedJSONSchema) (*jsonschema.Validator, error) {
+	if !f.validate {
+		return nil, nil
+	}
+	return s.Validator(f.o.Classic)
+}
 
 type parsedJSONSchema struct{ *jsonschema.Schema }
 
@@ -68,15 +82,34 @@ func (s parsedJSONSchema) recordName() string { return s.Title() }
 
 type jsonSchemaWriter struct {
 	*connectjsonschema.Encoder
-	by parsedJSONSchema
+	by        parsedJSONSchema
+	validator *jsonschema.Validator
+}
+
+// Append implements formatWriter.
+func (w jsonSchemaWriter) Append(dst []byte, v connect.Value) ([]byte, error) {
+	start := len(dst)
+	dst, err := w.Encoder.Append(dst, v)
+	if err == nil && w.validator != nil {
+		err = w.validator.Validate(dst[start:])
+	}
+	return dst, err
 }
 
 func (w jsonSchemaWriter) schema() parsedSchema { return w.by }
 func (jsonSchemaWriter) index() []byte          { return nil }
 
-type jsonSchemaReader struct{ d *connectjsonschema.Decoder }
+type jsonSchemaReader struct {
+	d         *connectjsonschema.Decoder
+	validator *jsonschema.Validator
+}
 
 func (r jsonSchemaReader) Decode(b *connect.Batch, _, data []byte) (*connect.Schema, connect.Value, error) {
+	if r.validator != nil {
+		if err := r.validator.Validate(data); err != nil {
+			return nil, connect.Value{}, err
+		}
+	}
 	return r.d.Decode(b, data)
 }
 
@@ -88,11 +121,12 @@ func (f jsonSchemaFormat) writer(s *connect.Schema, to parsedSchema) (formatWrit
 	if err != nil {
 		return nil, err
 	}
-	w := jsonSchemaWriter{e, parsedJSONSchema{e.Schema}}
+	w := jsonSchemaWriter{Encoder: e, by: parsedJSONSchema{e.Schema}}
 	if to != nil {
 		w.by = to.(parsedJSONSchema)
 	}
-	return w, nil
+	w.validator, err = f.validator(w.by)
+	return w, err
 }
 
 func (jsonSchemaFormat) parse(text string, references []schemaReference) (parsedSchema, error) {
@@ -112,7 +146,8 @@ func (f jsonSchemaFormat) reader(s parsedSchema, version int) (formatReader, err
 	if err != nil {
 		return nil, err
 	}
-	return jsonSchemaReader{d}, nil
+	v, err := f.validator(s.(parsedJSONSchema))
+	return jsonSchemaReader{d, v}, err
 }
 
 func (jsonSchemaFormat) fits(registered, own parsedSchema) error {

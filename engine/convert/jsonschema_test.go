@@ -1,10 +1,12 @@
 package convert_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 	"github.com/sluice-data/sluice/engine/convert"
 	"github.com/sluice-data/sluice/schemaregistry"
 )
@@ -43,7 +45,7 @@ func TestJSONSchemaConverter(t *testing.T) {
 		t.Fatalf("registered %+v, %v", registered, err)
 	}
 	const text = `{"type":"object","title":"shop.Order","properties":{"note":{"connect.index":1,"oneOf":[{"type":"null"},{"type":"string"}]},"id":{"type":"integer","connect.index":0,"connect.type":"int64"}}}`
-	if registered.Schema != text {
+	if registered.Schema.String() != text {
 		t.Errorf("registered %s\nwant       %s", registered.Schema, text)
 	}
 	gotSchema, got, err := jsonSchemaConverter(t, server.URL, nil).ToConnect(connect.NewBatch(1, 1<<20), "orders", data[len("before"):])
@@ -64,7 +66,7 @@ func TestJSONSchemaless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if registered, err := reg.Version(t.Context(), schemaregistry.ParseName("t-value"), -1, false); err != nil || registered.Schema != "{}" {
+	if registered, err := reg.Version(t.Context(), schemaregistry.ParseName("t-value"), -1, false); err != nil || registered.Schema.String() != "{}" {
 		t.Errorf("registered %+v, %v", registered, err)
 	}
 	s, got, err := c.ToConnect(connect.NewBatch(1, 1), "t", data)
@@ -186,6 +188,107 @@ func TestJSONSchemaForeignBytes(t *testing.T) {
 			if _, v, err := c.ToConnect(connect.NewBatch(1, 1<<20), "t", []byte("\x00\x00\x00\x00"+id+data)); err == nil || connect.IsRetriable(err) {
 				t.Errorf("%q: %v, %v", id+data, v, err)
 			}
+		}
+	}
+}
+
+// With json.fail.invalid.schema values are held to the registered schema when they are written and when they are read.
+func TestJSONSchemaValidates(t *testing.T) {
+	reg, server := registry(t)
+	in := schemaregistry.Input{Type: schemaregistry.JSON, Text: `{"type":"object","properties":{"id":{"type":"integer","maximum":9},"note":{"type":["string","null"]}}}`}
+	if _, err := reg.Register(t.Context(), schemaregistry.ParseName("t-value"), in, schemaregistry.RegisterOptions{ID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	latest := map[string]string{"auto.register.schemas": "false", "use.latest.version": "true", "latest.compatibility.strict": "false"}
+	for _, validates := range []string{"false", "true"} {
+		latest["json.fail.invalid.schema"] = validates
+		c := jsonSchemaConverter(t, server.URL, latest)
+		for id, fits := range map[int64]bool{7: true, 10: validates == "false"} {
+			before := []byte("before")
+			data, _, err := c.FromConnect(before, "t", orderSchema, order(id, "x"))
+			if (err == nil) != fits || err != nil && (!strings.Contains(err.Error(), "maximum") || string(data) != "before" || convert.IsUnavailable(err)) {
+				t.Errorf("validation %s: write %d: %q, %v", validates, id, data, err)
+			}
+			text := strings.Replace("\x00\x00\x00\x00\x01"+`{"id":N,"note":"x"}`, "N", strconv.FormatInt(id, 10), 1)
+			if _, _, err := c.ToConnect(connect.NewBatch(1, 1<<10), "t", []byte(text)); (err == nil) != fits || err != nil && !strings.Contains(err.Error(), "at #/id") {
+				t.Errorf("validation %s: read %d: %v", validates, id, err)
+			}
+		}
+	}
+}
+
+// With preserve.additional.properties what a schema allows and does not name comes through a pipeline, each value with its type.
+func TestJSONSchemaPreserves(t *testing.T) {
+	reg, server := registry(t)
+	register := func(subject, text string) {
+		t.Helper()
+		if _, err := reg.Register(t.Context(), schemaregistry.ParseName(subject), schemaregistry.Input{Type: schemaregistry.JSON, Text: text}, schemaregistry.RegisterOptions{ID: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const address = `{"type":"object","properties":{"city":{"type":"string"}},"additionalProperties":{"type":"integer"}}`
+	register("open-value", `{"type":"object","title":"shop.Order","properties":{"id":{"type":"integer","connect.index":0},"to":`+address+`}}`)
+	register("closed-value", `{"type":"object","properties":{"id":{"type":"integer"}},"additionalProperties":false}`)
+	register("bag-value", `{"type":"object"}`)
+	register("taken-value", `{"type":"object","properties":{"__connect_additional_properties__":{"type":"string"}}}`)
+	read := func(preserve string, id byte, text string) (*connect.Schema, connect.Value, error) {
+		c := jsonSchemaConverter(t, server.URL, map[string]string{"preserve.additional.properties": preserve})
+		return c.ToConnect(connect.NewBatch(1, 1<<12), "t", append([]byte{0, 0, 0, 0, id}, text...))
+	}
+	for _, c := range []struct {
+		preserve string
+		id       byte
+		in, out  string // out: what is written of what was read
+	}{
+		{"true", 1, `{"id":1,"to":{"city":"x","zip":12},"a":null,"b":{"c":[1,null,1.50]},"":12345678901234567890}`, `{"id":1,"to":{"city":"x","zip":12},"a":null,"b":{"c":[1,null,1.50]},"":12345678901234567890}`},
+		{"true", 1, `{ "x" : [ 1 ] , "id":1,"to":{"zip":12,"city":"x"}}`, `{"id":1,"to":{"city":"x","zip":12},"x":[1]}`},
+		{"true", 1, `{"id":1,"to":{"city":"x"}}`, `{"id":1,"to":{"city":"x"}}`},
+		{"true", 2, `{"id":1,"a":2}`, `{"id":1}`},
+		{"true", 3, `{"a":2,"b":"x"}`, `{"a":2,"b":"x"}`},
+		{"true", 3, `{}`, `{}`},
+		{"false", 1, `{"id":1,"to":{"city":"x","zip":12},"a":null}`, `{"id":1,"to":{"city":"x"}}`},
+		{"false", 4, `{"__connect_additional_properties__":"x"}`, `{"__connect_additional_properties__":"x"}`},
+	} {
+		s, v, err := read(c.preserve, c.id, c.in)
+		if err != nil {
+			t.Errorf("%s: %v", c.in, err)
+			continue
+		}
+		out, _, err := jsonSchemaConverter(t, server.URL, map[string]string{"preserve.additional.properties": c.preserve}).FromConnect(nil, "out"+string('0'+c.id)+c.preserve, s, v)
+		if err != nil || string(out[5:]) != c.out {
+			t.Errorf("%s came out as %q, %v", c.in, out, err)
+		}
+	}
+	if v, err := reg.Version(t.Context(), schemaregistry.ParseName("out1true-value"), 1, false); err != nil || strings.Contains(v.Schema.String(), "__connect") {
+		t.Errorf("registered %s, %v", v.Schema, err)
+	}
+	for _, c := range []struct {
+		id         byte
+		text, says string
+	}{
+		{4, `{}`, "rename it"},
+		{3, `{"__connect_additional_properties__":{"a":1}}`, "the name of the member"},
+		{3, `{"a":1,"__connect_additional_properties__":{"a":1}}`, "the name of the member"},
+	} {
+		if _, _, err := read("true", c.id, c.text); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("the reserved name in %s: %v", c.text, err)
+		}
+	}
+}
+
+// A property that a transform adds to those that the schema does not name must not be one that it names.
+func TestJSONSchemaPreservedTwice(t *testing.T) {
+	_, server := registry(t)
+	others, err := connect.NewMap(connect.StringSchema, connectjson.Schema, connect.Attrs{Optional: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := connect.MustStruct("R", connect.Field{Name: "__connect_additional_properties__", Schema: others}, connect.Field{Name: "id", Schema: connect.Int64Schema})
+	for name, works := range map[string]bool{"other": true, "id": false} {
+		v := connect.StructValue([]connect.Value{connect.MapValue([]connect.Value{connect.StringValue(name), connect.StringValue("2")}), connect.Int64Value(1)})
+		data, _, err := jsonSchemaConverter(t, server.URL, map[string]string{"preserve.additional.properties": "true"}).FromConnect(nil, "t", s, v)
+		if (err == nil) != works || works && string(data[5:]) != `{"id":1,"other":2}` {
+			t.Errorf("%s: %q, %v", name, data, err)
 		}
 	}
 }

@@ -205,9 +205,15 @@ func (c *registryConverter) framed(w formatWriter, r registered) (*writtenSchema
 func (c *registryConverter) find(subject string, s parsedSchema) (registered, error) {
 	switch {
 	case c.cfg.autoRegister:
-		return c.client.register(subject, s.Canonical(), c.cfg.normalize)
+		return c.client.register(subject, s.Canonical(), c.cfg.normalize, c.cfg.keepTags)
 	case c.cfg.useID >= 0:
 		r, err := c.client.byID(c.cfg.useID)
+		return c.checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
+	case c.cfg.useGUID != "":
+		r, err := c.client.byGUID(c.cfg.guid)
+		if err == nil {
+			r.id, err = c.client.idOf(c.cfg.guid)
+		}
 		return c.checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
 	case len(c.cfg.metadataQuery) > 0:
 		r, err := c.client.withMetadata(subject, c.cfg.metadataQuery)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -49,9 +50,12 @@ func (c *schemaClient) call(params []sr.Param, f func(ctx context.Context) error
 // explain says what the registry said, and whether another try may help.
 func (c *schemaClient) explain(err error) error {
 	var answer *sr.ResponseError
+	var login *tokenError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &login):
+		return login.err
 	case !errors.As(err, &answer):
 		return unavailable(fmt.Errorf("the schema registry at %s does not answer: %w", c.urls, err))
 	case passing(answer):
@@ -59,7 +63,7 @@ func (c *schemaClient) explain(err error) error {
 	case answer.StatusCode >= http.StatusInternalServerError:
 		return connect.Retriable(fmt.Errorf("the schema registry at %s answers with status %d: %s", c.urls, answer.StatusCode, answer.Message))
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("the schema registry at %s refuses the user (status %d); look at basic.auth.user.info", c.urls, answer.StatusCode)
+		return fmt.Errorf("the schema registry at %s refuses the user (status %d); look at basic.auth.user.info, bearer.auth.token and bearer.auth.client.id", c.urls, answer.StatusCode)
 	}
 	return &registryError{answer}
 }
@@ -82,10 +86,15 @@ func (e *registryError) Error() string {
 	return fmt.Sprintf("%s (the schema registry's error code %d)", e.Message, e.ErrorCode)
 }
 
-// register makes a schema a version of a subject, or finds it there.
-func (c *schemaClient) register(subject, text string, normalize bool) (r registered, err error) {
+// register makes a schema a version of a subject, or finds it there. keepTags asks the registry to give it the tags of the version before it.
+func (c *schemaClient) register(subject, text string, normalize, keepTags bool) (r registered, err error) {
 	err = c.call(normalized(normalize), func(ctx context.Context) error {
-		s, err := c.client.CreateSchema(ctx, subject, sr.Schema{Schema: text, Type: c.format.schemaType()})
+		body := struct {
+			sr.Schema
+			KeepTags bool `json:"propagateSchemaTags,omitempty"`
+		}{sr.Schema{Schema: text, Type: c.format.schemaType()}, keepTags}
+		var s sr.SubjectSchema
+		err := c.client.Do(ctx, http.MethodPost, "/subjects/"+url.PathEscape(subject)+"/versions", body, &s)
 		r = registered{id: s.ID, version: s.Version, guid: s.GUID}
 		return err
 	})
@@ -127,13 +136,40 @@ func (c *schemaClient) byID(id int) (registered, error) {
 
 // byGUID does so for a GUID, which a registry of Confluent's version 8 knows.
 func (c *schemaClient) byGUID(guid [16]byte) (registered, error) {
-	text := fmt.Sprintf("%x-%x-%x-%x-%x", guid[:4], guid[4:6], guid[6:8], guid[8:10], guid[10:])
+	text := guidText(guid)
 	var s sr.SubjectSchema
 	err := c.call(nil, func(ctx context.Context) (err error) {
 		s, err = c.client.SchemaByGUID(ctx, text)
 		return err
 	})
 	return c.parsed(s, err, "the schema with GUID "+text)
+}
+
+func guidText(guid [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", guid[:4], guid[4:6], guid[6:8], guid[8:10], guid[10:])
+}
+
+// idOf is the id that a GUID has in the registry, in the default context if it is there.
+func (c *schemaClient) idOf(guid [16]byte) (int, error) {
+	var ids []struct {
+		Context string `json:"context"`
+		ID      int    `json:"id"`
+	}
+	err := c.call(nil, func(ctx context.Context) error {
+		return c.client.Do(ctx, http.MethodGet, "/schemas/guids/"+guidText(guid)+"/ids", nil, &ids)
+	})
+	if err == nil && len(ids) == 0 {
+		err = errors.New("the registry knows none")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("fetch the id of the schema with GUID %s: %w", guidText(guid), err)
+	}
+	for _, i := range ids {
+		if i.Context == "." {
+			return i.ID, nil
+		}
+	}
+	return ids[0].ID, nil
 }
 
 // latest fetches the latest version of a subject.
@@ -215,16 +251,24 @@ func (c *schemaClient) version(id int, subject string) (int, error) {
 	}
 	found := 0
 	for _, v := range versions {
-		if v.Subject == subject {
+		if withoutContext(v.Subject) == withoutContext(subject) { // a context in the URL is not in subject
 			found = max(found, v.Version)
 		}
 	}
 	return found, nil
 }
 
+// withoutContext takes the context away that a registry puts before the subjects of all but the default one.
+func withoutContext(subject string) string {
+	if rest, ok := strings.CutPrefix(subject, ":."); ok {
+		_, subject, _ = strings.Cut(rest, ":")
+	}
+	return subject
+}
+
 // httpClient is for requests to a registry: bounded in time and size.
-func httpClient(c *tls.Config) *http.Client {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: registryTimeout}).DialContext,
+func httpClient(c *tls.Config, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	t := &http.Transport{Proxy: proxy, DialContext: (&net.Dialer{Timeout: registryTimeout}).DialContext,
 		TLSClientConfig: c, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
 	return &http.Client{Transport: bounded{t}, Timeout: registryTimeout}
 }

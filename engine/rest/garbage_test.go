@@ -18,7 +18,7 @@ func garbage(t *testing.T, srv *httptest.Server, rnd *rand.Rand) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	p := make([]byte, rnd.IntN(4096))
 	for i := range p {
 		p[i] = byte(rnd.Uint32())

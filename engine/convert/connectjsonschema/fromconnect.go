@@ -240,7 +240,11 @@ func (m *fromMapper) structOf(s *connect.Schema) (parts, error) {
 		p.head = append(p.head, jsonschema.Member{Name: "additionalProperties", Value: jsonschema.Value{Kind: jsonschema.Bool, Text: "false"}})
 	}
 	var properties []jsonschema.Member
+	values := m.o.json(true)
 	for i, f := range s.Fields() {
+		if values.IsOthers(f) {
+			continue
+		}
 		v, err := m.field(f.Schema, i)
 		if err != nil {
 			return p, fmt.Errorf("field %s: %w", f.Name, err)

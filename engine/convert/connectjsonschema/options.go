@@ -10,6 +10,8 @@ const (
 	unionName     = namespace + ".OneOf"
 	nullSymbol    = "<NULL>"
 
+	additionalField = "__connect_additional_properties__"
+
 	generalEnum        = "org.apache.kafka.connect.data.Enum"
 	generalUnionPrefix = "connect_union_"
 )
@@ -31,6 +33,8 @@ type Options struct {
 	Closed bool
 	// OptionalFields reads properties that are not required as optional (use.optional.for.nonrequired).
 	OptionalFields bool
+	// Preserve has properties that are not named in a field of their own (preserve.additional.properties).
+	Preserve bool
 	// Classic reads schemas of drafts after 7 by the rules of draft 7 (ignore.modern.dialects).
 	Classic bool
 	// Decimal is how decimals are written (decimal.format).
@@ -52,5 +56,9 @@ func (o *Options) enumParameter() string {
 
 // json are the options of the values.
 func (o *Options) json(writing bool) connectjson.Options {
-	return connectjson.Options{Decimal: o.Decimal, KeepNull: writing && o.KeepNull, Entries: true, Absent: true, Union: unionName}
+	j := connectjson.Options{Decimal: o.Decimal, KeepNull: writing && o.KeepNull, Entries: true, Absent: true, Union: unionName}
+	if o.Preserve {
+		j.Others = additionalField
+	}
+	return j
 }

@@ -273,6 +273,16 @@ func (m *toMapper) object(n *jsonschema.Node) (*builder, error) {
 			return nil, err
 		}
 	}
+	if m.o.Preserve && !n.Object.Closed {
+		if n.Object.Property(additionalField) != nil {
+			return nil, fmt.Errorf("property %s has the name of the field for properties that the schema does not name; rename it, or set preserve.additional.properties=false", additionalField)
+		}
+		additional, err := connect.NewMap(connect.StringSchema, connectjson.Schema, connect.Attrs{Optional: true})
+		if err != nil {
+			return nil, err
+		}
+		b.fields = append(b.fields, connect.Field{Name: additionalField, Schema: additional})
+	}
 	return b, nil
 }
 

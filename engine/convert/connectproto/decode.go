@@ -64,6 +64,7 @@ type slot struct {
 	count   int
 	item    *slot // of a list, or a wrapper's value
 	message *message
+	inner   *innerMessage
 	symbols map[int32]string
 	enum    string
 	scale   int64
@@ -154,6 +155,8 @@ func setPeers(slots []*slot) {
 type reader struct {
 	b    *connect.Batch
 	room int // how many more cells the value may have
+	// depth is how many messages within themselves are being read, inner the bytes of the text of those so far, at most.
+	depth, inner int
 }
 
 // cells takes cells of the batch.
@@ -177,6 +180,8 @@ func (r *reader) contents(s *slot, data []byte) (connect.Value, error) {
 		return readDate(data)
 	case opTime:
 		return readTime(data)
+	case opInner:
+		return r.innerMessage(s.inner, data)
 	}
 	return readTimestamp(data)
 }

@@ -39,6 +39,7 @@ const (
 	opDate
 	opTime
 	opTimestamp
+	opInner // a message within itself, which is read only
 	// What is several fields, or one of several.
 	opList
 	opMap

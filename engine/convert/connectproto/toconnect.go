@@ -3,7 +3,6 @@ package connectproto
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -11,15 +10,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 	"github.com/sluice-data/sluice/schemaregistry/protobuf"
 )
 
-// errRecursive is a schema that Connect has no form for.
-var errRecursive = errors.New("the Protobuf message contains itself, which has no form in Kafka Connect; change the schema, or use ByteArrayConverter")
+// errNesting is a schema that nests too deeply.
+var errNesting = fmt.Errorf("the schema nests deeper than %d levels", 2*maxNesting)
 
 // ToConnect compiles a message of a schema, "" for the first one. version is that of the subject, 0 for none.
 //
-// Errors: messages that Connect has no form for, such as those that contain themselves.
+// Errors: messages that Connect has no form for, such as those with groups.
 func ToConnect(p *protobuf.Schema, message string, version int, o Options) (*Decoder, error) {
 	if message == "" {
 		message = p.MessageName(nil)
@@ -28,7 +28,7 @@ func ToConnect(p *protobuf.Schema, message string, version int, o Options) (*Dec
 	if err != nil {
 		return nil, err
 	}
-	m := &toMapper{o: o}
+	m := &toMapper{o: o, open: make(map[protoreflect.FullName]*innerMessage), room: maxTypes}
 	d := &Decoder{}
 	if isWrapper(message) && !o.KeepRootWrapper {
 		s, err := connect.NewPrimitive(unwrapped(md), connect.Attrs{Version: version})
@@ -47,8 +47,10 @@ func ToConnect(p *protobuf.Schema, message string, version int, o Options) (*Dec
 // toMapper makes Connect schemas, and how their values are read.
 type toMapper struct {
 	o     Options
-	open  []protoreflect.FullName // messages that are being mapped
-	types int                     // mapped so far: a message may be in many places
+	open  map[protoreflect.FullName]*innerMessage // messages that are being mapped: within themselves they are JSON
+	depth int
+	types int // mapped so far: a message may be in many places
+	room  int // how many more types the texts of messages within themselves may be made of
 }
 
 // name is that of a message or an enum.
@@ -72,15 +74,20 @@ func (a *attrs) param(name, value string) {
 
 // message maps the fields of a message: those of its oneofs, then the others.
 func (m *toMapper) message(md protoreflect.MessageDescriptor) (*message, []connect.Field, error) {
-	if len(m.open) >= 2*maxNesting || slices.Contains(m.open, md.FullName()) {
-		return nil, nil, errRecursive
+	if m.depth >= 2*maxNesting {
+		return nil, nil, errNesting
 	}
 	if m.types++; m.types > maxTypes {
 		return nil, nil, fmt.Errorf("the schema has more than %d messages, each counted in every place", maxTypes)
 	}
-	m.open = append(m.open, md.FullName())
-	defer func() { m.open = m.open[:len(m.open)-1] }()
 	plan := newMessage(md.Fields().Len())
+	inner := &innerMessage{message: plan}
+	m.open[md.FullName()] = inner
+	m.depth++
+	defer func() {
+		delete(m.open, md.FullName())
+		m.depth--
+	}()
 	var fields []connect.Field
 	for i := range md.Oneofs().Len() {
 		od := md.Oneofs().Get(i)
@@ -115,7 +122,7 @@ func (m *toMapper) message(md protoreflect.MessageDescriptor) (*message, []conne
 		plan.add(slot)
 		fields = append(fields, connect.Field{Name: string(fd.Name()), Schema: s})
 	}
-	return plan, fields, nil
+	return plan, fields, inner.compile(fields, &m.room)
 }
 
 func (m *toMapper) members(od protoreflect.OneofDescriptor) (fields []connect.Field, slots []*slot, err error) {
@@ -273,7 +280,10 @@ func (m *toMapper) nested(fd protoreflect.FieldDescriptor, a *attrs, s *slot) (f
 	primitive := func(t connect.Type, name string) func(connect.Attrs) (*connect.Schema, error) {
 		s.typ = t
 		if name != "" {
-			a.Name, a.Version = name, 1
+			a.Name = name
+		}
+		if name != "" && name != connectjson.Name {
+			a.Version = 1
 		}
 		return func(a connect.Attrs) (*connect.Schema, error) { return connect.NewPrimitive(t, a) }
 	}
@@ -303,6 +313,11 @@ func (m *toMapper) nested(fd protoreflect.FieldDescriptor, a *attrs, s *slot) (f
 	case isWrapper(full) && m.o.WrapperForNullables:
 		*s = slot{number: s.number, wire: s.wire, op: opWrapper, item: wrapperSlot(md).item}
 		return primitive(unwrapped(md), ""), nil
+	}
+	if inner := m.open[md.FullName()]; inner != nil {
+		inner.used = true
+		s.op, s.inner = opInner, inner
+		return primitive(connect.String, connectjson.Name), nil
 	}
 	plan, fields, err := m.message(md)
 	if err != nil {
@@ -343,9 +358,6 @@ func wrapperSlot(md protoreflect.MessageDescriptor) *slot {
 
 func (m *toMapper) mapField(fd protoreflect.FieldDescriptor) (*connect.Schema, *slot, error) {
 	md := fd.Message()
-	if len(m.open) >= 2*maxNesting {
-		return nil, nil, errRecursive
-	}
 	var schemas [2]*connect.Schema
 	entry := newMessage(2)
 	for i := range 2 {
@@ -358,7 +370,7 @@ func (m *toMapper) mapField(fd protoreflect.FieldDescriptor) (*connect.Schema, *
 		if slot.op < opMessage {
 			slot.initial = slot.valueOf(f.Default())
 		}
-		slot.forNull = slot.op == opMessage
+		slot.forNull = slot.op == opMessage || slot.op == opInner
 		schemas[i] = s
 		entry.add(slot)
 	}

@@ -2,12 +2,16 @@ package connectproto_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectjson"
 	"github.com/sluice-data/sluice/engine/convert/connectproto"
 )
 
@@ -165,9 +169,7 @@ func TestDecodeMore(t *testing.T) {
 
 func TestToConnectRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`message M { M m = 1; }`: "contains itself", `message M { N n = 1; } message N { map<string, M> m = 1; }`: "contains itself",
 		`enum E { A = 0; }`: "no message",
-		`import "google/protobuf/struct.proto"; message M { google.protobuf.Struct s = 1; }`: "contains itself",
 	} {
 		if _, err := connectproto.ToConnect(parse(t, `syntax = "proto3"; `+text), "", 0, connectproto.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
@@ -175,6 +177,83 @@ func TestToConnectRefused(t *testing.T) {
 	}
 	if _, err := connectproto.ToConnect(parse(t, `syntax = "proto2"; message M { optional group G = 1 { optional int32 a = 1; } }`), "", 0, connectproto.Options{}); err == nil {
 		t.Error("a group is read")
+	}
+}
+
+// A message within itself is the JSON of what it would be.
+func TestToConnectRecursive(t *testing.T) {
+	const text = `syntax = "proto3"; message M { int32 n = 1; M m = 2; repeated M all = 3; oneof o { M other = 4; string s = 5; } map<string, M> by = 6; }`
+	one := field(1, protowire.VarintType, 7)
+	nested := append(field(1, protowire.VarintType, 8), field(2, protowire.BytesType, append([]byte{byte(len(one))}, one...)...)...)
+	message := func(number protowire.Number, m []byte) []byte {
+		return field(number, protowire.BytesType, append([]byte{byte(len(m))}, m...)...)
+	}
+	data := slices.Concat(message(2, nested), message(3, one), message(3, nil), message(4, one), message(6, append(message(1, []byte("k")), message(2, one)...)),
+		message(6, message(1, []byte("none"))))
+	const empty = `{"o_0":null,"n":0,"m":null,"all":[],"by":[]}`
+	seven := strings.Replace(empty, `"n":0`, `"n":7`, 1)
+	eight := strings.Replace(strings.Replace(empty, `"n":0`, `"n":8`, 1), `"m":null`, `"m":`+seven, 1)
+	got, err := decode(t, text, connectproto.Options{}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := got.Cells()
+	for what, c := range map[string]struct {
+		got  connect.Value
+		want string
+	}{
+		"message": {cells[2], eight}, "list": {cells[3].Cells()[0], seven}, "an empty one": {cells[3].Cells()[1], empty}, "oneof": {cells[0].Cells()[0], seven},
+		"map": {cells[4].Cells()[1], seven}, "no value in a map": {cells[4].Cells()[3], empty},
+	} {
+		if c.got.Text() != c.want {
+			t.Errorf("%s: %s, want %s", what, c.got.Text(), c.want)
+		}
+	}
+	d, err := connectproto.ToConnect(parse(t, text), "", 0, connectproto.Options{})
+	if err != nil || !connectjson.IsRaw(d.Schema.Fields()[2].Schema) || !d.Schema.Fields()[2].Schema.Optional() {
+		t.Errorf("the schema is %v, %v", d.Schema.Fields()[2].Schema, err)
+	}
+	if v, err := decode(t, text, connectproto.Options{StructForNull: true}, nil); err != nil || !v.Cells()[2].IsNull() {
+		t.Errorf("with structs for null: %v, %v", v, err)
+	}
+	var deep []byte
+	for range 60 {
+		deep = message(2, deep)
+		if len(deep) > 120 {
+			break
+		}
+	}
+	for range 200 {
+		deep = protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), deep)
+	}
+	if _, err := decode(t, text, connectproto.Options{}, deep); err == nil || !strings.Contains(err.Error(), "nests deeper than 100") {
+		t.Errorf("200 levels: %v", err)
+	}
+	long := strings.Repeat("n", 1000)
+	var many []byte
+	for range 100_000 {
+		many = append(many, message(1, nil)...)
+	}
+	many = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), many)
+	if _, err := decode(t, `syntax = "proto3"; message M { repeated M m = 1; int32 `+long+` = 2; }`, connectproto.Options{}, many); err == nil || !strings.Contains(err.Error(), "as JSON") {
+		t.Errorf("much text of few bytes: %v", err)
+	}
+}
+
+// Protobuf's own messages for JSON contain themselves.
+func TestToConnectStruct(t *testing.T) {
+	const text = `syntax = "proto3"; import "google/protobuf/struct.proto"; message M { google.protobuf.Struct s = 1; }`
+	want, err := structpb.NewStruct(map[string]any{"a": map[string]any{"b": []any{1.5, "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := proto.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(t, text, connectproto.Options{}, protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), data))
+	if err != nil || !strings.Contains(got.String(), "1.5") {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

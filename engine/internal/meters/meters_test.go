@@ -3,6 +3,7 @@ package meters
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -328,7 +329,13 @@ func TestOwnMetrics(t *testing.T) {
 			t.Errorf("the page has %q, which is not known", unwanted)
 		}
 	}
+	if own, broken, none := w.Own("c", 0), w.Own("c", 1), w.Own("d", 0); !maps.Equal(own, map[string]float64{"x_lag": 7}) || broken != nil || none != nil {
+		t.Errorf("a status has %v, %v of what panics and %v of what is not there", own, broken, none)
+	}
 	first.Ended(nil)
+	if own := w.Own("c", 0); own != nil {
+		t.Errorf("a run that has ended still shows %v", own)
+	}
 	if page := strings.Join(metricstest.Scrape(t, r), "\n"); strings.Contains(page, "sluice_x_lag{") {
 		t.Error("a run that has ended still shows its numbers")
 	}

@@ -42,6 +42,28 @@ func (t *Task) measure() (m []connect.Metric, values []float64) {
 	return own.metrics, values
 }
 
+// Own returns the numbers that a connector shows of a task itself, by the names of its
+// metrics; nil where nothing is known.
+func (w *Worker) Own(connector string, task int) map[string]float64 {
+	w.mu.Lock()
+	t := w.tasks[connector][task]
+	w.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	var own map[string]float64
+	m, values := t.measure()
+	for i := range m {
+		if v := values[i]; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			if own == nil {
+				own = make(map[string]float64)
+			}
+			own[m[i].Name] = v
+		}
+	}
+	return own
+}
+
 // OwnDescs are the families of plugins' own metrics.
 func OwnDescs(specs []connect.Spec) []*metrics.Desc {
 	var all []*metrics.Desc
