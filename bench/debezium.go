@@ -6,28 +6,43 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// startDebezium runs a worker of Kafka Connect with Debezium on the log of s. What it
-// answers is used as a server: connectors are created there, its processor time and
-// memory are measured, and records are read from the log of s.
+// startDebezium runs a worker of Kafka Connect with Debezium on the log of s.
 func (b *bench) startDebezium(ctx context.Context, s *server) (*server, error) {
+	return b.startConnect(ctx, s, connectWorker{"debezium", b.debezium, []string{"-Xmx768m"}, debeziumProperties})
+}
+
+// connectWorker is a worker of Kafka Connect.
+type connectWorker struct {
+	name       string // of its group and topics
+	classpath  string
+	heap       []string
+	properties string // beside the common ones
+}
+
+// startConnect runs a worker of Kafka Connect on the log of s. What it answers is used as
+// a server: connectors are created there, its processor time and memory are measured, and
+// records are read from the log of s.
+func (b *bench) startConnect(ctx context.Context, s *server, w connectWorker) (*server, error) {
 	ports, err := freePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(b.dir, "debezium-")
+	dir, err := os.MkdirTemp(b.dir, w.name+"-")
 	if err != nil {
 		return nil, err
 	}
 	properties := filepath.Join(dir, "worker.properties")
-	if err := os.WriteFile(properties, fmt.Appendf(nil, debeziumProperties, s.Kafka, ports[0]), 0o644); err != nil {
+	text := strings.ReplaceAll(fmt.Sprintf(connectProperties, s.Kafka, ports[0]), "NAME", w.name) + w.properties
+	if err := os.WriteFile(properties, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
 	d := &server{dataDir: dir, Kafka: s.Kafka, Rest: fmt.Sprintf("127.0.0.1:%d", ports[0])}
-	d.cmd = exec.CommandContext(ctx, "java", "-Xmx768m", "-server", "-cp", b.debezium, "org.apache.kafka.connect.cli.ConnectDistributed", properties)
-	log, err := os.Create(filepath.Join(dir, "connect.log"))
+	d.cmd = exec.CommandContext(ctx, "java", append(w.heap, "-server", "-cp", w.classpath, "org.apache.kafka.connect.cli.ConnectDistributed", properties)...)
+	log, err := os.Create(dir + ".log")
 	if err != nil {
 		return nil, err
 	}
@@ -43,20 +58,22 @@ func (b *bench) startDebezium(ctx context.Context, s *server) (*server, error) {
 	return d, nil
 }
 
-// debeziumProperties are tuned as those who compare with Debezium tune it: large
-// batches of the producer that wait a little; the connector's queues are larger too.
-const debeziumProperties = `bootstrap.servers=%s
+const connectProperties = `bootstrap.servers=%s
 listeners=http://127.0.0.1:%d
-group.id=debezium
+group.id=NAME
 key.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
-config.storage.topic=debezium-configs
-offset.storage.topic=debezium-offsets
-status.storage.topic=debezium-status
+config.storage.topic=NAME-configs
+offset.storage.topic=NAME-offsets
+status.storage.topic=NAME-status
 config.storage.replication.factor=1
 offset.storage.replication.factor=1
 status.storage.replication.factor=1
-producer.linger.ms=50
+`
+
+// debeziumProperties are tuned as those who compare with Debezium tune it: large
+// batches of the producer that wait a little; the connector's queues are larger too.
+const debeziumProperties = `producer.linger.ms=50
 producer.batch.size=1048576
 producer.buffer.memory=134217728
 producer.max.request.size=8388608

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +18,23 @@ const lakeRows = 1_000_000
 
 // fillRows lets the generator make rows of a kind, as Avro.
 func fillRows(ctx context.Context, s *server, topic, quickstart string, partitions, rows, payload int) error {
-	return s.fillFrom(ctx, topic, rows, map[string]string{
+	return s.fillFrom(ctx, topic, rows, generator(topic, quickstart, partitions, rows, payload, avroValues(s)))
+}
+
+// generator is the config of a generator of rows of a kind, with a converter.
+func generator(topic, quickstart string, partitions, rows, payload int, converter map[string]string) map[string]string {
+	config := map[string]string{
 		"connector.class": "io.confluent.kafka.connect.datagen.DatagenConnector", "kafka.topic": topic, "quickstart": quickstart,
 		"iterations": strconv.Itoa(rows), "max.interval": "0", "payload.bytes": strconv.Itoa(payload), "tasks.max": "1",
 		"topic.creation.default.partitions": strconv.Itoa(partitions), "topic.creation.default.replication.factor": "1",
-		"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": "http://" + s.Schemas})
+	}
+	maps.Copy(config, converter)
+	return config
+}
+
+// avroValues is a converter with the schemas of a server.
+func avroValues(s *server) map[string]string {
+	return map[string]string{"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": "http://" + s.Schemas}
 }
 
 // fillFrom runs a source until its topic has so many records.
@@ -45,11 +59,14 @@ func (s *server) fillFrom(ctx context.Context, topic string, records int, config
 	})
 }
 
-// lakeFormats are the formats of objects, each with its settings.
-var lakeFormats = []struct {
+// lakeFormat is a format of objects.
+type lakeFormat struct {
 	name     string
 	settings map[string]string
-}{
+}
+
+// lakeFormats are what rows in Avro are written as.
+var lakeFormats = []lakeFormat{
 	{"JSON", map[string]string{"format.class": "JsonFormat"}},
 	{"JSON gzip", map[string]string{"format.class": "JsonFormat", "s3.compression.type": "gzip"}},
 	{"Avro snappy", map[string]string{"format.class": "AvroFormat", "avro.codec": "snappy"}},
@@ -58,7 +75,7 @@ var lakeFormats = []struct {
 
 // rowsToS3 writes a topic of Avro rows as objects of each format. The record data is what the rows are as JSON text, for all formats.
 func rowsToS3(ctx context.Context, b *bench) (result, error) {
-	s, err := b.start(ctx)
+	s, err := b.tracing().start(ctx)
 	if err != nil {
 		return result{}, err
 	}
@@ -66,8 +83,56 @@ func rowsToS3(ctx context.Context, b *bench) (result, error) {
 	if err := fillRows(ctx, s, "rows", "orders", benchPartitions, lakeRows, 60); err != nil {
 		return result{}, err
 	}
+	limit, err := bareUpload(ctx, b.seconds/2)
+	if err != nil {
+		return result{}, err
+	}
+	res, err := s.eachFormat(ctx)
+	res.limit = megabytes(limit) + " of a bare uploader"
+	return res, err
+}
+
+// clusterRowsToS3 is rowsToS3 by a worker that has no log of its own, as Kafka Connect's have none. A server of ours is the cluster.
+func clusterRowsToS3(ctx context.Context, b *bench) (result, error) {
+	cluster, err := b.start(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer cluster.stop()
+	if err := fillRows(ctx, cluster, "rows", "orders", benchPartitions, lakeRows, 60); err != nil {
+		return result{}, err
+	}
+	dataDir, err := os.MkdirTemp(b.dir, "worker-")
+	if err != nil {
+		return result{}, err
+	}
+	worker := b.tracing()
+	// The cluster's own worker is not in its group.
+	worker.env = append(worker.env, "CONNECT_GROUP_ID=bench", "CONNECT_CONFIG_STORAGE_TOPIC=bench-configs", "CONNECT_OFFSET_STORAGE_TOPIC=bench-offsets", "CONNECT_STATUS_STORAGE_TOPIC=bench-status")
+	s, err := worker.startSluice(ctx, dataDir, "--bootstrap-servers", cluster.Kafka, "--registry-url", "http://"+cluster.Schemas)
+	if err != nil {
+		return result{}, err
+	}
+	defer s.stop()
+	s.Kafka, s.Schemas = cluster.Kafka, cluster.Schemas
+	return s.eachFormat(ctx)
+}
+
+// tracing is a bench whose servers tell what they allocate.
+func (b *bench) tracing() *bench {
+	traced := *b
+	traced.env = []string{gcTrace}
+	return &traced
+}
+
+// eachFormat writes the topic rows once in each format, and before that once without being measured: in the first seconds of a process the collector is told to look more often,
+// and what is compiled at run time has been.
+func (s *server) eachFormat(ctx context.Context) (result, error) {
 	var figures []string
 	var asJSON float64
+	if _, err := s.sinkRows(ctx, "lake-first", lakeFormats[0].settings); err != nil {
+		return result{}, err
+	}
 	for _, f := range lakeFormats {
 		m, err := s.sinkRows(ctx, "lake-"+strings.ReplaceAll(f.name, " ", "-"), f.settings)
 		if err != nil {
@@ -76,8 +141,9 @@ func rowsToS3(ctx context.Context, b *bench) (result, error) {
 		if f.name == "JSON" {
 			asJSON = float64(m.bytes)
 		}
-		figures = append(figures, fmt.Sprintf("%s: %s per core (%s), %s in all, %.1f requests an object", f.name, megabytes(asJSON/m.cpu.Seconds()),
-			perSecond(lakeRows/m.cpu.Seconds()), megabytes(asJSON/m.took.Seconds()), m.requests))
+		figures = append(figures, fmt.Sprintf("%s: %s per core (%s), %s in all, %.1f requests an object, %.0f B allocated a record, peak %s", f.name, megabytes(asJSON/m.cpu.Seconds()),
+			perSecond(lakeRows/m.cpu.Seconds()), megabytes(asJSON/m.took.Seconds()), m.requests,
+			float64(m.allocated)/lakeRows, megabyteSize(m.peak)))
 	}
 	return result{figure: strings.Join(figures, "; ")}, nil
 }
@@ -87,32 +153,52 @@ type sinkRun struct {
 	bytes     int64
 	cpu, took time.Duration
 	requests  float64 // for an object
+	peak      int64   // resident bytes of the worker
+	allocated int64   // bytes, where the server says it
 }
 
 // sinkRows writes the topic rows with a sink of its own.
 func (s *server) sinkRows(ctx context.Context, name string, settings map[string]string) (m sinkRun, err error) {
 	st := newStore()
 	defer st.close()
-	config := rowsConfig(s, st, "rows", settings)
-	cpu, begin := s.cpu(), time.Now()
-	if err := s.create(name, config); err != nil {
+	config := rowsConfig(s, st.http.URL, "rows", settings)
+	before, err := s.allocated()
+	if err != nil {
 		return m, err
 	}
-	if err := s.waitForGroup(ctx, "connect-"+name, lakeRows); err != nil {
+	if m, err = s.timeSink(ctx, name, config); err != nil {
 		return m, err
 	}
-	m.took, m.cpu, m.bytes = time.Since(begin), s.cpu()-cpu, st.bytes.Load()
+	if m.allocated, err = s.allocated(); err != nil {
+		return m, err
+	}
+	m.allocated -= before
+	m.bytes = st.bytes.Load()
 	m.requests = float64(st.requests.Load()) / float64(st.uploads.Load())
 	return m, s.remove(name)
 }
 
-func rowsConfig(s *server, st *store, topic string, settings map[string]string) map[string]string {
-	config := s3Config(st, topic)
-	config["flush.size"], config["rotate.max.age.ms"], config["rotate.idle.ms"] = "100000", "-1", "1000"
-	config["value.converter"], config["value.converter.schema.registry.url"] = "io.confluent.connect.avro.AvroConverter", "http://"+s.Schemas
-	for k, v := range settings {
-		config[k] = v
+// timeSink runs a sink until all rows are committed.
+func (s *server) timeSink(ctx context.Context, name string, config map[string]string) (m sinkRun, err error) {
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	peak := make(chan int64)
+	go func() { peak <- s.largest(watch) }()
+	cpu, begin := s.cpu(), time.Now()
+	if err = s.create(name, config); err == nil {
+		err = s.waitForSink(ctx, name, lakeRows)
 	}
+	m.took, m.cpu = time.Since(begin), s.cpu()-cpu
+	stop()
+	m.peak = <-peak
+	return m, err
+}
+
+func rowsConfig(s *server, url, topic string, settings map[string]string) map[string]string {
+	config := s3Config(url, topic)
+	config["flush.size"], config["rotate.max.age.ms"], config["rotate.idle.ms"] = "100000", "-1", "1000"
+	maps.Copy(config, avroValues(s))
+	maps.Copy(config, settings)
 	return config
 }
 
@@ -147,7 +233,7 @@ func openFiles(format, quickstart, field string, files int) func(context.Context
 		st := newStore()
 		defer st.close()
 		before := s.resident()
-		if err := s.create("lake", rowsConfig(s, st, "wide", map[string]string{"format.class": format, "flush.size": "10000000",
+		if err := s.create("lake", rowsConfig(s, st.http.URL, "wide", map[string]string{"format.class": format, "flush.size": "10000000",
 			"partitioner.class": "FieldPartitioner", "partition.field.name": field, "rotate.idle.ms": "3000"})); err != nil {
 			return result{}, err
 		}

@@ -33,13 +33,24 @@ var rows = []row{
 	{"consume 1 KB", "(none)", consumeLarge},
 	{"one synchronous produce, p50", "≤ 2 × one fdatasync", produceOne},
 	{"one produce to each of 64 partitions, p50", "≤ 10 × one fdatasync", produceDirty},
-	{"MQTT QoS 1 → log, window 20", "≥ 0.9 × a bare client with manual acks", mqttWindow(20)},
-	{"MQTT QoS 1 → log, window 1000", "≥ 0.9 × a bare client with manual acks", mqttWindow(1000)},
+	{"MQTT QoS 1 → log, window 20", "≥ 0.9 × a bare client with manual acks", mqttWindow(3, 1, 20)},
+	{"MQTT QoS 1 → log, window 1000", "≥ 0.9 × a bare client with manual acks", mqttWindow(3, 1, 1000)},
+	{"MQTT 5 QoS 1 → log, window 20", "≥ 0.9 × a bare client", mqttWindow(5, 1, 20)},
+	{"MQTT 5 QoS 1 → log, window 1000", "≥ 0.9 × a bare client", mqttWindow(5, 1, 1000)},
+	{"MQTT QoS 2 → log, window 20", "≥ 0.9 × a bare client", mqttWindow(3, 2, 20)},
+	{"MQTT QoS 2 → log, window 1000", "≥ 0.9 × a bare client", mqttWindow(3, 2, 1000)},
+	{"MQTT 5 QoS 2 → log, window 20", "≥ 0.9 × a bare client", mqttWindow(5, 2, 20)},
+	{"MQTT 5 QoS 2 → log, window 1000", "≥ 0.9 × a bare client", mqttWindow(5, 2, 1000)},
 	{"MQTT QoS 1 → log → S3 JSON", "≥ 80,000 records/s", mqttToS3},
 	{"log → S3 JSON lines", "≥ 150 MB/s per core of record data", logToS3},
 	{"log → S3, Avro rows in each format", "≥ 150 MB/s per core as JSON, ≥ 100 as Parquet", rowsToS3},
+	{"a cluster's log → S3, Avro rows in each format", "≤ 200 B a record, ≤ 145 MB resident", clusterRowsToS3},
 	{"resident memory, 1,000 open JSON files", "≤ 400 MB", openFiles("JsonFormat", "orders", "itemid", 999)},
 	{"resident memory, 10,000 open Parquet files", "≤ 400 MB", openFiles("ParquetFormat", "ratings", "route_id", 9999)},
+	{"log → S3, 16 tasks against one", "(two cores)", tasks},
+	{"log → S3, 1,000 idle partitions", "< 50 MB more, < 1 % of a core", idlePartitionsOfSink},
+	{"record → visible object, later than rotation", "≤ 500 ms", visible},
+	{"rotation of 100 files, 50 ms a request", "< 2 s", parallel},
 	{"start to ready, empty data dir", "≤ 0.3 s", startEmpty},
 	{"start to ready, 10 GiB after kill -9", "≤ 5 s", startFull},
 	{"resident memory, two connectors under load", "≤ 150 MB", memoryUnderLoad},
@@ -48,12 +59,13 @@ var rows = []row{
 	{"20,000 schemas, GET /schemas/ids/{id}", "≥ 50,000/s on one core of the server", registryByID},
 	{"PostgreSQL → log, " + pgWorkloads[0].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[0])},
 	{"PostgreSQL → log, " + pgWorkloads[1].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[1])},
-	{"PostgreSQL → log, " + pgWorkloads[2].name, "(none)", pgDrain(&pgWorkloads[2])},
-	{"PostgreSQL → log, " + pgWorkloads[3].name, "(none)", pgDrain(&pgWorkloads[3])},
-	{"PostgreSQL → log, " + pgWorkloads[4].name, "(none)", pgDrain(&pgWorkloads[4])},
-	{"PostgreSQL → log, 1,000 rows/s in 1-row transactions", "(none)", pgLatency(1000, 1)},
-	{"PostgreSQL → log, 10,000 rows/s in 100-row transactions", "(none)", pgLatency(10_000, 100)},
-	{"PostgreSQL → log, snapshot of 1 M rows of 12 columns", "≥ 0.6 × COPY (FORMAT binary) to nowhere", pgSnapshot},
+	{"PostgreSQL → log, " + pgWorkloads[2].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[2])},
+	{"PostgreSQL → log, " + pgWorkloads[3].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[3])},
+	{"PostgreSQL → log, " + pgWorkloads[4].name, "≥ 0.5 × a bare reader of frames", pgDrain(&pgWorkloads[4])},
+	{"PostgreSQL → log, 1,000 rows/s in 1-row transactions", "p99 ≤ 50 ms", pgLatency(1000, 1)},
+	{"PostgreSQL → log, 10,000 rows/s in 100-row transactions", "p99 ≤ 50 ms", pgLatency(10_000, 100)},
+	{"PostgreSQL → log, snapshot of 1 M rows of 12 columns", "≥ 0.6 × COPY (FORMAT binary) to nowhere", pgSnapshot(1_000_000)},
+	{"PostgreSQL → log, snapshot of 5 M rows of 12 columns", "≥ 0.6 × COPY (FORMAT binary) to nowhere", pgSnapshot(5_000_000)},
 	{"200 idle connectors", "≤ 100 MB resident", idleConnectors},
 }
 
@@ -68,6 +80,8 @@ type bench struct {
 	// debezium is the class path of the worker that drains PostgreSQL in place of the
 	// binary; empty: the binary.
 	debezium string
+	// s3sink is the class path of the worker whose S3 sink is compared.
+	s3sink string
 }
 
 // options are the command line.
@@ -77,6 +91,7 @@ type options struct {
 	gib                  int
 	classpath            string        // file with the class path of Apache Kafka; empty: no comparison
 	debezium             string        // file with the class path of Debezium; empty: no comparison
+	s3sink               string        // file with the class path of an S3 sink; empty: no comparison
 	soak                 time.Duration // 0: no soak
 	bare                 string        // address to answer HTTP on instead of measuring
 }
@@ -90,6 +105,7 @@ func main() {
 	flag.IntVar(&o.gib, "gib", 10, "GiB of data in the rows about a restart")
 	flag.StringVar(&o.classpath, "kafka", "", "file with the class path of an Apache Kafka to compare with (test/conformance/classpath.sh prints its name)")
 	flag.StringVar(&o.debezium, "debezium", "", "file with the class path of Kafka Connect and Debezium, to drain PostgreSQL with them (test/conformance/debezium/classpath.sh prints its name)")
+	flag.StringVar(&o.s3sink, "s3sink", "", "file with the class path of Kafka Connect and an S3 sink, to compare ours with on the Apache Kafka of -kafka (test/conformance/s3sink.sh prints the name of that with Camel's)")
 	flag.DurationVar(&o.soak, "soak", 0, "in place of rows, load 1,000 partitions for so long and say whether memory stays flat")
 	flag.StringVar(&o.bare, "bare-http", "", "only answer HTTP requests on this address: the limit that a row starts for itself")
 	flag.Parse()
@@ -120,10 +136,17 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	if o.s3sink != "" {
+		if b.s3sink, err = readClasspath(o.s3sink); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("%d cores, %s, %s\n\n", runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
 	switch {
 	case o.soak > 0:
 		return soak(ctx, b, o.soak)
+	case o.s3sink != "":
+		return compareSinks(ctx, b, o.classpath, match)
 	case o.classpath != "":
 		return compare(ctx, b, o.classpath, match)
 	}

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	mqtt5 "github.com/eclipse/paho.golang/paho"
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
@@ -82,31 +84,35 @@ func waitToken(t mqtt.Token) error {
 }
 
 // subscribe makes a session that keeps messages for a client of that id.
-func (m *mosquitto) subscribe(id string) error {
+func (m *mosquitto) subscribe(id string, qos byte) error {
 	cl, err := m.connect(id, func(mqtt.Client, mqtt.Message) {})
 	if err != nil {
 		return err
 	}
 	defer cl.Disconnect(100)
-	return waitToken(cl.Subscribe(mqttTopic, 1, nil))
+	return waitToken(cl.Subscribe(mqttTopic, qos, nil))
 }
 
-// publish sends n messages with QoS 1 and waits for the last acknowledgement.
-func (m *mosquitto) publish(n int, payload func(i int) []byte) error {
+// publish sends messages and waits for the last acknowledgement.
+func (m *mosquitto) publish(l mqttLoad, payload func(i int) []byte) error {
 	o := mqtt.NewClientOptions().AddBroker(m.uri).SetClientID("publisher").SetOrderMatters(false)
 	cl := mqtt.NewClient(o)
 	if err := waitToken(cl.Connect()); err != nil {
 		return err
 	}
 	defer cl.Disconnect(100)
-	window := make(chan mqtt.Token, 1000)
-	for i := range n {
+	size := 1000
+	if l.qos == 2 {
+		size = l.window // Mosquitto does not take more of QoS 2
+	}
+	window := make(chan mqtt.Token, size)
+	for i := range int(l.messages) {
 		if len(window) == cap(window) {
 			if err := waitToken(<-window); err != nil {
 				return err
 			}
 		}
-		window <- cl.Publish(mqttTopic, 1, false, payload(i))
+		window <- cl.Publish(mqttTopic, l.qos, false, payload(i))
 	}
 	close(window)
 	for t := range window {
@@ -119,7 +125,7 @@ func (m *mosquitto) publish(n int, payload func(i int) []byte) error {
 
 // drain reads n messages of a session as fast as a client can that acknowledges
 // each in order and does nothing else, and returns how long that took.
-func (m *mosquitto) drain(id string, n int64) (time.Duration, error) {
+func (m *mosquitto) drain(ctx context.Context, id string, n int64) (time.Duration, error) {
 	var got atomic.Int64
 	done := make(chan struct{})
 	begin := time.Now()
@@ -138,5 +144,42 @@ func (m *mosquitto) drain(id string, n int64) (time.Duration, error) {
 		return time.Since(begin), nil
 	case <-time.After(2 * time.Minute):
 		return 0, fmt.Errorf("got %d of %d messages", got.Load(), n)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// drain5 is drain with MQTT 5, by a client that acknowledges each when its handler
+// returns. Its receive maximum is the connector's.
+func (m *mosquitto) drain5(ctx context.Context, id string, n int64) (time.Duration, error) {
+	var got atomic.Int64
+	done := make(chan struct{})
+	begin := time.Now()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", strings.TrimPrefix(m.uri, "tcp://"))
+	if err != nil {
+		return 0, err
+	}
+	cl := mqtt5.NewClient(mqtt5.ClientConfig{Conn: conn, OnPublishReceived: []func(mqtt5.PublishReceived) (bool, error){
+		func(mqtt5.PublishReceived) (bool, error) {
+			if got.Add(1) == n {
+				close(done)
+			}
+			return true, nil
+		}}})
+	window, expiry := uint16(1000), uint32(3600)
+	_, err = cl.Connect(ctx, &mqtt5.Connect{ClientID: id, KeepAlive: 60,
+		Properties: &mqtt5.ConnectProperties{ReceiveMaximum: &window, SessionExpiryInterval: &expiry}})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = cl.Disconnect(&mqtt5.Disconnect{}) }() // what it took is known
+	select {
+	case <-done:
+		return time.Since(begin), nil
+	case <-time.After(2 * time.Minute):
+		return 0, fmt.Errorf("got %d of %d messages", got.Load(), n)
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 }

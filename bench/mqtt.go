@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,30 +14,42 @@ func reading(i int) []byte {
 	return fmt.Appendf(nil, `{"device":"sensor-%d","seq":%d,"celsius":%d.%d,"unit":"C","site":"%s"}`, i%10, i, 15+i%10, i%10, strings.Repeat("s", 120))
 }
 
+// mqttLoad is what waits in a session, and how it is read.
+type mqttLoad struct {
+	version  int // 3 or 5
+	qos      byte
+	window   int // messages that the broker sends without an acknowledgement
+	messages int64
+}
+
 // mqttWindow compares how fast a connector and a bare client drain the same
 // messages, each from a session of its own; the bare one goes before and after.
-func mqttWindow(window int) func(context.Context, *bench) (result, error) {
+func mqttWindow(version int, qos byte, window int) func(context.Context, *bench) (result, error) {
+	l := mqttLoad{version, qos, window, mqttMessages}
+	if qos == 2 {
+		l.messages /= 4 // they take longer to publish
+	}
 	return func(ctx context.Context, b *bench) (result, error) {
-		m, s, err := b.mqttServers(ctx, window, "bare-1", "bare-2", "drain")
+		m, s, err := b.mqttServers(ctx, l, "bare-1", "bare-2", "drain")
 		if err != nil {
 			return result{}, err
 		}
 		defer m.stop()
 		defer s.stop()
-		return compareDrains(ctx, m, s)
+		return compareDrains(ctx, m, s, l)
 	}
 }
 
 // mqttServers starts an MQTT broker that has the messages waiting in a session of
 // each id, and Sluice.
-func (b *bench) mqttServers(ctx context.Context, window int, ids ...string) (*mosquitto, *server, error) {
-	m, err := b.startMosquitto(ctx, window)
+func (b *bench) mqttServers(ctx context.Context, l mqttLoad, ids ...string) (*mosquitto, *server, error) {
+	m, err := b.startMosquitto(ctx, l.window)
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := b.start(ctx)
 	if err == nil {
-		err = m.fill(ids)
+		err = m.fill(l, ids)
 	}
 	if err != nil {
 		m.stop()
@@ -48,38 +61,54 @@ func (b *bench) mqttServers(ctx context.Context, window int, ids ...string) (*mo
 	return m, s, nil
 }
 
-func (m *mosquitto) fill(ids []string) error {
+func (m *mosquitto) fill(l mqttLoad, ids []string) error {
 	for _, id := range ids {
-		if err := m.subscribe(id); err != nil {
+		if err := m.subscribe(id, l.qos); err != nil {
 			return err
 		}
 	}
-	return m.publish(mqttMessages, reading)
+	return m.publish(l, reading)
 }
 
-func compareDrains(ctx context.Context, m *mosquitto, s *server) (result, error) {
-	first, err := m.drain("bare-1", mqttMessages)
+func compareDrains(ctx context.Context, m *mosquitto, s *server, l mqttLoad) (result, error) {
+	drain := m.drain
+	if l.version == 5 {
+		drain = m.drain5
+	}
+	first, err := drain(ctx, "bare-1", l.messages)
 	if err != nil {
 		return result{}, err
 	}
 	cpu, begin := s.cpu(), time.Now()
-	if err := s.create("drain", mqttConfig(m)); err != nil {
+	if err := s.create("drain", mqttConfig(m, l)); err != nil {
 		return result{}, err
 	}
-	if err := s.waitForEnd(ctx, "iot", mqttMessages); err != nil {
+	if err := s.waitForWritten(ctx, l.messages); err != nil {
 		return result{}, err
 	}
 	took, cpu := time.Since(begin), s.cpu()-cpu
-	second, err := m.drain("bare-2", mqttMessages)
+	second, err := drain(ctx, "bare-2", l.messages)
 	if err != nil {
 		return result{}, err
 	}
-	bare := (first + second) / 2
+	bare, n := (first+second)/2, float64(l.messages)
 	return result{
-		figure: fmt.Sprintf("%s, %.1f µs of CPU a record", perSecond(mqttMessages/took.Seconds()), float64(cpu.Microseconds())/mqttMessages),
-		limit:  perSecond(mqttMessages / bare.Seconds()),
+		figure: fmt.Sprintf("%s, %.1f µs of CPU a record, peak %s", perSecond(n/took.Seconds()), float64(cpu.Microseconds())/n, megabyteSize(s.peakMemory())),
+		limit:  perSecond(n / bare.Seconds()),
 		ratio:  times(bare.Seconds() / took.Seconds()),
 	}, nil
+}
+
+// waitForWritten waits until the worker's only source has written n records: the
+// end of the log counts the markers of transactions, too.
+func (s *server) waitForWritten(ctx context.Context, n int64) error {
+	err := poll(ctx, 2*time.Minute, func(ctx context.Context) (bool, error) {
+		return s.metric(ctx, `kafka_connect_source_task_source_record_write_total{connector="drain",task="0"}`) >= n, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.waitForEnd(ctx, "iot", n) // what the worker says is there
 }
 
 // lines returns the size in bytes of the first n readings as lines.
@@ -90,12 +119,14 @@ func lines(n int) (size int64) {
 	return size
 }
 
-func mqttConfig(m *mosquitto) map[string]string {
+func mqttConfig(m *mosquitto, l mqttLoad) map[string]string {
 	return map[string]string{
 		"connector.class": "io.confluent.connect.mqtt.MqttSourceConnector",
 		"mqtt.server.uri": m.uri,
 		"mqtt.topics":     mqttTopic,
 		"mqtt.client.id":  "drain",
+		"mqtt.version":    strconv.Itoa(l.version),
+		"mqtt.qos":        strconv.Itoa(int(l.qos)),
 		"kafka.topic":     "iot",
 		"tasks.max":       "1",
 	}
@@ -116,7 +147,8 @@ func memoryUnderLoad(ctx context.Context, b *bench) (result, error) {
 // runPipeline drains a session into objects and returns the server's peak of
 // memory too.
 func (b *bench) runPipeline(ctx context.Context) (res result, peak int64, err error) {
-	m, s, err := b.mqttServers(ctx, 1000, "drain")
+	l := mqttLoad{version: 3, qos: 1, window: 1000, messages: mqttMessages}
+	m, s, err := b.mqttServers(ctx, l, "drain")
 	if err != nil {
 		return result{}, 0, err
 	}
@@ -125,10 +157,10 @@ func (b *bench) runPipeline(ctx context.Context) (res result, peak int64, err er
 	store := newStore()
 	defer store.close()
 	cpu, begin := s.cpu(), time.Now()
-	if err := s.create("lake", s3Config(store, "iot")); err != nil {
+	if err := s.create("lake", s3Config(store.http.URL, "iot")); err != nil {
 		return result{}, 0, err
 	}
-	if err := s.create("drain", mqttConfig(m)); err != nil {
+	if err := s.create("drain", mqttConfig(m, l)); err != nil {
 		return result{}, 0, err
 	}
 	const counted = mqttMessages - flushSize // the last file waits for its age

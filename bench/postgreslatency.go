@@ -46,6 +46,7 @@ func (p *postgres) timed(ctx context.Context, b *bench, s *server, perSecond, ea
 		return result{}, err
 	}
 	defer cl.Close()
+	cpu := s.cpu()
 	failed := make(chan error, 1)
 	go func() { failed <- p.insertTimed(ctx, total, perSecond, each) }()
 	took := make([]time.Duration, 0, total)
@@ -63,11 +64,12 @@ func (p *postgres) timed(ctx context.Context, b *bench, s *server, perSecond, ea
 	if err := <-failed; err != nil {
 		return result{}, err
 	}
+	cpu = s.cpu() - cpu
 	slices.Sort(took)
 	at := func(q float64) float64 {
 		return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1000
 	}
-	return result{figure: fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, %.0f %% of a core", at(0.5), at(0.99), at(0.999), 100*s.cpu().Seconds()/b.seconds.Seconds())}, nil
+	return result{figure: fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, %.0f %% of a core", at(0.5), at(0.99), at(0.999), 100*cpu.Seconds()/b.seconds.Seconds())}, nil
 }
 
 // insertTimed inserts rows that say when they were sent.

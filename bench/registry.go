@@ -24,7 +24,7 @@ const (
 	registrySubjects = 2_000
 	registryVersions = 10 // of each
 	registrySchemas  = registrySubjects * registryVersions
-	registryClients  = 8
+	registryClients  = 64
 )
 
 // registryStart fills a registry, kills it, and measures the next start and what it

@@ -49,14 +49,14 @@ func (b *bench) startIn(ctx context.Context, dataDir string) (*server, error) {
 	return b.startSluice(ctx, dataDir)
 }
 
-// startSluice runs the binary.
-func (b *bench) startSluice(ctx context.Context, dataDir string) (*server, error) {
+// startSluice runs the binary, with more flags if there are any.
+func (b *bench) startSluice(ctx context.Context, dataDir string, flags ...string) (*server, error) {
 	if err := os.RemoveAll(filepath.Join(dataDir, "addresses.json")); err != nil {
 		return nil, err // it would be the last run's
 	}
 	s := &server{dataDir: dataDir}
-	s.cmd = exec.CommandContext(ctx, b.binary, "server", "--data-dir", dataDir,
-		"--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0")
+	s.cmd = exec.CommandContext(ctx, b.binary, append([]string{"server", "--data-dir", dataDir,
+		"--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0"}, flags...)...)
 	s.cmd.Env = append(os.Environ(), b.env...)
 	logs, err := os.Create(dataDir + ".log")
 	if err != nil {

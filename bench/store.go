@@ -22,6 +22,7 @@ type store struct {
 	requests  atomic.Int64
 	uploads   atomic.Int64
 	completed atomic.Int64
+	delay     atomic.Int64 // nanoseconds before an answer
 }
 
 func newStore() *store {
@@ -41,6 +42,7 @@ func (st *store) waitFor(ctx context.Context, n int64) error {
 func (st *store) serve(w http.ResponseWriter, r *http.Request) {
 	st.requests.Add(1)
 	n, _ := io.Copy(io.Discard, r.Body)
+	_ = rest(r.Context(), time.Duration(st.delay.Load()))
 	query := r.URL.Query()
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
@@ -61,12 +63,12 @@ func (st *store) serve(w http.ResponseWriter, r *http.Request) {
 // partition wait for the age of their file, so measurements leave them out.
 const flushSize = 10_000
 
-func s3Config(st *store, topic string) map[string]string {
+func s3Config(url, topic string) map[string]string {
 	return map[string]string{
 		"connector.class":       "io.confluent.connect.s3.S3SinkConnector",
 		"s3.bucket.name":        "bench",
 		"s3.region":             "us-east-1",
-		"store.url":             st.http.URL,
+		"store.url":             url,
 		"aws.access.key.id":     "bench",
 		"aws.secret.access.key": "benchbench",
 		"topics":                topic,
@@ -96,7 +98,7 @@ func logToS3(ctx context.Context, b *bench) (result, error) {
 	st := newStore()
 	defer st.close()
 	cpu, begin := s.cpu(), time.Now()
-	if err := s.create("lake", s3Config(st, "bench")); err != nil {
+	if err := s.create("lake", s3Config(st.http.URL, "bench")); err != nil {
 		return result{}, err
 	}
 	bytes := float64(size) * counted / records

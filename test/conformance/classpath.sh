@@ -3,5 +3,4 @@
 # its class path, for bench -kafka.
 set -eu
 . "$(dirname "$0")/lib.sh"
-fetch_kafka
-echo "$cache/classpath"
+kafka_jars

@@ -4,7 +4,7 @@
 # What it starts ends with the script. Needs Java 17 and Maven.
 
 kafka_version=${KAFKA_VERSION:-4.4.0}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/kafka-$kafka_version
+connect_version=${CONNECT_VERSION:-4.3.1} # files' connectors are not published for every version
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
@@ -18,49 +18,65 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# fetch_kafka sets classpath: the broker, the tools, the clients and Streams.
-fetch_kafka() {
+# maven NAME GROUP:ARTIFACT:VERSION... prints the name of the file that holds the class path of
+# artifacts and all that they need, and keeps it under NAME.
+maven() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/$1 artifact
+    shift
     if [ ! -s "$cache/classpath" ]; then
         mkdir -p "$cache"
-        cat > "$cache/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>kafka</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$kafka_version</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$kafka_version</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-streams</artifactId><version>$kafka_version</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-</project>
-POM
-        (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath)
+        {
+            echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            echo '<groupId>sluice</groupId><artifactId>judges</artifactId><version>1</version><dependencies>'
+            for artifact in "$@"; do
+                echo "$artifact" | sed 's|\(.*\):\(.*\):\(.*\)|<dependency><groupId>\1</groupId><artifactId>\2</artifactId><version>\3</version></dependency>|'
+            done
+            echo '</dependencies></project>'
+        } > "$cache/pom.xml"
+        (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath) >&2
     fi
-    classpath=$(cat "$cache/classpath")
+    echo "$cache/classpath"
 }
 
-# fetch_connect sets connect_classpath: a Kafka Connect worker with the connectors of
-# files, which are not published for every version.
+# kafka_jars prints the name of the file with the class path of the broker, the tools, the clients and Streams.
+kafka_jars() {
+    maven "kafka-$kafka_version" org.apache.kafka:{kafka_2.13,kafka-tools,kafka-streams}:"$kafka_version" org.slf4j:slf4j-nop:1.7.36
+}
+
+# fetch_kafka sets classpath to those.
+fetch_kafka() { classpath=$(cat "$(kafka_jars)"); }
+
+# What a worker of Kafka Connect is, beside connectors.
+connect_worker=("org.apache.kafka:connect-runtime:$connect_version" org.apache.logging.log4j:{log4j-core,log4j-slf4j-impl}:2.25.1)
+
+# fetch_connect sets connect_classpath: a Kafka Connect worker with the connectors of files.
 fetch_connect() {
-    local version=${CONNECT_VERSION:-4.3.1}
-    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/connect-$version
-    if [ ! -s "$cache/classpath" ]; then
-        mkdir -p "$cache"
-        cat > "$cache/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>connect</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-runtime</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-file</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.25.1</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.1</version></dependency>
-  </dependencies>
-</project>
-POM
-        (cd "$cache" && mvn -q -B dependency:build-classpath -Dmdep.outputFile=classpath.tmp && mv classpath.tmp classpath)
-    fi
-    connect_classpath=$(cat "$cache/classpath")
+    connect_classpath=$(cat "$(maven "connect-$connect_version" "${connect_worker[@]}" "org.apache.kafka:connect-file:$connect_version")")
+}
+
+# worker_properties GROUP CONVERTER [PROPERTY...] prints the properties of a worker, Kafka's or ours, on the
+# cluster at $addr. CONVERTER is a class of Kafka, without its package.
+worker_properties() {
+    local group=$1 converter=$2 topic
+    shift 2
+    echo "bootstrap.servers=$addr"
+    echo "group.id=$group"
+    printf "%s.converter=org.apache.kafka.connect.$converter\n" key value
+    for topic in config offset status; do
+        echo "$topic.storage.topic=$group-$topic"
+        echo "$topic.storage.replication.factor=1"
+    done
+    printf '%s\n' "$@"
+}
+
+# start_connect CLASSPATH PROPERTIES LOG [OPTION...] starts a worker of Kafka Connect, OPTIONs being the
+# JVM's, and sets connect_pid.
+start_connect() {
+    local path=$1 properties=$2 log=$3
+    shift 3
+    java -XX:+UseSerialGC "$@" -cp "$path" org.apache.kafka.connect.cli.ConnectDistributed "$properties" >> "$log" 2>&1 &
+    connect_pid=$!
+    pids+=("$connect_pid")
 }
 
 # run_java CLASS ARGS... starts quickly rather than running fast.
@@ -74,7 +90,7 @@ open_port() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 free_port() {
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        port=$((20000 + RANDOM % 12000)) # below those that the system gives to clients
         open_port "$port" || { echo "$port"; return; }
     done
 }

@@ -10,20 +10,7 @@ start_kafka "$work/kafka"
 (cd "$root" && CGO_ENABLED=0 go build -o "$work/sluice" ./cmd/sluice)
 
 ours=127.0.0.1:$(free_port) java=127.0.0.1:$(free_port)
-cat > "$work/ours.properties" <<PROPERTIES
-bootstrap.servers=$addr
-group.id=mixed
-key.converter=org.apache.kafka.connect.storage.StringConverter
-value.converter=org.apache.kafka.connect.storage.StringConverter
-config.storage.topic=mixed-configs
-offset.storage.topic=mixed-offsets
-status.storage.topic=mixed-status
-config.storage.replication.factor=1
-offset.storage.replication.factor=1
-status.storage.replication.factor=1
-offset.flush.interval.ms=1000
-scheduled.rebalance.max.delay.ms=3000
-PROPERTIES
+worker_properties mixed storage.StringConverter offset.flush.interval.ms=1000 scheduled.rebalance.max.delay.ms=3000 > "$work/ours.properties"
 { cat "$work/ours.properties"; echo "listeners=http://$java"; echo plugin.discovery=service_load; } > "$work/java.properties"
 mkdir "$work/files"
 
@@ -33,10 +20,8 @@ start_ours() {
     pids+=("$ours_pid")
 }
 start_java() {
-    java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$connect_classpath" \
-        org.apache.kafka.connect.cli.ConnectDistributed "$work/java.properties" >> "$work/java.log" 2>&1 &
-    java_pid=$!
-    pids+=("$java_pid")
+    start_connect "$connect_classpath" "$work/java.properties" "$work/java.log" -Xmx384m -XX:TieredStopAtLevel=1
+    java_pid=$connect_pid
 }
 kill_java() {
     kill -9 "$java_pid"

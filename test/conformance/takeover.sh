@@ -13,7 +13,7 @@ set -eu
 fetch_kafka
 start_kafka "$work/kafka"
 run_java org.apache.kafka.tools.TopicCommand --bootstrap-server "$addr" --create --topic lines --partitions 1 > /dev/null # a Java sink looks for new ones every 5 minutes
-. "$here/connectjars.sh"
+fetch_connect
 (cd "$root" && CGO_ENABLED=0 go build -o "$work/sluice" ./cmd/sluice)
 
 port=$(free_port)
@@ -21,36 +21,24 @@ url=http://127.0.0.1:$port
 files=$work/files
 mkdir "$files"
 touch "$files/in.txt"
-cat > "$work/worker.properties" <<PROPERTIES
-bootstrap.servers=$addr
-group.id=takeover
-key.converter=org.apache.kafka.connect.storage.StringConverter
-value.converter=org.apache.kafka.connect.storage.StringConverter
-config.storage.topic=takeover-configs
-offset.storage.topic=takeover-offsets
-status.storage.topic=takeover-status
-config.storage.replication.factor=1
-offset.storage.replication.factor=1
-status.storage.replication.factor=1
-offset.flush.interval.ms=500
-scheduled.rebalance.max.delay.ms=0
-listeners=$url
-plugin.discovery=service_load
-PROPERTIES
+worker_properties takeover storage.StringConverter offset.flush.interval.ms=500 scheduled.rebalance.max.delay.ms=0 "listeners=$url" plugin.discovery=service_load > "$work/worker.properties"
 
 # start_worker java|sluice starts the worker of that kind and waits until it answers.
 start_worker() {
     case $1 in
-        java) java -Xmx384m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$classpath" \
-            org.apache.kafka.connect.cli.ConnectDistributed "$work/worker.properties" > "$work/$1.log" 2>&1 & ;;
-        sluice) "$work/sluice" server --config "$work/worker.properties" --data-dir "$work/data" --registry 127.0.0.1:0 > "$work/$1.log" 2>&1 & ;;
+        java)
+            start_connect "$connect_classpath" "$work/worker.properties" "$work/java.log" -Xmx384m -XX:TieredStopAtLevel=1
+            worker=$connect_pid
+            ;;
+        sluice)
+            "$work/sluice" server --config "$work/worker.properties" --data-dir "$work/data" --registry 127.0.0.1:0 >> "$work/sluice.log" 2>&1 &
+            worker=$!
+            pids+=("$worker")
+            ;;
     esac
-    worker=$!
-    pids+=("$worker")
     ask await-health || { tail -20 "$work/$1.log" >&2; return 1; }
     echo "== worker: $1 $(ask version)"
 }
-
 
 ask() { python3 "$here/takeover.py" "$url" "$files" "$@"; }
 

@@ -14,6 +14,10 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
 	"github.com/sluice-data/sluice/test/s3server"
 )
 
@@ -26,6 +30,37 @@ type ceph struct {
 	processes []*process
 }
 
+// condition completes an upload where there is an object, and tells whether the server refuses that, and what it says.
+func (b *bucket) condition(t *testing.T) (refuses bool, answer error) {
+	t.Helper()
+	key := aws.String("condition")
+	_, err := b.client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &b.name, Key: key, Body: strings.NewReader("first")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := b.client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &b.name, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := b.client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &b.name, Key: key, UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("second")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, answer = b.client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &b.name, Key: key, UploadId: u.UploadId, IfNoneMatch: aws.String("*"),
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}}}})
+	if answer != nil {
+		_, err = b.client.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: &b.name, Key: key, UploadId: u.UploadId})
+	}
+	body, readErr := b.read(t.Context(), *key)
+	if err = errors.Join(err, readErr); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &b.name, Key: key}); err != nil {
+		t.Fatal(err)
+	}
+	return string(body) == "first", answer
+}
+
 // TestCeph runs a part of TestKillBeforeVisible against an S3 server of another make, whose conditions, ETags and error codes
 // are its own: what is committed is completed by the next owner, once.
 func TestCeph(t *testing.T) {
@@ -35,6 +70,8 @@ func TestCeph(t *testing.T) {
 	}
 	defer c.stop()
 	bucket := makeBucketAt(t, "http://"+cephAddress, "ceph")
+	refuses, answer := bucket.condition(t)
+	t.Logf("If-None-Match at a completion is heeded: %v; it answers: %v", refuses, answer)
 	broker := startMosquitto(t)
 	s := startSluice(t, s3server.Env(bucket.url))
 	s.create(t, seedConfig(t, "mqtt-source.json"))
@@ -51,8 +88,15 @@ func TestCeph(t *testing.T) {
 		s.start(t)
 	}
 	publishing.Wait()
-	allArrived(t, s, bucket, "iot-sensors", n, 30*time.Second)
+	allArrived(t, s, bucket, "iot-sensors", n)
+	if known := !strings.Contains(s.log.String()+s.out.String(), "replaces objects although it is told not to"); known != refuses {
+		t.Errorf("the sink takes the server to refuse: %v, which is %v", known, refuses)
+	}
 	s.stop(t)
+	uploads, err := bucket.client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket.name})
+	if err != nil || len(uploads.Uploads) > 0 {
+		t.Errorf("%d uploads are left: %v", len(uploads.Uploads), err)
+	}
 }
 
 const cephConf = `[global]
@@ -110,7 +154,7 @@ func startCeph(dir string) (c *ceph, err error) {
 	if err := c.spawn("radosgw", "-n", "client.admin", "-f"); err != nil {
 		return nil, err
 	}
-	err = poll(60*time.Second, func() error {
+	err = poll(func() error {
 		resp, err := http.Get("http://" + cephAddress)
 		if err == nil {
 			resp.Body.Close()

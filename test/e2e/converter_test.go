@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -34,7 +33,7 @@ func TestConverters(t *testing.T) {
 	for i, tt := range tests {
 		topic := string(rune('a' + i))
 		key := "topics/" + topic + "/partition=0/" + topic + "+0+0000000000.json"
-		eventually(t, 30*time.Second, func() error {
+		eventually(t, func() error {
 			_, err := bucket.read(t.Context(), key)
 			return err
 		})

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// Times of the demo, in seconds since its start as it prints them.
+// Times of the demo, in seconds since its start as it prints them: about ten times of
+// what it takes where nothing else runs.
 const (
-	maxFirstRecord = 2.0
-	maxFirstObject = 10.0
+	maxFirstRecord = 20.0
+	maxFirstObject = 60.0
 )
 
 var demoLine = regexp.MustCompile(`(?m)^ *([0-9.]+) s  (record|object) (\S+)`)
@@ -62,7 +62,7 @@ func startDemo(t *testing.T, env []string, args ...string) *process {
 			t.Log(p.out)
 		}
 	})
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if n := strings.Count(p.out.String(), " s  object "); n < 2 {
 			return fmt.Errorf("%d objects", n)
 		}
@@ -70,7 +70,7 @@ func startDemo(t *testing.T, env []string, args ...string) *process {
 	})
 	t.Logf("%d MB resident", p.residentMB(t))
 	p.signal(syscall.SIGINT)
-	if code := p.exit(t, 15*time.Second); code != 0 {
+	if code := p.exit(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	return p
@@ -105,7 +105,7 @@ func TestDemoKeep(t *testing.T) {
 	if n := len(s.records(t, "iot-sensors")); n < 30 {
 		t.Errorf("%d records kept, want at least 30", n)
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		if _, body := s.request(t, "GET", "/connectors", ""); !strings.Contains(body, "mqtt-source-connector") || !strings.Contains(body, "s3-sink-connector") {
 			return fmt.Errorf("connectors %s", body)
 		}

@@ -84,15 +84,21 @@ func TestFilesOverKillNine(t *testing.T) {
 	}
 	writing.Wait()
 	t.Logf("written after %.1f s", time.Since(begin).Seconds())
-	eventually(t, 60*time.Second, func() error { return linesOf(out, n) })
+	eventually(t, func() error { return linesOf(out, n) })
 	t.Logf("copied after %.1f s", time.Since(begin).Seconds())
 
-	for i, r := range s.records(t, "lines", kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
+	for i, r := range s.committed(t, "lines") {
 		if want := fmt.Sprintf("line %d of the file", i); string(r.Value) != want || i >= n {
 			t.Fatalf("record %d is %q, want %q", i, r.Value, want)
 		}
 	}
-	generated := s.records(t, "rows", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	var generated []*kgo.Record
+	eventually(t, func() error {
+		if generated = s.committed(t, "rows"); len(generated) < rows {
+			return fmt.Errorf("%d rows, want %d", len(generated), rows)
+		}
+		return nil
+	})
 	for i, r := range generated {
 		if want := fmt.Sprintf(`{"id":%d}`, i); string(r.Value) != want {
 			t.Fatalf("row %d is %s", i, r.Value)

@@ -37,10 +37,10 @@ func TestSeedConfigs(t *testing.T) {
 	want := slices.Clone(payloads[:10_000])
 	want = append(want, `"21.5 °C, says \"sensor\""`, `"/wCACg=="`, `{"id":1,"big":12345678901234567890}`)
 	const first, second = "topics/iot-sensors/partition=0/iot-sensors+0+0000000000.json", "topics/iot-sensors/partition=0/iot-sensors+0+0000010000.json"
-	got := waitObjects(t, bucket, 30*time.Second, first) // flush.size
+	got := waitObjects(t, bucket, first) // flush.size
 	begin := time.Now()
 	compare(t, got[first], want[:10_000])
-	got = waitObjects(t, bucket, 75*time.Second, first, second) // rotate.max.age.ms
+	got = waitObjects(t, bucket, first, second) // rotate.max.age.ms
 	t.Logf("the second object was complete %.0f s after the first", time.Since(begin).Seconds())
 	compare(t, got[second], want[10_000:])
 
@@ -50,10 +50,10 @@ func TestSeedConfigs(t *testing.T) {
 
 // waitObjects waits until the bucket holds exactly the keys and returns their
 // lines.
-func waitObjects(t *testing.T, b *bucket, limit time.Duration, keys ...string) map[string][]string {
+func waitObjects(t *testing.T, b *bucket, keys ...string) map[string][]string {
 	t.Helper()
 	lines := map[string][]string{}
-	eventually(t, limit, func() error {
+	eventually(t, func() error {
 		got, err := b.keys(t.Context())
 		if err == nil && !slices.Equal(got, keys) {
 			err = fmt.Errorf("objects %q, want %q", got, keys)

@@ -22,14 +22,15 @@ type mosquitto struct {
 	conf string
 }
 
-// startMosquitto starts a broker with an empty store.
-func startMosquitto(t *testing.T) *mosquitto {
+// startMosquitto starts a broker with an empty store and further lines of its
+// config file.
+func startMosquitto(t *testing.T, lines ...string) *mosquitto {
 	t.Helper()
 	dir := t.TempDir()
 	m := &mosquitto{conf: filepath.Join(dir, "mosquitto.conf")}
 	// Without limits on its queues: what it would drop cannot be told from what
 	// Sluice would lose.
-	conf := fmt.Sprintf("listener 1883 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nlog_dest stderr\nlog_type subscribe\n", dir)
+	conf := fmt.Sprintf("listener 1883 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nlog_dest stderr\nlog_type subscribe\n%s\n", dir, strings.Join(lines, "\n"))
 	if err := os.WriteFile(m.conf, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func (m *mosquitto) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.process = p
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		conn, err := net.Dial("tcp", mqttAddress)
 		if err == nil {
 			conn.Close()
@@ -62,7 +63,7 @@ func (m *mosquitto) start(t *testing.T) {
 func (m *mosquitto) stop(t *testing.T) {
 	t.Helper()
 	m.signal(syscall.SIGTERM)
-	m.exit(t, 10*time.Second)
+	m.exit(t)
 }
 
 // publisher is a device: QoS 1, many messages in flight, reconnecting.
@@ -72,7 +73,7 @@ func publisher(t *testing.T) mqtt.Client {
 		SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).SetMaxResumePubInFlight(10_000)
 	client := mqtt.NewClient(o)
 	token := client.Connect()
-	if !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+	if !token.WaitTimeout(patience) || token.Error() != nil {
 		t.Fatalf("connect publisher: %v", token.Error())
 	}
 	t.Cleanup(func() { client.Disconnect(100) })
@@ -92,7 +93,7 @@ func publish(t *testing.T, client mqtt.Client, topic string, rate int, payloads 
 		tokens = append(tokens, client.Publish(topic, 1, false, payload))
 	}
 	for i, token := range tokens {
-		if !token.WaitTimeout(60*time.Second) || token.Error() != nil {
+		if !token.WaitTimeout(patience) || token.Error() != nil {
 			t.Fatalf("message %d was not acknowledged: %v", i, token.Error())
 		}
 	}
@@ -102,7 +103,7 @@ func publish(t *testing.T, client mqtt.Client, topic string, rate int, payloads 
 // was started; what is published before is for nobody.
 func (m *mosquitto) waitSubscribed(t *testing.T, filter string) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if strings.Contains(m.out.String(), filter) {
 			return nil
 		}

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
 )
 
@@ -46,15 +44,15 @@ func TestSnapshotOverKillNine(t *testing.T) {
 		}
 	})
 	for _, percent := range []int64{10, 50, 90} {
-		eventually(t, 60*time.Second, func() error { return s.snapshotAt(t, "shop", percent*2*rows/100) })
+		eventually(t, func() error { return s.snapshotAt(t, "shop", percent*2*rows/100) })
 		s.kill()
 		t.Logf("killed at %d %%, ready again after %.2f s", percent, s.start(t).Seconds())
 	}
-	eventually(t, 60*time.Second, func() error { return s.snapshotAt(t, "shop", 1<<62) })
+	eventually(t, func() error { return s.snapshotAt(t, "shop", 1<<62) })
 	close(stop)
 	writing.Wait()
-	eventually(t, 60*time.Second, func() error { return wantOnce(s, t, rows+written) })
-	compareKeyed(t, s, db)
+	eventually(t, func() error { return wantOnce(s, t, rows+written) })
+	eventually(t, func() error { return compareKeyed(t, s, db) })
 	s.stop(t)
 }
 
@@ -103,7 +101,7 @@ type keyedRow struct{ ID, V int }
 // wantOnce wants n rows of the table without a key, each once.
 func wantOnce(s *sluice, t *testing.T, n int) error {
 	seen := make([]int, n+1)
-	records := s.records(t, "shop.public.keyless", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	records := s.committed(t, "shop.public.keyless")
 	for _, r := range records {
 		var e changeEvent
 		if err := json.Unmarshal(r.Value, &e); err != nil || e.After == nil || e.After.ID > n {
@@ -120,11 +118,11 @@ func wantOnce(s *sluice, t *testing.T, n int) error {
 }
 
 // compareKeyed wants the records of the table with a key to make up the table.
-func compareKeyed(t *testing.T, s *sluice, db *pgtest.Database) {
+func compareKeyed(t *testing.T, s *sluice, db *pgtest.Database) error {
 	t.Helper()
 	made := map[int]int{}
 	sum := 0
-	for _, r := range s.records(t, "shop.public.keyed", kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
+	for _, r := range s.committed(t, "shop.public.keyed") {
 		var e changeEvent
 		if err := json.Unmarshal(r.Value, &e); err != nil {
 			t.Fatalf("%s: %v", r.Value, err)
@@ -140,6 +138,7 @@ func compareKeyed(t *testing.T, s *sluice, db *pgtest.Database) {
 	}
 	got := fmt.Sprintf("%d rows, %d", len(made), sum)
 	if want := db.Text(t, "SELECT count(*) || ' rows, ' || sum(id::bigint * (v + 1)) FROM keyed"); got != want {
-		t.Errorf("the topic makes up %s, the table has %s", got, want)
+		return fmt.Errorf("the topic makes up %s, the table has %s", got, want)
 	}
+	return nil
 }

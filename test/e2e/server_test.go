@@ -14,8 +14,9 @@ import (
 	"github.com/sluice-data/sluice/test/s3server"
 )
 
-// maxReady is the time from start to ready on an empty data directory.
-const maxReady = 300 * time.Millisecond
+// maxReady is far more than the time from start to ready on an empty data directory,
+// which bench measures: this machine may have other work.
+const maxReady = 3 * time.Second
 
 func TestReadySoon(t *testing.T) {
 	best := time.Hour
@@ -81,7 +82,7 @@ func TestRefusals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if code := p.exit(t, 20*time.Second); code != 1 {
+		if code := p.exit(t); code != 1 {
 			t.Errorf("%s: exit code %d, want 1", name, code)
 		}
 		out := p.out.String()
@@ -122,7 +123,7 @@ func TestDrainAndResume(t *testing.T) {
 	s.start(t)
 	s.waitRunning(t, "mqtt-source-connector")
 	s.waitRunning(t, "s3-sink-connector")
-	allArrived(t, s, bucket, "iot-sensors", len(all), 60*time.Second)
+	allArrived(t, s, bucket, "iot-sensors", len(all))
 	// A clean stop commits everything: the start after it repeats nothing.
 	if got := len(s.records(t, "iot-sensors")); got != len(all) {
 		t.Errorf("%d records in the log, want %d", got, len(all))
@@ -145,18 +146,22 @@ func wantInOrder(t *testing.T, text string, parts ...string) {
 
 // TestSecondSignal wants a second signal to end a server that hangs in its drain.
 func TestSecondSignal(t *testing.T) {
-	s := startSluice(t, nil)
+	properties := filepath.Join(t.TempDir(), "worker.properties")
+	if err := os.WriteFile(properties, []byte("task.shutdown.graceful.timeout.ms=600000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startSluice(t, nil, "--config", properties)
 	s.create(t, changed(t, seedConfig(t, "s3-sink.json"), map[string]string{
 		"store.url": "http://" + silent(t), "aws.access.key.id": "x", "aws.secret.access.key": "x"}))
 	s.signal(syscall.SIGTERM)
-	eventually(t, 5*time.Second, func() error {
+	eventually(t, func() error {
 		if !s.running() || strings.Contains(s.out.String(), "msg=stopping") {
 			return nil
 		}
 		return fmt.Errorf("not stopping")
 	})
 	s.signal(syscall.SIGTERM)
-	if code := s.exit(t, 2*time.Second); code != 143 && code != 0 {
+	if code := s.exit(t); code != 143 && code != 0 {
 		t.Errorf("exit code %d, want 143, or 0 when the drain was faster", code)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -57,7 +58,7 @@ func (s *sluice) start(t *testing.T) (untilReady time.Duration) {
 	begin := time.Now()
 	os.Remove(filepath.Join(s.dataDir, "addresses.json")) // of the previous run
 	s.launch(t)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if !s.running() {
 			t.Fatalf("sluice ended with code %d:\n%s", s.cmd.ProcessState.ExitCode(), s.out)
 		}
@@ -104,7 +105,7 @@ func (s *sluice) health() error {
 func (s *sluice) stop(t *testing.T) {
 	t.Helper()
 	s.signal(syscall.SIGTERM)
-	if code := s.exit(t, 20*time.Second); code != 0 {
+	if code := s.exit(t); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 }
@@ -117,7 +118,7 @@ func tail(text string, lines int) string {
 // request sends a REST request and returns status and body.
 func (s *sluice) request(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.REST+path, strings.NewReader(body))
 	if err != nil {
@@ -168,7 +169,7 @@ func (s *sluice) states(name string) (string, error) {
 // waitRunning waits until a connector and its only task run.
 func (s *sluice) waitRunning(t *testing.T, name string) {
 	t.Helper()
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		states, err := s.states(name)
 		if err == nil && states != "RUNNING RUNNING" {
 			err = fmt.Errorf("%s is %s", name, states)
@@ -208,30 +209,49 @@ func changed(t *testing.T, text string, changes map[string]string) string {
 	return string(out)
 }
 
-// records reads a topic from its beginning, until it has been quiet for a
-// moment, and returns the values.
-func (s *sluice) records(t *testing.T, topic string, opts ...kgo.Opt) []*kgo.Record {
+// committed reads the records of a topic that are committed. It waits for transactions
+// that are open: a commit is answered before each partition shows it.
+func (s *sluice) committed(t *testing.T, topic string) []*kgo.Record {
 	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.Kafka), kgo.ConsumeTopics(topic),
+	return s.records(t, topic, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+}
+
+// records reads a topic from its beginning to the end that it has now. A topic that is
+// not there has none.
+func (s *sluice) records(t *testing.T, topic string, opts ...kgo.Opt) (records []*kgo.Record) {
+	t.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.Kafka), kgo.ConsumeTopics(topic), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	var records []*kgo.Record
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		fetches := client.PollFetches(ctx)
-		ended := ctx.Err() != nil
-		cancel()
-		if ended {
-			return records
-		}
-		if err := fetches.Err0(); err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, fetches.Records()...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
 	}
+	ends.Each(func(end kadm.ListedOffset) {
+		if end.Err != nil || end.Offset == 0 {
+			delete(ends[topic], end.Partition)
+		}
+	})
+	for len(ends[topic]) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			t.Fatalf("read %s: %v; not read to the end are %v", topic, err, ends[topic])
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if end, ok := ends.Lookup(topic, r.Partition); ok && r.Offset+1 >= end.Offset {
+				delete(ends[topic], r.Partition)
+			}
+		})
+	}
+	return records
 }
 
 // missing returns how many of the ids 0 to n-1 no line has, and how many lines

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-data/sluice/log/broker"
+	"github.com/sluice-data/sluice/log/logtest"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/internal/metrics"
-	"github.com/sluice-data/sluice/log"
-	"github.com/sluice-data/sluice/log/broker"
-	"github.com/sluice-data/sluice/log/group"
-	"github.com/sluice-data/sluice/log/txn"
+	"github.com/sluice-data/sluice/internal/vfs"
 )
 
 const alerts = "../../examples/monitoring/prometheus-alerts.yml"
@@ -101,26 +101,5 @@ func TestPageIsReadable(t *testing.T) {
 
 func startBroker(t *testing.T, registry *metrics.Registry) *broker.Broker {
 	t.Helper()
-	dir := t.TempDir()
-	l, err := log.Open(log.Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	groups, err := group.Open(group.Config{Log: l, InitialRebalanceDelay: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { groups.Close() })
-	txns, err := txn.Open(txn.Config{Log: l, Dir: dir, EndOffsets: groups.EndTransaction})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { txns.Close() })
-	b, err := broker.New(broker.Config{Log: l, Groups: groups, Txns: txns, Dir: dir, Metrics: registry})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return b
+	return logtest.Start(t, logtest.On(vfs.OS, t.TempDir()), func(c *logtest.Config) { c.Broker.Metrics = registry }).Broker // a disk has room left
 }

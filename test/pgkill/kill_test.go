@@ -32,6 +32,8 @@ type torture struct {
 	worker *worker
 	random *rand.Rand
 	faults map[string]int // by name
+	waited time.Duration  // for records to come
+	broken time.Duration  // until what was broken was there again
 }
 
 func TestKillPostgres(t *testing.T) {
@@ -47,8 +49,12 @@ func TestKillPostgres(t *testing.T) {
 	defer stop()
 	l := &load{connString: pg.ConnString(database)}
 	l.start(ctx, writers, uint64(seed))
-	for range rounds {
+	for n := range rounds {
 		tt.fault()
+		if (n+1)%10 == 0 {
+			fmt.Printf("pgkill: %d faults after %v, of which %v waiting for records and %v starting what was killed\n",
+				n+1, time.Since(begin).Round(time.Second), tt.waited.Round(time.Second), tt.broken.Round(time.Second))
+		}
 	}
 	stop()
 	l.wg.Wait()
@@ -91,16 +97,20 @@ func number(t *testing.T, env string, otherwise int) int {
 
 // fault lets some records come and then breaks something.
 func (tt *torture) fault() {
+	begin := time.Now()
 	tt.progress()
+	tt.waited += time.Since(begin)
 	rest(tt.t.Context(), time.Duration(tt.random.IntN(700))*time.Millisecond)
+	begin = time.Now()
+	defer func() { tt.broken += time.Since(begin) }()
 	switch n := tt.random.IntN(10); {
 	case n < 5:
 		tt.faults["server killed"]++
-		tt.worker.kill()
+		tt.worker.Kill()
 		tt.worker.start(tt.t)
 	case n < 6:
 		tt.faults["both killed"]++
-		tt.worker.kill()
+		tt.worker.Kill()
 		tt.pg.Kill(tt.t)
 		tt.pg.Restart(tt.t)
 		tt.worker.start(tt.t)

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sluice-data/sluice/internal/loopback"
 )
 
 // The credentials of the server. They are no secret: it listens on loopback.
@@ -35,14 +39,19 @@ type Options struct {
 	Certificate   string // file of a TLS certificate; "" for http
 	Key           string
 	VirtualDomain string // bucket.VirtualDomain is a bucket's host name
+	AccessLog     string // file that gets a line for each request; "" for none
 }
 
 // Server is a server process.
 type Server struct {
-	URL  string
-	cmd  *exec.Cmd
-	out  output
-	done chan struct{} // closed when it has ended
+	URL   string
+	Freed int // uploads that Again has put back
+
+	addr, dir string
+	args      []string
+	cmd       *exec.Cmd
+	out       output
+	done      chan struct{} // closed when it has ended
 }
 
 // output keeps what a process writes.
@@ -85,12 +94,13 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddress()
+	port, err := loopback.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{URL: "http://" + addr, done: make(chan struct{})}
-	args := []string{"--port", addr, "--quiet", "--region", Region}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s := &Server{URL: "http://" + addr, addr: addr, dir: o.Dir}
+	args := []string{program, "--port", addr, "--quiet", "--region", Region}
 	if o.Certificate != "" {
 		args = append(args, "--cert", o.Certificate, "--key", o.Key)
 		s.URL = "https://" + addr
@@ -98,26 +108,59 @@ func Start(o Options) (*Server, error) {
 	if o.VirtualDomain != "" {
 		args = append(args, "--virtual-domain", o.VirtualDomain)
 	}
+	if o.AccessLog != "" {
+		args = append(args, "--access-log", o.AccessLog)
+	}
 	metadata, err := metadataArgs(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(program, append(append(append(args, "posix"), metadata...), o.Dir)...)
+	s.args = append(append(append(args, "posix"), metadata...), o.Dir)
+	return s, s.run()
+}
+
+// run starts the process.
+func (s *Server) run() error {
+	s.cmd, s.done = exec.Command(s.args[0], s.args[1:]...), make(chan struct{})
 	s.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start versitygw: %w", err)
+		return fmt.Errorf("start versitygw: %w", err)
 	}
-	go func() {
-		defer close(s.done)
-		_ = s.cmd.Wait() // what became of it does not matter
-	}()
-	if err := s.await(addr); err != nil {
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		defer close(done)
+		_ = cmd.Wait() // what became of it does not matter
+	}(s.cmd, s.done)
+	if err := s.await(s.addr); err != nil {
 		s.Stop()
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
+}
+
+// Again starts a server that has ended, at its address. Uploads whose completion was cut off are put back first: versitygw
+// renames an upload's directory while it works on it, and after its own death answers yes to everybody who asks for the rest, for good.
+func (s *Server) Again() error {
+	const mark = ".inprogress"
+	claimed, err := filepath.Glob(filepath.Join(s.dir, "*", ".sgwtmp", "multipart", "*", "*"+mark))
+	if err != nil {
+		return err
+	}
+	for _, path := range claimed {
+		id, _, _ := strings.Cut(filepath.Base(path), ".") // it is followed by the ETag to be
+		if err := os.Rename(path, filepath.Join(filepath.Dir(path), id)); err != nil {
+			return err
+		}
+	}
+	s.Freed += len(claimed)
+	return s.run()
+}
+
+// End sends the process a signal that ends it, and waits.
+func (s *Server) End(sig syscall.Signal) {
+	_ = s.cmd.Process.Signal(sig)
+	<-s.done
 }
 
 // metadataArgs is where the server keeps what is not the bytes of an object: in extended attributes, or where the
@@ -135,22 +178,12 @@ func metadataArgs(dir string) ([]string, error) {
 	return []string{"--sidecar", sidecar}, os.MkdirAll(sidecar, 0o700)
 }
 
-// freeAddress is a port of loopback that nobody listens on now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-var errSlowStart = errors.New("versitygw does not answer after 20 s")
+var errSlowStart = errors.New("versitygw does not answer after a minute")
 
 func (s *Server) await(addr string) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -167,10 +200,7 @@ func (s *Server) await(addr string) error {
 }
 
 // Stop kills the server. What it has acknowledged is in its directory.
-func (s *Server) Stop() {
-	_ = s.cmd.Process.Kill()
-	<-s.done
-}
+func (s *Server) Stop() { s.End(syscall.SIGKILL) }
 
 // Env is what a worker has in its environment to find a server at a URL.
 func Env(url string) []string {

@@ -42,14 +42,20 @@ type canonicalizer struct {
 	ranks map[string]map[int64]int // by kind: the values and their ranks
 }
 
-// The kinds of values.
+// The kinds of values. A change is known by where its record begins in the WAL, a
+// commit and a message by where theirs end. Such an end is, or is not, where the next
+// record begins: the server writes records of its own between them, every 15 s at
+// least. So beginnings and ends are numbered apart.
 const (
-	kindLSN  = "lsn"
-	kindTx   = "tx"
-	kindTime = "time"
-	// The end of a commit is, or is not, where the next row begins: that depends on
-	// what else the server writes, so they are numbered apart.
-	kindCommit = "commit"
+	kindLSN     = "lsn"
+	kindCommit  = "commit"
+	kindMessage = "message"
+	kindBegin   = "begin" // of a BEGIN that has not the LSN of its transaction's first event
+	// An incremental snapshot's row has the LSN of the change that closed its window, or
+	// of the last commit: it is known by how many changes begin before.
+	kindBehind = "behind"
+	kindTx     = "tx"
+	kindTime   = "time"
 )
 
 // Canonical returns the topics of a run in the order of their names.
@@ -61,6 +67,9 @@ func Canonical(records []Record) ([]Topic, error) {
 		if parsed[i], err = parseRecord(&records[i]); err != nil {
 			return nil, fmt.Errorf("record %d: %w", i, err)
 		}
+	}
+	markBegins(parsed)
+	for i := range parsed {
 		parsed[i].visit(c.collect)
 	}
 	c.rank()
@@ -99,6 +108,10 @@ func (c *canonicalizer) rank() {
 		for i, v := range slices.Sorted(maps.Keys(values)) {
 			values[v] = i
 		}
+	}
+	changes := slices.Sorted(maps.Keys(c.ranks[kindLSN]))
+	for v := range c.ranks[kindBehind] {
+		c.ranks[kindBehind][v], _ = slices.BinarySearch(changes, v)
 	}
 }
 
@@ -154,37 +167,78 @@ func (p *parsedRecord) visit(name func(kind string, v int64) string) {
 			return n
 		}
 	}
-	id := func(n *node) *node { // of a transaction: "txId:lsn"
-		tx, lsn, _ := strings.Cut(n.str(), ":")
-		if as := number(kindTx)(text(tx)).str(); as != tx {
-			return text(as + ":" + number(kindLSN)(text(lsn)).str())
-		}
-		number(kindLSN)(text(lsn))
-		return n
-	}
-	if k := payload(p.key); k != nil {
-		k.set("id", func(n *node) *node {
-			if strings.HasSuffix(p.topic, ".transaction") {
-				return id(n)
-			}
-			return n
-		})
-	}
 	v := payload(p.value)
 	if v == nil {
 		return
 	}
+	id := func(n *node) *node { // of a transaction: "txId:lsn"
+		tx, lsn, _ := strings.Cut(n.str(), ":")
+		as := number(kindTx)(text(tx)).str()
+		at := number(placeOf(v))(text(lsn)).str()
+		if as == tx {
+			return n
+		}
+		return text(as + ":" + at)
+	}
+	if k := payload(p.key); k != nil && v.get("status") != nil {
+		k.set("id", id)
+	} else if k != nil {
+		k.set("id", withoutWindow)
+	}
+	v.get("after").ifObject(func(row *node) {
+		row.set("id", withoutWindow)
+		row.set("data", withoutWindow)
+	})
 	v.get("transaction").ifObject(func(t *node) { t.set("id", id) })
-	v.get("source").ifObject(func(s *node) { visitSource(s, number) })
+	v.get("source").ifObject(func(s *node) { visitSource(s, placeOf(v), number) })
 	if v.get("status") != nil {
 		v.set("id", id)
 		v.get("data_collections").each(func(n *node) { n.set("data_collection", withoutIdentity) })
 		v.set("ts_ms", now)
 	}
-	if v.get("source") != nil {
+	if v.get("source") != nil || len(v.members) == 1 { // the other is a heartbeat's
 		v.set("ts_ms", now)
 		v.set("ts_us", now)
 		v.set("ts_ns", now)
+	}
+}
+
+// placeOf is the kind of the LSN of a record.
+func placeOf(v *node) string {
+	switch {
+	case v.get("status").str() == "BEGIN":
+		return kindBegin
+	case v.get("status") != nil:
+		return kindCommit
+	case v.get("op").str() == "m":
+		return kindMessage
+	}
+	return kindLSN
+}
+
+// markBegins replaces the LSN of a BEGIN where it is that of the first event of its
+// transaction, as it should be.
+func markBegins(records []parsedRecord) {
+	first := make(map[string]int64) // by transaction
+	for i := range records {
+		tx, at, _ := strings.Cut(payload(records[i].value).get("transaction").get("id").str(), ":")
+		lsn, err := strconv.ParseInt(at, 10, 64)
+		if before, ok := first[tx]; err == nil && (!ok || lsn < before) {
+			first[tx] = lsn
+		}
+	}
+	mark := func(n *node) *node {
+		tx, at, _ := strings.Cut(n.str(), ":")
+		if lsn, ok := first[tx]; ok && at == strconv.FormatInt(lsn, 10) {
+			return text(tx + ":first")
+		}
+		return n
+	}
+	for i := range records {
+		if v := payload(records[i].value); v.get("status").str() == "BEGIN" {
+			v.set("id", mark)
+			payload(records[i].key).set("id", mark)
+		}
 	}
 }
 
@@ -192,23 +246,31 @@ func (p *parsedRecord) visit(name func(kind string, v int64) string) {
 // themselves: which position and transaction stand for one is up to the connector.
 const ofSnapshot = "snapshot's "
 
-func visitSource(s *node, of func(string) func(*node) *node) {
+// visitSource visits the fields of a source. place is the kind of its LSN.
+func visitSource(s *node, place string, of func(string) func(*node) *node) {
 	number := of
-	if mark := s.get("snapshot").str(); mark != "false" && mark != "" { // null stands for false without its default
+	switch s.get("snapshot").str() {
+	case "", "false": // null stands for false without its default
+	case "incremental": // the sequence is of the stream
+		place = kindBehind
+	default:
 		number = func(kind string) func(*node) *node { return of(ofSnapshot + kind) }
 	}
 	s.set("version", func(*node) *node { return text("version") })
 	us := s.get("ts_us").str()
 	consistent(s, us)
+	if s.get("snapshot").str() == "incremental" {
+		s.set("ts_us", now) // of each row, or of what is read at once
+	}
 	s.set("ts_us", number(kindTime))
-	s.set("lsn", number(kindLSN))
+	s.set("lsn", number(place))
 	s.set("txId", number(kindTx))
 	s.set("sequence", func(n *node) *node {
 		list, err := parseJSON([]byte(n.str()))
 		if err != nil {
 			return n
 		}
-		for i, kind := range []string{kindCommit, kindLSN} {
+		for i, kind := range []string{kindCommit, place} {
 			if len(list.items) == 2 && list.items[i].scalar != "null" {
 				list.items[i] = number(kind)(list.items[i])
 			}
@@ -247,6 +309,22 @@ func now(n *node) *node {
 		return n
 	}
 	return text("now")
+}
+
+// window is the id of a signal that opens or closes the window of an incremental
+// snapshot, and windowTimes are its times.
+var (
+	window      = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-(open|close)$`)
+	windowTimes = regexp.MustCompile(`"(open|close)WindowTimestamp": *"[^"]*"`)
+)
+
+func withoutWindow(n *node) *node {
+	was := n.str()
+	as := windowTimes.ReplaceAllString(window.ReplaceAllString(was, "window $2"), `${1}ed`)
+	if as == was {
+		return n
+	}
+	return text(as)
 }
 
 // identity is what Java writes behind the class of an object that has no text.

@@ -218,8 +218,10 @@ func compareNodes(path string, want, got *node, add report) {
 
 // element names an element of an array: a field of a schema by its name.
 func element(n *node, i int) string {
-	if f := n.get("field"); f != nil {
-		return "." + f.str()
+	for _, name := range []string{"field", "name"} { // Connect's and Avro's
+		if f := n.get(name); f != nil {
+			return "." + f.str()
+		}
 	}
 	return fmt.Sprintf("[%d]", i)
 }
@@ -266,13 +268,14 @@ type Decision struct {
 	Reason                string
 }
 
-// covers tells whether the decision is about this difference.
+// covers tells whether the decision is about this difference. What is said of a
+// scenario holds with Avro too.
 func (c *Decision) covers(scenario string, d Difference) bool {
 	match := func(pattern, name string) bool {
 		ok, err := path.Match(pattern, name)
 		return ok && err == nil
 	}
 	_, topic, _ := strings.Cut(d.Topic, ".")
-	return match(c.Scenario, scenario) && match(c.Topic, topic) && match(c.Path, d.Path) &&
+	return (match(c.Scenario, scenario) || match(c.Scenario, strings.TrimSuffix(scenario, avroSuffix))) && match(c.Topic, topic) && match(c.Path, d.Path) &&
 		(c.Want == "" || c.Want == d.Want) && (c.Got == "" || c.Got == d.Got)
 }

@@ -93,22 +93,56 @@ func TestCanonical(t *testing.T) {
 			version, us/1000, lsn, us, us*1000, tx, lsn, tx, lsn, us/1000+5)
 		return Record{Topic: "p.t", Key: []byte(`{"id":1}`), Value: []byte(value)}
 	}
-	canonical := func(records ...Record) []Topic {
-		topics, err := Canonical(records)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return topics
-	}
-	one := canonical(record(100, 7, 5_000_000, "a"), record(200, 8, 6_000_000, "a"))
-	if d := Compare(one, canonical(record(1100, 17, 7_000_123, "b"), record(1300, 19, 9_000_456, "b"))); d != nil {
+	one := canonical(t, record(100, 7, 5_000_000, "a"), record(200, 8, 6_000_000, "a"))
+	if d := Compare(one, canonical(t, record(1100, 17, 7_000_123, "b"), record(1300, 19, 9_000_456, "b"))); d != nil {
 		t.Errorf("differences of equal runs: %v", d)
 	}
 	for name, other := range map[string][]Topic{
-		"positions that go back": canonical(record(200, 7, 5_000_000, "a"), record(100, 8, 6_000_000, "a")),
-		"a position twice":       canonical(record(100, 7, 5_000_000, "a"), record(100, 8, 6_000_000, "a")),
-		"one transaction":        canonical(record(100, 7, 5_000_000, "a"), record(200, 7, 6_000_000, "a")),
-		"one commit time":        canonical(record(100, 7, 5_000_000, "a"), record(200, 8, 5_000_000, "a")),
+		"positions that go back": canonical(t, record(200, 7, 5_000_000, "a"), record(100, 8, 6_000_000, "a")),
+		"a position twice":       canonical(t, record(100, 7, 5_000_000, "a"), record(100, 8, 6_000_000, "a")),
+		"one transaction":        canonical(t, record(100, 7, 5_000_000, "a"), record(200, 7, 6_000_000, "a")),
+		"one commit time":        canonical(t, record(100, 7, 5_000_000, "a"), record(200, 8, 5_000_000, "a")),
+	} {
+		if Compare(one, other) == nil {
+			t.Errorf("%s: no difference is seen", name)
+		}
+	}
+}
+
+func canonical(t *testing.T, records ...Record) []Topic {
+	t.Helper()
+	topics, err := Canonical(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topics
+}
+
+// TestCanonicalPositions plays two transactions, a message and a row of an incremental
+// snapshot, where the server does, or does not, write between what ends and what begins.
+func TestCanonicalPositions(t *testing.T) {
+	type positions struct{ begin, first, message, gone, end, next, read int }
+	run := func(p positions) []Topic {
+		event := func(op, after string, commit, lsn, tx int) Record {
+			return Record{Topic: "p.t", Value: fmt.Appendf(nil, `{"op":%q,"source":{"snapshot":%q,"sequence":"[\"%d\",\"%d\"]","lsn":%d},"transaction":{"id":"%d:%d"}}`, op, after, commit, lsn, lsn, tx, lsn)}
+		}
+		border := func(status string, tx, lsn int) Record {
+			id := fmt.Sprintf("%d:%d", tx, lsn)
+			return Record{Topic: "p.tx", Key: fmt.Appendf(nil, `{"id":%q}`, id), Value: fmt.Appendf(nil, `{"status":%q,"id":%q}`, status, id)}
+		}
+		return canonical(t, border("BEGIN", 5, p.begin), event("c", "false", 10, p.first, 5), event("m", "false", 10, p.message, 5), event("d", "false", 10, p.gone, 5), border("END", 5, p.end),
+			Record{Topic: "p.t", Value: fmt.Appendf(nil, `{"op":"r","source":{"snapshot":"incremental","sequence":"[\"%d\",\"%d\"]"}}`, p.end, p.read)},
+			border("BEGIN", 6, p.next), event("c", "false", p.end, p.next, 6))
+	}
+	one := run(positions{begin: 20, first: 20, message: 30, gone: 30, end: 50, next: 50, read: 50})
+	if d := Compare(one, run(positions{begin: 20, first: 20, message: 30, gone: 38, end: 50, next: 60, read: 50})); d != nil {
+		t.Errorf("differences of runs whose servers write at other times: %v", d)
+	}
+	for name, other := range map[string][]Topic{
+		"a BEGIN elsewhere":              run(positions{begin: 21, first: 20, message: 30, gone: 30, end: 50, next: 50, read: 50}),
+		"events in another order":        run(positions{begin: 20, first: 35, message: 30, gone: 30, end: 50, next: 50, read: 50}),
+		"a row behind a later change":    run(positions{begin: 20, first: 20, message: 30, gone: 30, end: 50, next: 50, read: 51}),
+		"a row before an earlier change": run(positions{begin: 20, first: 20, message: 30, gone: 30, end: 50, next: 50, read: 30}),
 	} {
 		if Compare(one, other) == nil {
 			t.Errorf("%s: no difference is seen", name)
@@ -137,7 +171,7 @@ func TestScripts(t *testing.T) {
 	if total < 300 {
 		t.Errorf("the scripts have %d steps, want 300", total)
 	}
-	for _, text := range []string{"SELECT 1", "-- @nothing", "COPY t FROM STDIN;\n1", "-- @since x"} {
+	for _, text := range []string{"SELECT 1", "-- @nothing", "COPY t FROM STDIN;\n1", "-- @since x", "-- @records"} {
 		if _, err := ParseScript(text); err == nil {
 			t.Errorf("script %q has no error", text)
 		}

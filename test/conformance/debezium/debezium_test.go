@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sluice-data/sluice/test/process"
+
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtest"
 )
 
@@ -12,7 +14,7 @@ const golden = "testdata/golden"
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
-	removeBinary()
+	process.Clean()
 	os.Exit(code)
 }
 
@@ -28,25 +30,31 @@ func TestDebezium(t *testing.T) {
 		s := &Scenarios[i]
 		t.Run(s.Name, func(t *testing.T) {
 			played++
-			records, err := s.Run(t.Context(), worker, pg, "testdata")
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := Canonical(records)
-			if err != nil {
-				t.Fatal(err)
-			}
 			want, err := ReadGolden(golden, s.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			show(t, s.Name, undecided(s.Name, Compare(want, got), used))
-			keep(t, s.Name, got)
+			show(t, s.Name, play(t, s, worker, pg, want, used))
 		})
 	}
 	if played == len(Scenarios) && !t.Failed() {
 		stale(t, used)
 	}
+}
+
+// play runs a scenario and returns the differences that are not meant to be.
+func play(t *testing.T, s *Scenario, worker *Worker, pg *Postgres, want []Topic, used []bool) []Difference {
+	t.Helper()
+	records, err := s.Run(t.Context(), worker, pg, "testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Canonical(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, s.Name, got)
+	return undecided(s.Name, Compare(want, got), used)
 }
 
 // stale wants each reason for a difference to be needed still.

@@ -13,5 +13,7 @@ var tables = []Decision{
 	{Scenario: "partitions_root", Topic: "public.by_range", Path: "value.source.snapshot", Want: `"last_in_data_collection"`, Got: `"last"`, Reason: twice},
 	{Scenario: "changes*", Topic: "public.parent", Path: "records", Want: `3: r{"id":1} r{"id":2} c{"id":10}`, Got: `2: r{"id":1} c{"id":10}`, Reason: twice},
 	{Scenario: "changes*", Topic: "public.parent", Path: "records", Want: `4: r{"id":1} r{"id":2} c{"id":10} tnone`, Got: `3: r{"id":1} c{"id":10} tnone`, Reason: twice},
+	{Scenario: "unwrap*", Topic: "public.parent", Path: "records", Want: `3: {"id":1} {"id":2} {"id":10}`, Got: `2: {"id":1} {"id":10}`, Reason: twice},
+	{Scenario: "unwrap*", Topic: "public.parent", Path: "value._was", Want: `"first_in_data_collection"`, Got: `"last_in_data_collection"`, Reason: twice},
 	{Scenario: "changes*", Topic: "public.parent", Path: "value.source.snapshot", Want: `"first_in_data_collection"`, Got: `"last_in_data_collection"`, Reason: twice},
 }

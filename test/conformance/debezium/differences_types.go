@@ -20,23 +20,19 @@ var mappings = []Decision{
 	{Scenario: "types*", Topic: "public.t_array", Path: "value.after.ti*", Reason: "Debezium cuts the elements of time[] to milliseconds"},
 	{Scenario: "types*", Topic: "public.t_array", Path: "value.after.lt", Want: "null", Got: "[null]", Reason: "a null in ltree[] makes Debezium lose the array"},
 	{Scenario: "types*", Topic: "public.t_text", Path: "value.after.n", Want: "null", Reason: "Debezium has values of the type name in a snapshot but not from the stream"},
-	{Scenario: "types*", Topic: "public.t_time", Path: "value.after.ttz", Want: `"00:00:00Z"`, Got: `"24:00:00Z"`, Reason: "the end of the day in UTC stays it, as in Debezium 3.7"},
 	{Scenario: "types*", Topic: "public.t_time_extreme", Path: "value.after.ts", Want: "-9223372036853775810", Got: "null", Reason: "microseconds of the year 294276 are too many for an INT64: Debezium's overflow"},
 	{Scenario: "types*", Topic: "public.t_time_extreme", Path: "value.after.ts3", Want: "-9223372036853776809", Got: "null", Reason: "microseconds of the year 294276 are too many for an INT64: Debezium's overflow"},
 	{Scenario: "types*", Topic: "public.t_json", Path: "value.after.h", Reason: "hstore as JSON text has PostgreSQL's order of keys, Debezium that of a hash table"},
 	{Scenario: "types*", Topic: "public.t_json", Path: "value.after.h members", Reason: "hstore has PostgreSQL's order of keys, Debezium that of a hash table"},
 	{Scenario: "types*", Topic: "public.t_numeric_special", Path: "value.after.negative", Reason: "a negative scale is read as one, not as 2045"},
-	{Scenario: "types*", Topic: "public.t_numeric_special", Path: "schema.fields.*.fields.negative.parameters.scale", Want: `"2045"`, Got: `"-3"`, Reason: "a negative scale is read as one"},
-	{Scenario: "types*", Topic: "public.t_shape", Path: "value.after*", Reason: shapes},
-	{Scenario: "types*", Topic: "public.t_shape", Path: "schema.fields*", Reason: shapes},
+	{Scenario: "types*", Topic: "public.t_numeric_special", Path: "schema*.negative.*scale", Reason: "a negative scale is read as one"},
+	{Scenario: "types*", Topic: "public.t_enum", Path: "schema*.allowed", Reason: labels},
 	{Scenario: "types*", Topic: "public.t_enum*", Path: "* schema", Reason: labels},
 	{Scenario: "types*", Topic: "public.t_enum*", Path: "schemas", Reason: labels},
-	{Scenario: "defaults*", Topic: "public.d_text", Path: "*q*", Want: `"it"`, Got: `"it's"`, Reason: "Debezium cuts a default at a quote in it"},
 	{Scenario: "defaults*", Topic: "public.d_text", Path: "*who*", Want: `"CURRENT_USER"`, Got: `""`, Reason: "CURRENT_USER is a function, whose result nobody knows, not a text"},
-	{Scenario: "defaults*", Topic: "public.d_time", Path: "*inf*", Want: "-9223372036853775810", Got: "9223372036825200000", Reason: "Debezium's overflow for infinity as a default"},
+	{Scenario: "defaults*", Topic: "public.d_time", Path: "*inf*", Want: "-9223372036853775810", Got: "9223372036854775807", Reason: "Debezium's overflow for infinity as a default"},
 }
 
-const (
-	shapes = "box, lseg, path, polygon, circle and line are those of Debezium 3.7; 3.6 has no mapping for them"
-	labels = "a label that was added to an enum gets into the schema, as in Debezium 3.7"
-)
+// The labels are in the catalog as it is when it is read, not as it was when the row was
+// written: the script waits before it adds another.
+const labels = "a label that was added to an enum gets into the schema with the first row that may have it, of arrays too, which Debezium leaves out"

@@ -6,35 +6,13 @@
 #     test/conformance/debezium/record.sh [scenario...]
 #
 # Needs Java 17 and Maven; the tests need neither. The worker's log is kept in
-# $RECORD_LOG, if that is set.
+# $RECORD_LOG, and what came out goes to the folder $RECORD_OUT, if these are set.
 set -eu
-cd "$(dirname "$0")"
-. ../lib.sh
-. ./jars.sh
-start_sluice "$work/log"
-rest=$(free_port)
-cat > "$work/worker.properties" <<PROPERTIES
-bootstrap.servers=$addr
-group.id=debezium
-key.converter=org.apache.kafka.connect.json.JsonConverter
-value.converter=org.apache.kafka.connect.json.JsonConverter
-config.storage.topic=debezium-configs
-offset.storage.topic=debezium-offsets
-status.storage.topic=debezium-status
-config.storage.replication.factor=1
-offset.storage.replication.factor=1
-status.storage.replication.factor=1
-offset.flush.interval.ms=500
-listeners=http://127.0.0.1:$rest
-plugin.discovery=service_load
-PROPERTIES
-java -Xmx768m -Duser.timezone=UTC -XX:+UseSerialGC -cp "$classpath" \
-    org.apache.kafka.connect.cli.ConnectDistributed "$work/worker.properties" > "${RECORD_LOG:-$work/connect.log}" 2>&1 &
-pids+=($!)
-wait_port "$rest" $! "Kafka Connect" "${RECORD_LOG:-$work/connect.log}"
+. "$(dirname "$0")/../lib.sh"
 cd "$here/debezium"
+. ./worker.sh
 go build -o "$work/record" ./record
-if ! "$work/record" -url "http://127.0.0.1:$rest" -kafka "$addr" -version "$debezium_version" "$@"; then
-    grep -E 'ERROR|WARN' -A3 "${RECORD_LOG:-$work/connect.log}" | tail -40 >&2
+if ! "$work/record" -url "http://127.0.0.1:$rest" -kafka "$addr" -version "$debezium_version" -out "${RECORD_OUT:-testdata/golden}" "$@"; then
+    grep -E 'ERROR|WARN' -A3 "$connect_log" | tail -40 >&2
     exit 1
 fi

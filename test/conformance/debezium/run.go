@@ -2,8 +2,8 @@ package debezium
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // A Postgres is where the scripts run; both connectors see the same names.
@@ -52,6 +53,7 @@ type run struct {
 	sessions map[string]*pgx.Conn
 	log      *logReader
 	markers  int
+	stream   int // process id of the server's end of the last stream
 }
 
 func (r *run) load(testdata string) error {
@@ -89,13 +91,16 @@ func (r *run) play(ctx context.Context) error {
 		}
 	}
 	var err error
-	if r.log, err = newLogReader(r.worker.Kafka, r.scenario.Name); err != nil {
+	if r.log, err = newLogReader(r.worker.Kafka, r.scenario, r.avro()); err != nil {
 		return err
 	}
 	if err := r.worker.put(ctx, r.scenario.Name, r.config()); err != nil {
 		return err
 	}
 	defer r.worker.delete(ctx, r.scenario.Name)
+	if r.scenario.Ends {
+		return r.ended(ctx)
+	}
 	if err := r.streaming(ctx); err != nil {
 		return err
 	}
@@ -118,11 +123,33 @@ func (r *run) config() map[string]string {
 		"database.hostname": r.pg.Host, "database.port": strconv.Itoa(r.pg.Port), "database.user": "postgres",
 		"database.password": "postgres", "database.dbname": database, "database.sslmode": "disable",
 		"status.update.interval.ms": "500", "poll.interval.ms": "20",
-		"key.converter": "org.apache.kafka.connect.json.JsonConverter", "key.converter.schemas.enable": "false",
-		"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
 	}
-	maps.Copy(c, r.scenario.Config)
+	for option, value := range r.scenario.Config {
+		c[option] = strings.ReplaceAll(value, "{name}", r.scenario.Name)
+	}
+	if strings.Contains(c["signal.enabled.channels"], "kafka") {
+		c["signal.kafka.bootstrap.servers"] = r.worker.Kafka
+	}
+	for _, side := range []string{"key.converter", "value.converter"} {
+		if r.scenario.Avro {
+			for option, value := range r.worker.Avro {
+				c[side+option] = value
+			}
+			continue
+		}
+		c[side] = "org.apache.kafka.connect.json.JsonConverter"
+		if c[side+".schemas.enable"] == "" {
+			c[side+".schemas.enable"] = "false"
+		}
+	}
 	return c
+}
+
+func (r *run) avro() *avroReader {
+	if !r.scenario.Avro {
+		return nil
+	}
+	return newAvroReader(r.worker.Schema)
 }
 
 // freshDatabase drops what the last scenario has left and starts over.
@@ -148,7 +175,10 @@ func (r *run) freshDatabase(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+database); err != nil {
 		return err
 	}
-	return r.exec(ctx, Step{SQL: "CREATE TABLE " + marker + " (id int PRIMARY KEY)"})
+	if err := r.exec(ctx, Step{SQL: "CREATE TABLE " + marker + " (id int PRIMARY KEY)"}); err != nil || !r.scenario.Ends {
+		return err
+	}
+	return r.insertMarker(ctx)
 }
 
 // streaming waits until the connector has its snapshot behind it and reads changes.
@@ -159,17 +189,28 @@ func (r *run) streaming(ctx context.Context) error {
 	}
 	defer conn.Close(ctx)
 	err = until(ctx, func() error {
-		var n int
-		err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE r.state = 'streaming'").Scan(&n)
-		if err == nil && n == 0 {
+		var pid int
+		err := conn.QueryRow(ctx, "SELECT coalesce(max(pid), 0) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE r.state = 'streaming'").Scan(&pid)
+		if err == nil && (pid == 0 || pid == r.stream) { // the same is that of before a restart
 			err = fmt.Errorf("the connector does not stream")
 			if failure := r.alive(ctx); failure != nil {
 				err = failure
 			}
+			return err
 		}
+		r.stream = pid
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	return r.log.quiet(ctx, r.worker.Quiet)
+}
+
+// ended waits until the connector has read a snapshot, whose last table is the
+// marker's.
+func (r *run) ended(ctx context.Context) error {
+	if err := r.log.has(ctx, r.scenario.topic(marker), r.markers, func() error { return r.alive(ctx) }); err != nil {
 		return err
 	}
 	return r.log.quiet(ctx, r.worker.Quiet)
@@ -179,15 +220,15 @@ func (r *run) alive(ctx context.Context) error { return r.worker.failure(ctx, r.
 
 // sync waits until everything that is committed is in the log.
 func (r *run) sync(ctx context.Context) error {
-	r.markers++
-	if err := r.exec(ctx, Step{SQL: fmt.Sprintf("INSERT INTO public.%s VALUES (%d)", marker, r.markers)}); err != nil {
+	if err := r.insertMarker(ctx); err != nil {
 		return err
 	}
-	key := fmt.Sprintf(`{"id":%d}`, r.markers)
-	if r.scenario.Config["key.converter.schemas.enable"] == "true" {
-		key += "}"
-	}
-	return r.log.has(ctx, r.scenario.topic(marker), key, func() error { return r.alive(ctx) })
+	return r.log.has(ctx, r.scenario.topic(marker), r.markers, func() error { return r.alive(ctx) })
+}
+
+func (r *run) insertMarker(ctx context.Context) error {
+	r.markers++
+	return r.exec(ctx, Step{SQL: fmt.Sprintf("INSERT INTO public.%s VALUES (%d)", marker, r.markers)})
 }
 
 func (r *run) steps(ctx context.Context, file string, steps []Step) error {
@@ -213,9 +254,51 @@ func (r *run) step(ctx context.Context, step Step) error {
 			return err
 		}
 		return r.streaming(ctx)
+	case step.Records > 0:
+		if err := r.log.holds(ctx, step.Records, func() error { return r.alive(ctx) }); err != nil {
+			return err
+		}
+		return r.log.quiet(ctx, r.worker.Quiet)
+	case step.Signal != "":
+		return r.signal(ctx, step.Signal)
+	case step.Stop:
+		return r.stop(ctx)
+	case step.Resume:
+		if err := r.worker.set(ctx, r.scenario.Name, "resume"); err != nil {
+			return err
+		}
+		return r.streaming(ctx)
 	default:
 		return r.exec(ctx, step)
 	}
+}
+
+// signal sends a signal by the topic that has it by default.
+func (r *run) signal(ctx context.Context, text string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.worker.Kafka), kgo.AllowAutoTopicCreation())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.ProduceSync(ctx, &kgo.Record{Topic: r.scenario.Name + "-signal", Key: []byte(r.scenario.Name), Value: []byte(text)}).FirstErr()
+}
+
+// stop returns when nobody reads the slot any more.
+func (r *run) stop(ctx context.Context) error {
+	if err := r.sync(ctx); err != nil {
+		return err
+	}
+	if err := r.worker.set(ctx, r.scenario.Name, "stop"); err != nil {
+		return err
+	}
+	return until(ctx, func() error {
+		var active int
+		err := r.sessions[""].QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE active").Scan(&active)
+		if err == nil && active > 0 {
+			err = errors.New("the connector does not stop")
+		}
+		return err
+	})
 }
 
 // exec runs a statement on its session's connection.

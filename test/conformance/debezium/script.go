@@ -15,7 +15,11 @@ type Script struct {
 //
 //	-- @stream          the steps before it come before the connector starts
 //	-- @sync            wait until everything so far is in the log
+//	-- @records 18      wait until there are so many records in all, and nothing more comes
 //	-- @restart         restart the connector's task and wait until it streams
+//	-- @stop            stop the connector, when everything so far is in the log
+//	-- @resume          start it again and wait until it streams
+//	-- @signal {...}    send a signal to the connector's topic of signals
 //	-- @fails           the next statement may fail on the server, with some publications
 //	-- @session b       the next statements run on connection b
 //	-- @since 16        the next statement needs this major version
@@ -27,6 +31,10 @@ type Step struct {
 	Fails   bool
 	Sync    bool
 	Restart bool
+	Records int
+	Stop    bool
+	Resume  bool
+	Signal  string // a JSON object
 	Session string
 	Since   int
 	Line    int
@@ -108,11 +116,17 @@ func (p *parser) directive(text string) error {
 	switch word {
 	case "stream":
 		p.to = &p.script.Stream
-	case "sync":
-		p.next = Step{Sync: true, Line: p.n}
+	case "sync", "restart", "stop", "resume", "signal":
+		p.next = Step{Sync: word == "sync", Restart: word == "restart", Stop: word == "stop", Resume: word == "resume", Line: p.n}
+		if word == "signal" {
+			p.next.Signal = argument
+		}
 		p.emit()
-	case "restart":
-		p.next = Step{Restart: true, Line: p.n}
+	case "records":
+		p.next.Line = p.n
+		if _, err := fmt.Sscan(argument, &p.next.Records); err != nil {
+			return fmt.Errorf("number %q: %w", argument, err)
+		}
 		p.emit()
 	case "fails":
 		p.next.Fails = true

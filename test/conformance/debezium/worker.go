@@ -18,6 +18,10 @@ type Worker struct {
 	// Quiet is how long nothing may come before a snapshot, or all of a run, counts as
 	// finished.
 	Quiet time.Duration
+	// Avro are the options of a converter that writes Avro, without key.converter or
+	// value.converter before them, and Schema is how to look up what it has registered.
+	Avro   map[string]string
+	Schema func(id int) (string, error)
 }
 
 // put creates or changes a connector.
@@ -37,6 +41,12 @@ func (w *Worker) delete(ctx context.Context, name string) error {
 
 func (w *Worker) restart(ctx context.Context, name string) error {
 	_, err := w.request(ctx, http.MethodPost, "/connectors/"+name+"/tasks/0/restart", nil)
+	return err
+}
+
+// set stops a connector, or resumes it.
+func (w *Worker) set(ctx context.Context, name, state string) error {
+	_, err := w.request(ctx, http.MethodPut, "/connectors/"+name+"/"+state, nil)
 	return err
 }
 

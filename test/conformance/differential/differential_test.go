@@ -1,17 +1,15 @@
 package differential
 
 import (
-	"encoding/json"
 	"flag"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/test/process"
 )
 
 var update = flag.Bool("update", false, "write testdata/differences.txt; reasons stay, new differences need one")
@@ -28,7 +26,7 @@ func TestAnswersAsKafkaDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := startSluice(t)
+	addr := process.New(t).Addr
 	var got []Difference
 	requests, began := 0, time.Now()
 	for _, s := range scripts {
@@ -128,44 +126,8 @@ func readDifferences(t *testing.T) []Difference {
 	return listed
 }
 
-// startSluice builds and runs the real binary, so that what is compared is what
-// users get, and returns its Kafka address.
-func startSluice(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "sluice")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../../cmd/sluice").CombinedOutput(); err != nil {
-		t.Fatalf("build sluice: %v\n%s", err, out)
-	}
-	data := filepath.Join(dir, "data")
-	cmd := exec.Command(binary, "server", "--data-dir", data, "--rest", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--registry", "127.0.0.1:0")
-	cmd.Stderr = t.Output()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-	})
-	return waitForAddress(t, filepath.Join(data, "addresses.json"))
-}
-
-func waitForAddress(t *testing.T, file string) string {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
-		var a struct{ Kafka string }
-		text, err := os.ReadFile(file)
-		if err != nil || json.Unmarshal(text, &a) != nil {
-			continue
-		}
-		if c, err := net.Dial("tcp", a.Kafka); err == nil {
-			c.Close()
-			return a.Kafka
-		}
-	}
-	t.Fatal("sluice is not ready after 20 s")
-	return ""
+func TestMain(m *testing.M) {
+	code := m.Run()
+	process.Clean()
+	os.Exit(code)
 }

@@ -1,5 +1,10 @@
+import com.sun.net.httpserver.HttpServer;
+import io.debezium.config.Configuration;
 import io.debezium.connector.postgresql.PostgresConnector;
+import io.debezium.connector.postgresql.PostgresConnectorConfig;
 import io.debezium.function.Predicates;
+import io.debezium.pipeline.notification.Notification;
+import io.debezium.pipeline.notification.channels.HttpNotificationChannel;
 import io.debezium.relational.Column;
 import io.debezium.relational.TableId;
 import io.debezium.relational.mapping.MaskStrings;
@@ -7,13 +12,17 @@ import io.debezium.relational.mapping.TruncateColumn;
 import io.debezium.schema.SchemaNameAdjuster;
 import io.debezium.spi.topic.TopicNamingStrategy;
 import java.io.PrintStream;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Types;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
+import java.util.stream.Collectors;
 import org.apache.kafka.common.config.ConfigDef;
 
 /** Answers of Debezium's own classes, one line for each line of the input. */
@@ -51,6 +60,8 @@ public class Oracle {
                     return "" + Predicates.includes(in[0]).test(in[1]);
                 case "masks":
                     return mask(in);
+                case "http":
+                    return http(in);
             }
             return "?";
         }
@@ -98,6 +109,58 @@ public class Oracle {
             default -> new MaskStrings(m[2].getBytes(StandardCharsets.UTF_8), m[1], MaskStrings.HashingByteArrayStrategy.V2).create(c).convert(v);
         };
         return got == null ? "~" : got.toString();
+    }
+
+    /** What comes of a URL, of a notification's body, or of answers. */
+    static String http(String[] in) throws Exception {
+        switch (in[0]) {
+            case "url": // URL, whether private networks are allowed
+                List<String> problems = new ArrayList<>();
+                HttpNotificationChannel.NOTIFICATION_URL.validate(httpConfig(in[1], in[2], "0"), (field, value, problem) -> problems.add(problem));
+                return problems.isEmpty() ? "ok" : String.join("; ", problems);
+            case "body": // id, aggregate type, type, timestamp, then name=value
+                Map<String, String> data = new LinkedHashMap<>();
+                for (int i = 5; i < in.length; i++) {
+                    String[] pair = in[i].split("=", 2);
+                    data.put(pair[0], pair[1]);
+                }
+                return deliver(new Notification(in[1], in[2], in[3], data, Long.valueOf(in[4])), "0", "200").get(0);
+            default: // type, retries, the statuses of the answers
+                List<String> requests = deliver(new Notification("1", "Initial Snapshot", in[1], Map.of(), 1L), in[2], in[3]);
+                return requests.stream().map(r -> r.split(" ", 2)[0]).collect(Collectors.joining(" "));
+        }
+    }
+
+    static Configuration httpConfig(String url, String allowed, String retries) {
+        return Configuration.create().with("topic.prefix", "pre").with("database.dbname", "d").with("notification.enabled.channels", "http")
+                .with("notification.http.url", url).with("notification.http.allow.private.networks", allowed).with("notification.http.retries", retries).build();
+    }
+
+    /** The requests that come of a notification until 9 s pass without any, each with the seconds since the one before. */
+    static List<String> deliver(Notification n, String retries, String statuses) throws Exception {
+        String[] codes = statuses.split(",");
+        List<String> requests = new ArrayList<>();
+        long[] last = { System.nanoTime() };
+        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        server.createContext("/", e -> {
+            long now = System.nanoTime();
+            requests.add((requests.isEmpty() ? 0 : Math.round((now - last[0]) / 1e9)) + " " + e.getRequestMethod() + " " + e.getRequestURI() + " "
+                    + e.getRequestHeaders().getFirst("Content-Type") + " " + new String(e.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
+            last[0] = now;
+            e.getResponseHeaders().add("Location", "/elsewhere");
+            e.sendResponseHeaders(Integer.parseInt(codes[Math.min(requests.size(), codes.length) - 1]), -1);
+            e.close();
+        });
+        server.start();
+        HttpNotificationChannel channel = new HttpNotificationChannel();
+        channel.init(new PostgresConnectorConfig(httpConfig("http://127.0.0.1:" + server.getAddress().getPort() + "/notices?a=b", "true", retries)));
+        channel.send(n);
+        for (long end = 9_000_000_000L; System.nanoTime() - last[0] < end;) {
+            Thread.sleep(100);
+        }
+        channel.close();
+        server.stop(0);
+        return requests;
     }
 
     /** &#92;0 is NUL, &#92;L 70,000 letters. */

@@ -27,6 +27,7 @@ func run() error {
 	url := flag.String("url", "", "`URL` of the worker")
 	kafka := flag.String("kafka", "", "`address` of its broker")
 	version := flag.String("version", "", "`version` of Debezium")
+	out := flag.String("out", filepath.Join("testdata", "golden"), "`folder` for what comes out")
 	flag.Parse()
 	server, err := pgtest.Open(pgtest.Options{})
 	if err != nil {
@@ -34,7 +35,11 @@ func run() error {
 	}
 	defer server.Close()
 	pg := &debezium.Postgres{Host: "127.0.0.1", Port: server.Port, Version: server.Version, ConnString: server.ConnString}
-	worker := &debezium.Worker{REST: *url, Kafka: *kafka, Quiet: time.Second}
+	schemas, err := startRegistry()
+	if err != nil {
+		return err
+	}
+	worker := &debezium.Worker{REST: *url, Kafka: *kafka, Quiet: time.Second, Avro: schemas.converter(), Schema: schemas.schema}
 	ctx := context.Background()
 	var failed []error
 	if err := worker.Ready(ctx); err != nil {
@@ -45,7 +50,7 @@ func run() error {
 		if flag.NArg() > 0 && !slices.Contains(flag.Args(), s.Name) {
 			continue
 		}
-		if err := record(ctx, s, worker, pg, *version); err != nil {
+		if err := record(ctx, s, worker, pg, *version, *out); err != nil {
 			failed = append(failed, err)
 			fmt.Fprintln(os.Stderr, "record:", err)
 		}
@@ -53,7 +58,7 @@ func run() error {
 	return errors.Join(failed...)
 }
 
-func record(ctx context.Context, s *debezium.Scenario, w *debezium.Worker, pg *debezium.Postgres, version string) error {
+func record(ctx context.Context, s *debezium.Scenario, w *debezium.Worker, pg *debezium.Postgres, version, out string) error {
 	records, err := s.Run(ctx, w, pg, "testdata")
 	if err != nil {
 		return err
@@ -64,5 +69,5 @@ func record(ctx context.Context, s *debezium.Scenario, w *debezium.Worker, pg *d
 	}
 	fmt.Fprintf(os.Stderr, "%s: %d records on %d topics\n", s.Name, len(records), len(topics))
 	head := fmt.Sprintf("What Debezium %s makes of the scenario %s on PostgreSQL %d, recorded by record.sh.", version, s.Name, pg.Version)
-	return debezium.WriteGolden(filepath.Join("testdata", "golden"), s.Name, head, topics)
+	return debezium.WriteGolden(out, s.Name, head, topics)
 }
