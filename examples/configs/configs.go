@@ -13,3 +13,13 @@ var MQTTSource []byte
 //
 //go:embed s3-sink.json
 var S3Sink []byte
+
+// PostgresAvro reads a PostgreSQL database into topics of Avro records.
+//
+//go:embed postgres-avro.json
+var PostgresAvro []byte
+
+// PostgresS3Parquet writes the rows of these topics to an S3 bucket as Parquet.
+//
+//go:embed postgres-s3-parquet.json
+var PostgresS3Parquet []byte
