@@ -40,9 +40,25 @@ func dialTLS(ctx context.Context, s server, cfg *tls.Config) (net.Conn, error) {
 	return secure, nil
 }
 
+// dialWebSocket ends with ctx also between the connection and the answer to its
+// request, where the library waits for the deadline of ctx alone.
 func dialWebSocket(ctx context.Context, s server, cfg *tls.Config) (net.Conn, error) {
 	d := websocket.Dialer{Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg, Subprotocols: []string{"mqtt"}}
+	stop := func() bool { return true }
+	d.NetDialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			stop = context.AfterFunc(ctx, func() { _ = conn.Close() }) // the error of ctx is the one to report
+		}
+		return conn, err
+	}
 	conn, resp, err := d.DialContext(ctx, s.url.String(), nil)
+	if !stop() {
+		if err == nil {
+			_ = conn.Close() // it is closed already, or will be at once
+		}
+		return nil, context.Cause(ctx)
+	}
 	if resp != nil {
 		_ = resp.Body.Close() // the library has read what there is of it
 	}

@@ -13,15 +13,21 @@ import (
 	"github.com/sluice-data/sluice/connect"
 )
 
-// startSilent accepts connections, reads what comes and answers with a few bytes, or nothing.
-func startSilent(t *testing.T, answer string) (addr string) {
+// startSilent accepts connections, answers the first byte that comes with a few bytes,
+// or nothing, and says so in asked.
+func startSilent(t *testing.T, answer string) (addr string, asked <-chan struct{}) {
 	t.Helper()
+	calls := make(chan struct{}, 100)
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
-		io.WriteString(c, answer)
 		c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			return
+		}
+		io.WriteString(c, answer)
+		calls <- struct{}{}
 		io.Copy(io.Discard, c)
 	})
-	return b.ln.Addr().String()
+	return b.ln.Addr().String(), calls
 }
 
 // A server that accepts and never gets done with TLS, WebSocket or CONNECT, or
@@ -42,15 +48,18 @@ func testSilentServer(t *testing.T, version string) {
 		}
 		for _, answer := range answers {
 			t.Run(scheme, func(t *testing.T) {
-				silent := scheme + "://" + startSilent(t, answer)
+				addr, asked := startSilent(t, answer)
+				silent := scheme + "://" + addr
 				began := time.Now()
 				k := openTask(t, nil, fast(silent+","+m.uri(), optVersion, version, "mqtt.connect.timeout.seconds", "1"))
 				k.connected(1)
+				<-asked
 				if took := time.Since(began); took < time.Second || took > 20*time.Second {
 					t.Errorf("the second server was used after %v, want about a second", took)
 				}
 				k.close()
 				k = openTask(t, nil, fast(silent, optVersion, version, "mqtt.connect.timeout.seconds", "3600"))
+				<-asked
 				began = time.Now()
 				k.close()
 				if took := time.Since(began); took > 20*time.Second {
