@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-data/sluice/schemaregistry/tag"
 )
@@ -61,7 +62,7 @@ func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOpt
 		if r.mode(n) == Import {
 			target, records, err = r.importVersion(n, in, o)
 		} else {
-			target, records, err = r.nextVersion(n, in, o)
+			target, records, err = r.nextVersion(ctx, n, in, o)
 		}
 		return records, err
 	})
@@ -79,7 +80,7 @@ func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOpt
 type target struct{ number, id int }
 
 // nextVersion decides what a new version of a subject writes.
-func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []record, error) {
+func (r *Registry) nextVersion(ctx context.Context, n Name, in Input, o RegisterOptions) (target, []record, error) {
 	if err := r.writable(n); err != nil {
 		return target{}, nil, err
 	}
@@ -113,7 +114,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 		co = newContent(co.typ, co.text.String(), co.references, attachments{withVersion(co.metadata, number), co.rules})
 	}
 	if !o.Force {
-		verdict, err := r.check(n, co, parsed, versions)
+		verdict, err := r.check(ctx, n, co, parsed, versions)
 		if err != nil {
 			return target{}, nil, err
 		}
@@ -163,7 +164,7 @@ func (r *Registry) prepared(n Name, in Input, o RegisterOptions, versions []vers
 
 // reuse fills in the text of the latest version when a client sends none, to change the metadata alone.
 func reuse(in Input, versions []version) (Input, error) {
-	if in.Text != "" {
+	if strings.TrimSpace(in.Text) != "" {
 		return in, nil
 	}
 	v := latest(versions)
@@ -337,6 +338,9 @@ func (r *Registry) lookup(n Name, in Input, normalize, deleted bool) (*version, 
 	versions := r.state.versionsOf(n)
 	if len(versions) == 0 || !deleted && latest(versions) == nil {
 		return nil, subjectNotFound(n.String())
+	}
+	if strings.TrimSpace(in.Text) == "" {
+		return nil, errorf(CodeSchemaNotFound, "Schema not found")
 	}
 	parsed, references, err := r.parse(n.Context, in, false)
 	if err != nil {
