@@ -37,7 +37,8 @@ func (v *version) view() Version {
 type RegisterOptions struct {
 	Normalize bool
 	ID        int // -1: the registry chooses; else only in mode IMPORT
-	// Version is the number of the new version; 0: the next one; -1: the next one, which is written down in its metadata, as every number is.
+	// Version is the number of the new version; 0: the next one; -1: the next one, also when an earlier one than the latest has the schema, which is written
+	// down in its metadata, as every number is.
 	Version int
 	Force   bool
 	// AddTags and RemoveTags change the tags in the schema. KeepTags adds those of the latest version to parts that are still there.
@@ -99,7 +100,7 @@ func (r *Registry) nextVersion(ctx context.Context, n Name, in Input, o Register
 	var co *content
 	for _, a := range r.candidates(n, in.attachments(), latest(versions)) {
 		co = r.contentOf(n, in, parsed, references, o.Normalize, a)
-		if v := r.same(versions, co, parsed, false); v != nil && (o.Version <= 0 || o.Version == v.number) {
+		if v := r.same(versions, co, parsed, false); v != nil && o.takes(v, versions) {
 			return target{v.number, v.id}, nil, nil
 		}
 	}
@@ -131,6 +132,11 @@ func (r *Registry) nextVersion(ctx context.Context, n Name, in Input, o Register
 	}
 	records, err := r.schemaRecords(n, number, id, co)
 	return target{number, id}, append(r.twins(versions, co), records...), err
+}
+
+// takes tells whether a version that has the schema already is what the options ask for.
+func (o RegisterOptions) takes(v *version, versions []version) bool {
+	return o.Version == 0 || o.Version == v.number || o.Version == latestVersion && v.number == latest(versions).number
 }
 
 // candidates are what a schema may have been stored with, the last of them what it will be stored with if it was not.
