@@ -173,16 +173,24 @@ func (r *Registry) change(ctx context.Context, decide func() ([]record, error)) 
 	defer context.AfterFunc(r.life, cancel)()
 	for {
 		if err := r.store.own(ctx); err != nil {
-			return storeError(err)
+			return r.writeError(err)
 		}
 		records, err := decide()
 		if err != nil || len(records) == 0 {
 			return err
 		}
 		if err := r.store.write(ctx, records); !errors.Is(err, errFenced) {
-			return storeError(err)
+			return r.writeError(err)
 		}
 	}
+}
+
+// writeError is storeError for a write, which fails in many ways when the registry ends under it.
+func (r *Registry) writeError(err error) error {
+	if err != nil && r.life.Err() != nil {
+		return errorf(CodeTimeout, "The schema registry ended during the write operation, which may still take effect: %v", err)
+	}
+	return storeError(err)
 }
 
 // storeError says to a client what the log said.
@@ -192,8 +200,6 @@ func storeError(err error) error {
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return errorf(CodeTimeout, "Write operation timed out: %v; it may still take effect", err)
-	case errors.Is(err, context.Canceled):
-		return errorf(CodeTimeout, "The schema registry ended during the write operation, which may still take effect: %v", err)
 	}
 	return errorf(CodeStore, "Error in the backend data store: %v", err)
 }
