@@ -373,3 +373,27 @@ func TestUnknownAttributes(t *testing.T) {
 		t.Errorf("read %v, %v", v, err)
 	}
 }
+
+// A registry may say that a subject of a context does not have an id that is there: then it is the context's, under another subject.
+func TestIDOfAnotherSubject(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Query().Get("subject") != "":
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error_code":40403,"message":"Schema 1 not found"}`)
+		case strings.HasSuffix(r.URL.Path, "/ids/1"):
+			_, _ = io.WriteString(w, `{"schema":"\"long\""}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error_code":40403,"message":"Schema 2 not found"}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	c := avroConverter(t, server.URL, nil)
+	if _, v, err := c.ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x01\x02")); err != nil || v.Int() != 1 {
+		t.Errorf("read %v, %v", v, err)
+	}
+	if _, _, err := c.ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x02\x02")); err == nil || convert.IsUnavailable(err) || !strings.Contains(err.Error(), "Schema 2 not found") {
+		t.Errorf("an id that is not there: %v", err)
+	}
+}

@@ -198,10 +198,19 @@ func normalized(yes bool) url.Values {
 // meant, as with Confluent's deserializers.
 func (c *schemaClient) byID(id int, subject string) (registered, error) {
 	var s answered
-	err := c.ask(ofSubject(subject), http.MethodGet, fmt.Sprintf("/schemas/ids/%d", id), nil, &s)
+	path := fmt.Sprintf("/schemas/ids/%d", id)
+	err := c.ask(ofSubject(subject), http.MethodGet, path, nil, &s)
+	var refused *registryError
+	if subject != "" && errors.As(err, &refused) && refused.ErrorCode == codeNoSchema {
+		// Confluent's registry says so in a context other than the default one, though another subject there may have it.
+		err = c.ask(nil, http.MethodGet, path, nil, &s)
+	}
 	s.ID = &id
 	return c.parsed(s, err, fmt.Sprintf("the schema with id %d", id))
 }
+
+// codeNoSchema is the error code for an id that is not there.
+const codeNoSchema = 40403
 
 func ofSubject(subject string) url.Values {
 	if subject == "" {
