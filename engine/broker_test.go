@@ -54,6 +54,25 @@ func TestEmbeddedLog(t *testing.T) {
 	got.await(t, texts(0, 1100)...)
 }
 
+// TestEmptyEnd deletes a connector, whose tombstones are the last records in the topic of
+// configs, and starts a worker after they have been compacted away.
+func TestEmptyEnd(t *testing.T) {
+	dir := t.TempDir()
+	c, stop := embedded(t, dir)
+	w := enginetest.Start(t, c, nil, counting("in", 10, new(enginetest.Log)))
+	w.Create(t, "src", sourceConf())
+	w.Await(t, "src", engine.Running, engine.Running)
+	if err := w.Delete(t.Context(), "src"); err != nil {
+		t.Fatal(err)
+	}
+	w.Stop(t)
+	stop()
+	n := logtest.StartEmptyEnd(t, dir, "connect-configs")
+	w = enginetest.Start(t, &enginetest.Cluster{Opts: n.Opts(), Dial: n.DialContext}, nil, counting("in", 10, new(enginetest.Log)))
+	w.Create(t, "src", sourceConf())
+	w.Await(t, "src", engine.Running, engine.Running)
+}
+
 // window holds a source up until what it read is committed, as an MQTT server
 // does that waits for acknowledgements.
 type window chan struct{}

@@ -11,12 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/topicend"
 )
 
 // follower reads the internal topics from their beginning and hands each record
 // to its topic's store. It is the only way in which state changes.
 type follower struct {
 	client *kgo.Client
+	asking *kgo.Client // for what is not followed
 	admin  *kadm.Client
 	logger *slog.Logger
 	apply  map[string]func(*kgo.Record) // by topic
@@ -29,7 +31,7 @@ type follower struct {
 // newFollower returns a follower of the topics in apply, which exist in a cluster.
 func newFollower(ctx context.Context, c *kafkaCluster, apply map[string]func(*kgo.Record)) (*follower, error) {
 	cfg := c.access.cfg
-	f := &follower{admin: c.admin, logger: cfg.Logger, apply: apply,
+	f := &follower{asking: c.client, admin: c.admin, logger: cfg.Logger, apply: apply,
 		positions: make(map[connect.TopicPartition]int64), changed: make(chan struct{})}
 	from, err := f.starts(ctx)
 	if err != nil {
@@ -139,8 +141,15 @@ func (f *follower) awaitEnds(ctx context.Context, ends kadm.ListedOffsets, err e
 	return f.wait(ctx, targets)
 }
 
-// wait returns when the records before each target have been applied.
+// emptyEndAfter is how long records are waited for before the log is asked whether there
+// are any: it hardly ever ends without.
+const emptyEndAfter = time.Second
+
+// wait returns when the records before each target have been applied. Targets behind the
+// last record are lowered.
 func (f *follower) wait(ctx context.Context, targets map[connect.TopicPartition]int64) error {
+	long := time.NewTicker(emptyEndAfter)
+	defer long.Stop()
 	for {
 		done, changed := f.reached(targets)
 		if done {
@@ -148,6 +157,8 @@ func (f *follower) wait(ctx context.Context, targets map[connect.TopicPartition]
 		}
 		select {
 		case <-changed:
+		case <-long.C:
+			f.lower(ctx, targets)
 		case <-ctx.Done():
 			return fmt.Errorf("read back the internal topics: %w", context.Cause(ctx))
 		}
@@ -163,4 +174,19 @@ func (f *follower) reached(targets map[connect.TopicPartition]int64) (bool, <-ch
 		}
 	}
 	return true, nil
+}
+
+// lower takes from each target that is not reached what is behind the last record before it.
+func (f *follower) lower(ctx context.Context, targets map[connect.TopicPartition]int64) {
+	for tp, target := range targets {
+		f.mu.Lock()
+		at := f.positions[tp]
+		f.mu.Unlock()
+		last, err := topicend.Last(ctx, f.asking, tp.Topic, tp.Partition, at, target)
+		if err != nil { // it will be asked again
+			f.logger.Debug("look for the last record of an internal topic", "topic", tp.Topic, "partition", tp.Partition, "error", err)
+			continue
+		}
+		targets[tp] = last
+	}
 }

@@ -1,7 +1,6 @@
 package schemaregistry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-data/sluice/internal/topicend"
 )
 
 // store is the topic: one client reads it from its beginning and hands its records to the state, another writes.
@@ -185,65 +185,11 @@ func (s *store) readAll(ctx context.Context) error {
 	s.mu.Lock()
 	next := s.next
 	s.mu.Unlock()
-	last, err := s.readable(ctx, next, end.Offset)
+	last, err := topicend.Last(ctx, s.client, s.cfg.Topic, 0, next, end.Offset)
 	if err != nil {
 		return fmt.Errorf("look for the last record of %s: %w", s.cfg.Topic, err)
 	}
 	return s.await(ctx, last)
-}
-
-// readable returns the offset behind the last record from an offset on and below the end that a reader is given. A compaction may have left nothing but
-// empty batches behind it, which a reader passes without a word.
-func (s *store) readable(ctx context.Context, from, end int64) (int64, error) {
-	if from >= end {
-		return from, nil
-	}
-	_, last, err := s.fetch(ctx, end-1)
-	if err != nil || last > 0 {
-		return last, err
-	}
-	last = from
-	for at := from; at < end; {
-		next, behind, err := s.fetch(ctx, at)
-		if err != nil || next <= at {
-			return last, err
-		}
-		at, last = next, max(last, behind)
-	}
-	return last, nil
-}
-
-// fetch returns the offset where reading goes on behind what there is at an offset, and the one behind the last record in it; 0: there is none.
-func (s *store) fetch(ctx context.Context, at int64) (next, behind int64, err error) {
-	topics, err := s.admin.ListTopics(ctx, s.cfg.Topic)
-	if err != nil {
-		return 0, 0, err
-	}
-	t := topics[s.cfg.Topic]
-	leader, ok := t.Partitions[0]
-	if !ok {
-		return 0, 0, cmp.Or(t.Err, error(kerr.UnknownTopicOrPartition))
-	}
-	topic, partition := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
-	topic.Topic, topic.TopicID = s.cfg.Topic, t.ID
-	partition.FetchOffset, partition.PartitionMaxBytes = at, maxRecordBytes
-	topic.Partitions = append(topic.Partitions, partition)
-	req := kmsg.NewPtrFetchRequest()
-	req.IsolationLevel, req.MaxBytes, req.SessionEpoch = 1, maxRecordBytes, -1
-	req.Topics = append(req.Topics, topic)
-	resp, err := req.RequestWith(ctx, s.client.Broker(int(leader.Leader)))
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil || len(resp.Topics) == 0 || len(resp.Topics[0].Partitions) == 0 {
-		return at, 0, err
-	}
-	o := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: s.cfg.Topic}
-	p, next := kgo.ProcessFetchPartition(o, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
-	if n := len(p.Records); n > 0 {
-		behind = p.Records[n-1].Offset + 1
-	}
-	return next, behind, p.Err
 }
 
 // own makes this registry the one that may write, and the state that of the topic's end. Whoever wrote before is fenced, and what it
