@@ -107,7 +107,7 @@ func (l *layer) allows(pkg string) bool {
 // to those who are meant to talk to it; I8: each connector has its own system's
 // client.
 var clients = map[string][]string{
-	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "log/logtest", "cmd/sluice", "console", "bench", "test"},
+	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "log/logtest", "internal/topicend", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
 	"github.com/eclipse/paho.golang":      {"connectors/source/mqtt", "bench", "test"},
 	"github.com/jackc/pgx":                {"connectors/source/postgres", "internal/demo", "internal/pgserver", "bench", "test"},
