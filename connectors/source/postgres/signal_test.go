@@ -95,6 +95,7 @@ func TestSignals(t *testing.T) {
 		{"nothing to stop", signalStop, `{}`, "a", 0, "no incremental snapshot is running"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "signals.txt")
 			r := newRig(t, tables, append([]string{"signal.enabled.channels", "source,file", "signal.file", path}, incrementalSettings...)...)
 			r.show = marked

@@ -35,6 +35,7 @@ func TestSnapshotModes(t *testing.T) {
 		{"policy of the slot", "initial", []string{"slot.lost.policy", "snapshot"}, "r1 c2", "c3", "r1 r2 r3 r4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)", append([]string{"snapshot.mode", c.mode}, c.settings...)...)
 			r.show = func(rec *connect.Record) string {
 				cells := rec.Value.Cells()

@@ -185,7 +185,10 @@ func (m *materialized) apply(rec *connect.Record) {
 func TestSnapshotResumes(t *testing.T) {
 	t.Parallel()
 	for _, at := range [][]int{{}, {10}, {50}, {90}, oftenStopped} {
-		t.Run(fmt.Sprint(at), func(t *testing.T) { testResume(t, at, "3") })
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			testResume(t, at, "3")
+		})
 	}
 }
 
