@@ -3,8 +3,8 @@
 GO       ?= go
 BIN      := bin/sluice
 TOOLS    := $(CURDIR)/.tools
-# Two test processes at a time: the tests start servers.
-TESTFLAGS ?= -p 2
+# Three test processes at a time, on two cores: they often wait for servers.
+TESTFLAGS ?= -p 3
 # What the test binaries do without: debug information takes a third of the time to link
 # them, and `make lint` has run go vet.
 LEAN     := -ldflags=-w -vet=off
@@ -14,7 +14,7 @@ FORMAT   ?= parquet
 # Kills of make kill.
 ROUNDS   ?= 200
 # Packages whose tests take minutes: they start first, so that none of them runs alone at the end.
-SLOW     := ./connectors/source/postgres ./connectors/sink/s3 ./test/conformance/debezium ./test/s3kill ./engine ./log ./connectors/source/mqtt ./schemaregistry/protobuf
+SLOW     := ./connectors/source/postgres ./test/e2e ./connectors/sink/s3 ./test/conformance/debezium ./test/s3kill ./engine ./log ./connectors/source/mqtt ./schemaregistry/protobuf
 # The module of the third-party clients.
 CLIENTS  := test/clients
 # The module of other Avro libraries.
@@ -35,7 +35,7 @@ CHECK_RUN = @if grep -q 'WARNING: DATA RACE' $(JSON); then echo "$@: a data race
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo demo-cdc test unit clients libraries kill e2e lint fuzz bench docs tools servers
+.PHONY: help build demo demo-cdc test all unit clients libraries kill e2e lint fuzz bench docs tools servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,9 +50,13 @@ demo-cdc: build ## a shop on a PostgreSQL server -> change events -> log -> S3 a
 	@./test/install-servers.sh postgresql
 	@$(BIN) demo cdc --format $(FORMAT)
 
-test: lint tools servers unit clients libraries e2e ## everything: install what is missing, then lint, unit and end-to-end tests
+test: lint tools servers all clients libraries ## everything: install what is missing, then lint, and the tests of the three modules
 
-unit: tools servers ## unit tests and fuzz seeds, with the race detector
+all: tools servers ## unit tests, fuzz seeds and end-to-end tests, with the race detector
+	$(RUN_TESTS) --packages "$$($(GO) list $(SLOW) ./... | tr '\n' ' ')" -- -race -count=1 -timeout 40m $(LEAN) $(TESTFLAGS)
+	$(CHECK_RUN)
+
+unit: tools servers ## the same without the end-to-end tests
 	$(RUN_TESTS) --packages "$$($(GO) list $(SLOW) ./... | grep -v /test/e2e | tr '\n' ' ')" -- -race -count=1 -timeout 40m $(LEAN) $(TESTFLAGS)
 	$(CHECK_RUN)
 

@@ -155,7 +155,7 @@ func (s *server) waitForEnd(ctx context.Context, topic string, n int64) error {
 	}
 	defer cl.Close()
 	admin := kadm.NewClient(cl)
-	return poll(ctx, 2*time.Minute, func(ctx context.Context) (bool, error) {
+	return poll(ctx, 10*time.Minute, func(ctx context.Context) (bool, error) {
 		ends, err := admin.ListEndOffsets(ctx, topic)
 		if err != nil {
 			return false, err

@@ -21,15 +21,15 @@ type Verdict struct {
 	Version     int // the version that it does not get along with
 }
 
-// check compares a new schema with earlier versions, the newest first, and stops at the first that it does not get along with.
-func (r *Registry) check(n Name, co *content, next Schema, versions []version) (Verdict, error) {
+// check compares a new schema with earlier versions, the newest first, and stops at the first that it does not get along with, or when ctx ends.
+func (r *Registry) check(ctx context.Context, n Name, co *content, next Schema, versions []version) (Verdict, error) {
 	level, versions := r.level(n), live(versions)
 	verdict := Verdict{Compatible: true}
 	if r.validatesFields(n) {
 		verdict.Messages = reservedFields(co.metadata, next, latest(versions))
 	}
 	if level != None {
-		if err := r.compareAll(&verdict, level, co.typ, next, r.comparable(n, co.metadata, versions)); err != nil {
+		if err := r.compareAll(ctx, &verdict, level, co.typ, next, r.comparable(n, co.metadata, versions)); err != nil {
 			return verdict, err
 		}
 	}
@@ -39,11 +39,14 @@ func (r *Registry) check(n Name, co *content, next Schema, versions []version) (
 	return verdict, nil
 }
 
-func (r *Registry) compareAll(verdict *Verdict, level Compatibility, typ string, next Schema, versions []version) error {
+func (r *Registry) compareAll(ctx context.Context, verdict *Verdict, level Compatibility, typ string, next Schema, versions []version) error {
 	if !level.Transitive() && len(versions) > 1 {
 		versions = versions[len(versions)-1:]
 	}
 	for i := len(versions) - 1; i >= 0 && verdict.Version == 0; i-- {
+		if ctx.Err() != nil { // nobody waits for the answer, and others may wait for their turn
+			return errorf(CodeTimeout, "Comparing the schema with version %d of subject %s and those before it was not finished in time", versions[i].number, versions[i].name)
+		}
 		if err := r.compare(verdict, level, typ, next, &versions[i]); err != nil {
 			return err
 		}
@@ -199,7 +202,7 @@ func (r *Registry) Compatible(ctx context.Context, n Name, number int, in Input,
 	if err != nil {
 		return Verdict{}, err
 	}
-	return r.check(n, r.contentOf(n, in, next, references, normalize, r.attached(n, in.attachments())), next, versions)
+	return r.check(ctx, n, r.contentOf(n, in, next, references, normalize, r.attached(n, in.attachments())), next, versions)
 }
 
 // contentOf is what would be stored of a client's schema with a.

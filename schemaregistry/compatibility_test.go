@@ -1,6 +1,7 @@
 package schemaregistry_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +70,55 @@ func TestOldSchema(t *testing.T) {
 	want := "{oldSchema: <truncated> '" + head + strings.Repeat("ä", 10*1024-len(head)) + "...'}"
 	if err != nil || !slices.Contains(v.Messages, want) {
 		t.Errorf("%.2000q, %v", v.Messages, err)
+	}
+}
+
+// What a version means changes with what it refers to, which an import can put another schema in the place of.
+func TestReplacedReference(t *testing.T) {
+	r := newRegistry(t)
+	ctx := t.Context()
+	register(t, r, "e", `{"type":"enum","name":"E","symbols":["A"]}`)
+	if _, err := r.Register(ctx, name("user"), schemaregistry.Input{Text: `{"type":"array","items":"E"}`, References: []schemaregistry.Reference{{Name: "E", Subject: "e", Version: 1}}},
+		schemaregistry.RegisterOptions{ID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	next := schemaregistry.Input{Text: `{"type":"array","items":{"type":"enum","name":"E","symbols":["A"]}}`}
+	if v, err := r.Compatible(ctx, name("user"), 0, next, false); err != nil || !v.Compatible {
+		t.Fatalf("with the same symbols: %+v, %v", v, err)
+	}
+	if err := r.SetMode(ctx, name("e"), schemaregistry.Import, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Register(ctx, name("e"), schemaregistry.Input{Text: `{"type":"enum","name":"E","symbols":["A","B"]}`}, schemaregistry.RegisterOptions{ID: 9, Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := r.Compatible(ctx, name("user"), 0, next, false); err != nil || v.Compatible {
+		t.Errorf("with a symbol less: %+v, %v", v, err)
+	}
+}
+
+// A request cannot make the registry look for more references than a schema may have.
+func TestManyReferences(t *testing.T) {
+	r := newRegistry(t)
+	register(t, r, "e", `"int"`)
+	in := schemaregistry.Input{Text: `"string"`, References: make([]schemaregistry.Reference, 1001)}
+	for i := range in.References {
+		in.References[i] = schemaregistry.Reference{Name: "E", Subject: "e", Version: -1}
+	}
+	if _, err := r.Register(t.Context(), name("s"), in, schemaregistry.RegisterOptions{ID: -1}); code(err) != schemaregistry.CodeInvalidSchema {
+		t.Errorf("1001 references by one name: %v", err)
+	}
+}
+
+// Comparing with all versions ends with the request: others wait for their turn to write.
+func TestCompareEndsWithRequest(t *testing.T) {
+	r := newRegistry(t)
+	register(t, r, "s", `"int"`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // a registry that is ready may not look at the context at first
+		if v, err := r.Compatible(ctx, name("s"), 0, schemaregistry.Input{Text: `"long"`}, false); code(err) != schemaregistry.CodeTimeout {
+			t.Fatalf("compared: %+v, %v", v, err)
+		}
 	}
 }

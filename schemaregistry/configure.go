@@ -2,8 +2,8 @@ package schemaregistry
 
 import "context"
 
-// Config returns what is configured for a subject, a context (a name without a subject) or all (the default context without one). With
-// toGlobal it is what is in force there.
+// Config returns what is configured for a subject, a context (a name without a subject) or all (the default context without one), with the
+// registry's own level where none is. With toGlobal it is what is in force there.
 //
 // Errors: 40408 nothing is configured for the subject.
 func (r *Registry) Config(ctx context.Context, n Name, toGlobal bool) (Config, error) {
@@ -14,13 +14,20 @@ func (r *Registry) Config(ctx context.Context, n Name, toGlobal bool) (Config, e
 	switch {
 	case n.Subject != "" && !ok && !toGlobal:
 		return Config{}, errorf(CodeNoSubjectConfig, "Subject '%s' does not have subject-level compatibility configured", n)
-	case n.Subject == "" || toGlobal:
-		if c.Level == nil {
-			level := r.level(n)
-			c.Level = &level
-		}
+	case !ok:
+		c, _ = r.nearest(n)
+	case toGlobal:
+		c = r.completed(n, c)
 	}
-	return c, nil
+	return r.withLevel(c), nil
+}
+
+// withLevel has the registry's own level where none is configured.
+func (r *Registry) withLevel(c Config) Config {
+	if c.Level == nil {
+		c.Level = &r.cfg.Level
+	}
+	return c
 }
 
 // settingsKey is the name under which the settings of a subject, a context or all are kept.
@@ -67,11 +74,12 @@ func (r *Registry) DeleteConfig(ctx context.Context, n Name) (Config, error) {
 			return nil, err
 		}
 		var ok bool
-		if old, ok = r.state.config(settingsKey(n)); !ok {
-			if n.Subject == "" {
-				old.Level = &r.cfg.Level
-				return nil, nil
-			}
+		old, ok = r.state.config(settingsKey(n))
+		old = r.withLevel(old)
+		switch {
+		case !ok && n.Subject == "":
+			return nil, nil
+		case !ok:
 			return nil, subjectNotFound(n.String())
 		}
 		return r.state.forget(key{kind: keyConfig, subject: settingsKey(n)}), nil
@@ -98,7 +106,7 @@ func (r *Registry) Mode(ctx context.Context, n Name, toGlobal bool) (Mode, error
 // SetMode sets the mode. IMPORT needs a subject, context or registry without live versions, or force; what is soft deleted there is hard
 // deleted without force.
 //
-// Errors: 42204 no such mode there, 42205 modes are fixed or there are subjects, 42208 no subject.
+// Errors: 42204 no such mode there, 42205 modes are fixed or there are subjects, 42206 others refer to what is soft deleted, 42208 no subject.
 func (r *Registry) SetMode(ctx context.Context, n Name, m Mode, force bool) error {
 	if err := checkSubject(n); err != nil {
 		return err
@@ -120,9 +128,12 @@ func (r *Registry) SetMode(ctx context.Context, n Name, m Mode, force bool) erro
 	})
 }
 
-// clear takes away what is soft deleted and refuses when something is not.
+// clear takes away what is soft deleted and refuses when something is not, or others refer to it.
 func (r *Registry) clear(n Name) ([]record, error) {
 	affected := r.state.matching(":" + n.Context + ":")
+	if n.Context == globalContext {
+		affected = r.state.matching(":" + anyContext + ":")
+	}
 	if n.Subject != "" {
 		affected = nil
 		if versions := r.state.versionsOf(n); len(versions) > 0 {
@@ -135,6 +146,9 @@ func (r *Registry) clear(n Name) ([]record, error) {
 			return nil, errorf(CodeNotPermitted, "Cannot import since found existing subjects")
 		}
 		name := versions[0].name
+		if err := r.unused(name, versions, true); err != nil {
+			return nil, err
+		}
 		records = append(records, r.hardDelete(name, versions, false)...)
 		records = append(records, newRecord(key{kind: keyClearSubject, subject: name.String()}, clearSubjectValue{name.String()}))
 	}
@@ -142,7 +156,7 @@ func (r *Registry) clear(n Name) ([]record, error) {
 }
 
 // DeleteMode takes the mode of a subject, a context or all away, with recursive those of a context's subjects too, and returns the
-// old one.
+// old one; "" when recursive has found none of the context's own.
 //
 // Errors: 40401 there is none, 42205 modes are fixed.
 func (r *Registry) DeleteMode(ctx context.Context, n Name, recursive bool) (Mode, error) {
@@ -152,8 +166,11 @@ func (r *Registry) DeleteMode(ctx context.Context, n Name, recursive bool) (Mode
 	var old Mode
 	err := r.change(ctx, func() ([]record, error) {
 		m, ok := r.state.mode(settingsKey(n))
-		if !ok && n.Subject != "" {
-			return nil, subjectNotFound(n.String())
+		switch {
+		case !ok && settingsKey(n) == "":
+			m = ReadWrite
+		case !ok && (n.Subject != "" || !recursive):
+			return nil, subjectNotFound(settingsKey(n))
 		}
 		old = m
 		records := r.state.forget(key{kind: keyMode, subject: settingsKey(n)})

@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// DeleteVersion deletes a version of a subject and returns its number; -1 is the latest. A soft deleted version is still found by its
+// DeleteVersion deletes a version of a subject and returns its number; -1 is the latest that is not deleted. A soft deleted version is still found by its
 // id; permanent takes a soft deleted one away.
 //
 // Errors: 40401, 40402, 40406 it is soft deleted already, 40407 it is not, 42205 read-only, 42206 others refer to it.
@@ -33,14 +33,12 @@ func (r *Registry) deletable(n Name, versions []version, number int, permanent b
 	if err := r.writable(n); err != nil {
 		return nil, err
 	}
-	if len(versions) == 0 || !permanent && latest(versions) == nil {
+	if len(versions) == 0 {
 		return nil, subjectNotFound(n.String())
 	}
 	v := find(versions, number)
 	if number == latestVersion {
-		if v = latest(versions); v == nil {
-			v = &versions[len(versions)-1]
-		}
+		v = latest(versions)
 	}
 	switch {
 	case v == nil:

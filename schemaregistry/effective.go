@@ -26,10 +26,31 @@ func effective[T any](r *Registry, n Name, get func(Config) *T) *T {
 	return nil
 }
 
+// nearest is the nearest config that there is. Its level, alias, metadata and rules count also where it has none: those further away do not.
+func (r *Registry) nearest(n Name) (Config, bool) {
+	for _, h := range n.holders() {
+		if c, ok := r.state.config(h); ok {
+			return c, true
+		}
+	}
+	return Config{}, false
+}
+
+// completed is a subject's config with the settings that it does not make itself and has from others.
+func (r *Registry) completed(n Name, c Config) Config {
+	c.Normalize = effective(r, n, func(c Config) *bool { return c.Normalize })
+	c.ValidateFields = effective(r, n, func(c Config) *bool { return c.ValidateFields })
+	c.ValidateNewSchemas = effective(r, n, func(c Config) *bool { return c.ValidateNewSchemas })
+	c.ValidateRules = effective(r, n, func(c Config) *bool { return c.ValidateRules })
+	c.Policy = effective(r, n, func(c Config) *string { return c.Policy })
+	c.Group = effective(r, n, func(c Config) *string { return c.Group })
+	return c
+}
+
 // level is the compatibility that a subject's new versions are held to.
 func (r *Registry) level(n Name) Compatibility {
-	if l := effective(r, n, func(c Config) *Compatibility { return c.Level }); l != nil {
-		return *l
+	if c, _ := r.nearest(n); c.Level != nil {
+		return *c.Level
 	}
 	return r.cfg.Level
 }
@@ -96,11 +117,8 @@ func (r *Registry) attached(n Name, a attachments) attachments {
 
 // around are the defaults and the overrides of a subject.
 func (r *Registry) around(n Name) (low, high attachments) {
-	low.metadata = effective(r, n, func(c Config) *Metadata { return c.DefaultMetadata })
-	high.metadata = effective(r, n, func(c Config) *Metadata { return c.OverrideMetadata })
-	low.rules = effective(r, n, func(c Config) *RuleSet { return c.DefaultRules })
-	high.rules = effective(r, n, func(c Config) *RuleSet { return c.OverrideRules })
-	return low, high
+	c, _ := r.nearest(n)
+	return attachments{c.DefaultMetadata, c.DefaultRules}, attachments{c.OverrideMetadata, c.OverrideRules}
 }
 
 // attaches tells whether a subject has any.

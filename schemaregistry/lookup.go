@@ -39,28 +39,32 @@ func (r *Registry) Subjects(ctx context.Context, prefix string, d Deleted) ([]st
 	return names, nil
 }
 
-// Versions returns the numbers of a subject's versions, with asNegative below zero those of deleted ones.
+// Versions returns the numbers of a subject's versions, with asNegative all of them, those of deleted ones below zero.
 //
 // Errors: 40401.
 func (r *Registry) Versions(ctx context.Context, n Name, d Deleted, asNegative bool) ([]int, error) {
 	if err := r.await(ctx); err != nil {
 		return nil, err
 	}
-	var numbers []int
-	for _, v := range d.of(r.state.versionsOf(n)) {
+	versions := r.state.versionsOf(n)
+	if len(versions) == 0 || d == WithoutDeleted && latest(versions) == nil {
+		return nil, subjectNotFound(n.String())
+	}
+	if asNegative {
+		d = WithDeleted
+	}
+	numbers := []int{}
+	for _, v := range d.of(versions) {
 		if v.deleted && asNegative {
 			v.number = -v.number
 		}
 		numbers = append(numbers, v.number)
 	}
-	if len(numbers) == 0 {
-		return nil, subjectNotFound(n.String())
-	}
 	return numbers, nil
 }
 
-// Version returns a version of a subject; -1 is the latest. A subject that names no context and is not in the default one is looked for in
-// the others.
+// Version returns a version of a subject; -1 is the latest that is not deleted, whatever deleted says. A subject that names no context and is not
+// in the default one is looked for in the others.
 //
 // Errors: 40401, 40402.
 func (r *Registry) Version(ctx context.Context, n Name, number int, deleted bool) (Version, error) {
@@ -83,16 +87,14 @@ func (r *Registry) Version(ctx context.Context, n Name, number int, deleted bool
 
 func (r *Registry) version(n Name, number int, deleted bool) (*version, error) {
 	versions := r.state.versionsOf(n)
-	if !deleted {
-		versions = live(versions)
-	}
+	last := latest(versions)
 	switch {
-	case len(versions) == 0:
+	case len(versions) == 0 || last == nil && !deleted:
 		return nil, subjectNotFound(n.String())
-	case number == latestVersion:
-		return &versions[len(versions)-1], nil
+	case number == latestVersion && last != nil:
+		return last, nil
 	}
-	if v := find(versions, number); v != nil {
+	if v := find(versions, number); v != nil && (deleted || !v.deleted) {
 		return v, nil
 	}
 	return nil, versionNotFound(number)
@@ -139,11 +141,12 @@ func (r *Registry) ClusterID(ctx context.Context) (string, error) {
 	return m.Cluster, storeError(err)
 }
 
-// ReferencedBy returns the ids of the schemas that refer to a version.
+// ReferencedBy returns the ids of the schemas that refer to a version, which may be soft deleted; with deleted those too of which only soft
+// deleted versions do.
 //
 // Errors: 40401, 40402.
 func (r *Registry) ReferencedBy(ctx context.Context, n Name, number int, deleted bool) ([]int, error) {
-	v, err := r.Version(ctx, n, number, deleted)
+	v, err := r.Version(ctx, n, number, true)
 	if err != nil {
 		return nil, err
 	}
@@ -209,8 +212,8 @@ func (r *Registry) withAliased(subjects [][]version, aliases map[Name][]string, 
 	return subjects
 }
 
-// ByID returns the schema of an id, and every version that has it. The context is that of n; a subject in n that has the id in another context
-// decides for that one.
+// ByID returns the schema of an id, and every version that has it. The context is that of n. A subject in n that names no context, and has the id
+// in another one and not in the default one, decides for that one: an id is another schema in each.
 //
 // Errors: 40403.
 func (r *Registry) ByID(ctx context.Context, n Name, id int) (Version, []Version, error) {
@@ -218,9 +221,12 @@ func (r *Registry) ByID(ctx context.Context, n Name, id int) (Version, []Version
 		return Version{}, nil, err
 	}
 	co, versions := r.state.byID(n.Context, id)
-	if co == nil && n.Context == DefaultContext && n.Subject != "" {
+	has := func(vs []version) bool {
+		return slices.ContainsFunc(vs, func(v version) bool { return v.name.Subject == n.Subject })
+	}
+	if n.Context == DefaultContext && n.Subject != "" && !has(versions) {
 		for _, other := range r.state.contextNames() {
-			if c, vs := r.state.byID(other, id); c != nil && slices.ContainsFunc(vs, func(v version) bool { return v.name.Subject == n.Subject }) {
+			if c, vs := r.state.byID(other, id); has(vs) {
 				co, versions = c, vs
 				break
 			}
@@ -271,10 +277,13 @@ func (r *Registry) ByGUID(ctx context.Context, guid string) (Version, map[string
 //
 // Errors: 40401, 40403.
 func (r *Registry) ByMetadata(ctx context.Context, n Name, properties map[string]string, deleted bool) (Version, error) {
-	if _, err := r.Version(ctx, n, latestVersion, deleted); err != nil {
+	if err := r.await(ctx); err != nil {
 		return Version{}, err
 	}
 	versions := r.state.versionsOf(n)
+	if len(versions) == 0 || !deleted && latest(versions) == nil {
+		return Version{}, subjectNotFound(n.String())
+	}
 	for i := len(versions) - 1; i >= 0; i-- {
 		v := &versions[i]
 		if v.deleted && !deleted || !hasAll(v.entry.metadata, properties) {

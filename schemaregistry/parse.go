@@ -43,6 +43,9 @@ func (r *Registry) parse(context string, in Input, isNew bool) (Schema, []Refere
 
 // pin replaces the version -1 of references by the latest there is.
 func (r *Registry) pin(context string, references []Reference) ([]Reference, error) {
+	if len(references) > maxReferences {
+		return nil, tooManyReferences()
+	}
 	var pinned []Reference
 	for _, ref := range references {
 		if ref.Version == latestVersion {
@@ -57,13 +60,30 @@ func (r *Registry) pin(context string, references []Reference) ([]Reference, err
 	return pinned, nil
 }
 
+func tooManyReferences() error {
+	return errorf(CodeInvalidSchema, "Invalid schema: it refers to more than %d others", maxReferences)
+}
+
 func noReference(ref Reference) error {
 	return errorf(CodeInvalidSchema, "Invalid schema: no schema reference found for subject \"%s\" and version %d", ref.Subject, ref.Version)
+}
+
+// Reached are the subjects that a version refers to, directly or through others, as far as they are there.
+func (r *Registry) Reached(v Version) []Name {
+	var names []Name
+	_ = r.walk(v.Name.Context, v.References, func(_ Reference, of *version) { names = append(names, of.name) })
+	return names
 }
 
 // resolve returns the texts behind references, each before those that use it.
 func (r *Registry) resolve(context string, references []Reference) ([]Referenced, error) {
 	var texts []Referenced
+	err := r.walk(context, references, func(ref Reference, of *version) { texts = append(texts, Referenced{ref.Name, of.entry.text.String()}) })
+	return texts, err
+}
+
+// walk calls f for what is behind references, each before those that use it.
+func (r *Registry) walk(context string, references []Reference, f func(Reference, *version)) error {
 	seen := make(map[string]bool)
 	var visit func(context string, references []Reference) error
 	visit = func(context string, references []Reference) error {
@@ -73,7 +93,7 @@ func (r *Registry) resolve(context string, references []Reference) ([]Referenced
 			}
 			seen[ref.Name] = true
 			if len(seen) > maxReferences {
-				return errorf(CodeInvalidSchema, "Invalid schema: it refers to more than %d others", maxReferences)
+				return tooManyReferences()
 			}
 			name := ParseName(ref.Subject).within(context)
 			v := find(r.state.versionsOf(name), ref.Version)
@@ -83,11 +103,11 @@ func (r *Registry) resolve(context string, references []Reference) ([]Referenced
 			if err := visit(name.Context, v.entry.references); err != nil {
 				return err
 			}
-			texts = append(texts, Referenced{ref.Name, v.entry.text.String()})
+			f(ref, v)
 		}
 		return nil
 	}
-	return texts, visit(context, references)
+	return visit(context, references)
 }
 
 // find returns the version of a number, soft deleted or not.
@@ -102,7 +122,7 @@ func find(versions []version, number int) *version {
 
 // stored returns a version's schema parsed.
 func (r *Registry) stored(v *version) (Schema, error) {
-	k := parsedKey{v.name.Context, v.entry.sum}
+	k := parsedKey{v.name.Context, v.entry.sum, r.state.replacements()}
 	if s := r.parsed.get(k); s != nil {
 		return s, nil
 	}
@@ -114,7 +134,7 @@ func (r *Registry) stored(v *version) (Schema, error) {
 	return s, err
 }
 
-// parsedCache keeps schemas that were parsed: references make what a content means depend on the context.
+// parsedCache keeps schemas that were parsed: references make what a content means depend on the context, and on what became of other versions.
 type parsedCache struct {
 	mu      sync.Mutex // guards what follows
 	schemas map[parsedKey]Schema
@@ -122,8 +142,9 @@ type parsedCache struct {
 }
 
 type parsedKey struct {
-	context string
-	sum     sum
+	context  string
+	sum      sum
+	replaced int
 }
 
 // The cache has so many schemas and bytes of text at most (I5); it then begins anew. In memory a schema is many times its text.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-data/sluice/schemaregistry/tag"
 )
@@ -36,7 +37,8 @@ func (v *version) view() Version {
 type RegisterOptions struct {
 	Normalize bool
 	ID        int // -1: the registry chooses; else only in mode IMPORT
-	// Version is the number of the new version; 0: the next one; -1: the next one, which is written down in its metadata, as every number is.
+	// Version is the number of the new version; 0: the next one; -1: the next one, also when an earlier one than the latest has the schema, which is written
+	// down in its metadata, as every number is.
 	Version int
 	Force   bool
 	// AddTags and RemoveTags change the tags in the schema. KeepTags adds those of the latest version to parts that are still there.
@@ -61,7 +63,7 @@ func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOpt
 		if r.mode(n) == Import {
 			target, records, err = r.importVersion(n, in, o)
 		} else {
-			target, records, err = r.nextVersion(n, in, o)
+			target, records, err = r.nextVersion(ctx, n, in, o)
 		}
 		return records, err
 	})
@@ -79,7 +81,7 @@ func (r *Registry) Register(ctx context.Context, n Name, in Input, o RegisterOpt
 type target struct{ number, id int }
 
 // nextVersion decides what a new version of a subject writes.
-func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []record, error) {
+func (r *Registry) nextVersion(ctx context.Context, n Name, in Input, o RegisterOptions) (target, []record, error) {
 	if err := r.writable(n); err != nil {
 		return target{}, nil, err
 	}
@@ -98,7 +100,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	var co *content
 	for _, a := range r.candidates(n, in.attachments(), latest(versions)) {
 		co = r.contentOf(n, in, parsed, references, o.Normalize, a)
-		if v := r.same(versions, co, parsed, false); v != nil && (o.Version <= 0 || o.Version == v.number) {
+		if v := r.same(versions, co, parsed, false); v != nil && o.takes(v, versions) {
 			return target{v.number, v.id}, nil, nil
 		}
 	}
@@ -113,7 +115,7 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 		co = newContent(co.typ, co.text.String(), co.references, attachments{withVersion(co.metadata, number), co.rules})
 	}
 	if !o.Force {
-		verdict, err := r.check(n, co, parsed, versions)
+		verdict, err := r.check(ctx, n, co, parsed, versions)
 		if err != nil {
 			return target{}, nil, err
 		}
@@ -130,6 +132,11 @@ func (r *Registry) nextVersion(n Name, in Input, o RegisterOptions) (target, []r
 	}
 	records, err := r.schemaRecords(n, number, id, co)
 	return target{number, id}, append(r.twins(versions, co), records...), err
+}
+
+// takes tells whether a version that has the schema already is what the options ask for.
+func (o RegisterOptions) takes(v *version, versions []version) bool {
+	return o.Version == 0 || o.Version == v.number || o.Version == latestVersion && v.number == latest(versions).number
 }
 
 // candidates are what a schema may have been stored with, the last of them what it will be stored with if it was not.
@@ -163,7 +170,7 @@ func (r *Registry) prepared(n Name, in Input, o RegisterOptions, versions []vers
 
 // reuse fills in the text of the latest version when a client sends none, to change the metadata alone.
 func reuse(in Input, versions []version) (Input, error) {
-	if in.Text != "" {
+	if strings.TrimSpace(in.Text) != "" {
 		return in, nil
 	}
 	v := latest(versions)
@@ -337,6 +344,9 @@ func (r *Registry) lookup(n Name, in Input, normalize, deleted bool) (*version, 
 	versions := r.state.versionsOf(n)
 	if len(versions) == 0 || !deleted && latest(versions) == nil {
 		return nil, subjectNotFound(n.String())
+	}
+	if strings.TrimSpace(in.Text) == "" {
+		return nil, errorf(CodeSchemaNotFound, "Schema not found")
 	}
 	parsed, references, err := r.parse(n.Context, in, false)
 	if err != nil {

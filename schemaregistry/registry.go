@@ -49,8 +49,10 @@ type Registry struct {
 	store     *store
 	parsed    parsedCache
 
-	ready   chan struct{} // closed once the topic has been read
-	writing chan struct{} // has a token for whoever writes
+	ready   chan struct{}   // closed once the topic has been read
+	writing chan struct{}   // has a token for whoever writes
+	life    context.Context // ends with Run: what nobody reads back any more is not waited for
+	end     context.CancelFunc
 }
 
 // New returns a registry that Run has to be called on.
@@ -61,12 +63,14 @@ func New(s Settings) *Registry {
 		r.providers[p.Type()] = p
 	}
 	r.store = newStore(&r.cfg, r.state)
+	r.life, r.end = context.WithCancel(context.Background())
 	return r
 }
 
-// Run works until ctx ends. An error is one that no retry can help; it matches ErrPermanent.
+// Run works until ctx ends, and is called once. A change that is under way then fails unless it has been read back already. An error is one that no
+// retry can help; it matches ErrPermanent.
 func (r *Registry) Run(ctx context.Context) error {
-	defer r.store.close()
+	defer r.close()
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -86,6 +90,13 @@ func (r *Registry) Run(ctx context.Context) error {
 		_ = sleep(ctx, time.Second)
 	}
 	return nil
+}
+
+// close ends the clients, and waits for a change that fails for it. It keeps the write token, so that none begins after it.
+func (r *Registry) close() {
+	r.end()
+	r.store.close()
+	r.writing <- struct{}{}
 }
 
 // open tries until the cluster answers.
@@ -124,9 +135,15 @@ func (r *Registry) await(ctx context.Context) error {
 	select {
 	case <-r.ready:
 		return nil
+	case <-r.life.Done():
+		return errEnded()
 	case <-ctx.Done():
 		return errorf(CodeTimeout, "The schemas have not been read from topic %s yet", r.cfg.Topic)
 	}
+}
+
+func errEnded() *Error {
+	return errorf(CodeStore, "The schema registry has ended; try again when it is back")
 }
 
 // change runs one change at a time: decide looks at the state, which nobody changes meanwhile, and returns the
@@ -139,27 +156,41 @@ func (r *Registry) change(ctx context.Context, decide func() ([]record, error)) 
 	if records, err := decide(); err == nil && len(records) == 0 {
 		return nil
 	}
+	if r.life.Err() != nil {
+		return errEnded()
+	}
 	select {
 	case r.writing <- struct{}{}:
 		defer func() { <-r.writing }()
+	case <-r.life.Done():
+		return errEnded()
 	case <-ctx.Done():
 		return errorf(CodeTimeout, "Write operation timed out: another change is under way")
 	}
 	// Half a change is worse than a late one: the caller's end does not cancel it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	defer context.AfterFunc(r.life, cancel)()
 	for {
 		if err := r.store.own(ctx); err != nil {
-			return storeError(err)
+			return r.writeError(err)
 		}
 		records, err := decide()
 		if err != nil || len(records) == 0 {
 			return err
 		}
 		if err := r.store.write(ctx, records); !errors.Is(err, errFenced) {
-			return storeError(err)
+			return r.writeError(err)
 		}
 	}
+}
+
+// writeError is storeError for a write, which fails in many ways when the registry ends under it.
+func (r *Registry) writeError(err error) error {
+	if err != nil && r.life.Err() != nil {
+		return errorf(CodeTimeout, "The schema registry ended during the write operation, which may still take effect: %v", err)
+	}
+	return storeError(err)
 }
 
 // storeError says to a client what the log said.

@@ -17,6 +17,8 @@ type state struct {
 	modes    map[string]Mode
 	// contents are the contents in use, once each.
 	contents map[sum]*shared
+	// replaced counts how often a version went or got another schema: what refers to it may mean something else since then.
+	replaced int
 	// forms are the bytes of keys that are not those that key.bytes returns: compaction sees another record in each (a hard
 	// delete has to take all of them away).
 	forms map[key][]string
@@ -138,7 +140,8 @@ func (s *state) applySchema(k key, offset, timeMs int64, value []byte) error {
 	}
 	c := s.context(name.Context)
 	content := newContent(v.Type, v.Schema, v.References, attachments{v.Metadata, v.Rules})
-	if e := c.ids[v.ID]; e != nil && e.sum != content.sum {
+	// With the same text and other metadata it is the id's schema still: what Confluent's registry has taken is not lost.
+	if e := c.ids[v.ID]; e != nil && e.sum != content.sum && (e.text != content.text || e.typ != content.typ || !slices.Equal(e.references, content.references)) {
 		return fmt.Errorf("%w: id %d of context %s has another schema already", errIgnored, v.ID, name.Context)
 	}
 	sub := s.subjects[name]
@@ -153,6 +156,7 @@ func (s *state) applySchema(k key, offset, timeMs int64, value []byte) error {
 		}
 		s.release(old)
 		sub.drop(old)
+		s.replaced++
 	}
 	ver := &version{name: sub.name, number: k.version, id: v.ID, deleted: v.Deleted, offset: offset, timeMs: timeMs}
 	s.hold(c, ver, content)
@@ -209,6 +213,7 @@ func (s *state) remove(name Name, number int) {
 	if v := sub.find(number); v != nil {
 		s.release(v)
 		sub.drop(v)
+		s.replaced++
 	}
 	if len(sub.versions) == 0 {
 		delete(s.subjects, name)

@@ -40,6 +40,9 @@ func TestTopicsMean(t *testing.T) {
 		"a version gets another schema": {[]line{schemaLine("s", 1, 1, `"int"`, false), schemaLine("s", 1, 5, `"long"`, false)},
 			"s 1 id=5 deleted=false AVRO \"long\"; "},
 		"an id keeps its schema": {[]line{schemaLine("s", 1, 1, `"int"`, false), schemaLine("t", 1, 1, `"long"`, false)}, int1},
+		"the same text with other metadata is the id's schema": {[]line{schemaLine("s", 1, 1, `"int"`, false),
+			{`{"keytype":"SCHEMA","subject":"t","version":1,"magic":1}`, `{"subject":"t","version":1,"id":1,"metadata":{"properties":{"a":"b"}},"schema":"\"int\"","deleted":false}`}},
+			int1 + "t 1 id=1 deleted=false AVRO \"int\"; "},
 		"a key of another magic": {[]line{schemaLine("s", 1, 1, `"int"`, false),
 			{`{"keytype":"SCHEMA","subject":"s","version":2,"magic":2}`, `{"subject":"s","version":2,"id":2,"schema":"\"string\""}`}}, int1},
 	} {

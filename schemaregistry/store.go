@@ -1,6 +1,7 @@
 package schemaregistry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // store is the topic: one client reads it from its beginning and hands its records to the state, another writes.
@@ -22,10 +24,11 @@ type store struct {
 	client *kgo.Client // of admin
 	reader *kgo.Client
 	// writer is nil until this registry owns the topic, and again after a write that failed. It belongs to whoever has the registry's
-	// write token.
+	// write token, and is changed under mu.
 	writer *kgo.Client
 
 	mu      sync.Mutex     // guards the fields below
+	closed  bool           // the clients are, or no new one may be made
 	next    int64          // the offset after the last record that was applied
 	changed chan struct{}  // closed and replaced when next moves
 	applied map[int64]bool // the offsets of records that were applied during a write; nil when there is none
@@ -76,21 +79,20 @@ func (s *store) options(id string, more ...kgo.Opt) []kgo.Opt {
 // ErrPermanent is a topic that cannot be used however often it is tried.
 var ErrPermanent = errors.New("the topic cannot be used")
 
-// prepareTopic creates the topic, and refuses one that would forget schemas.
+// prepareTopic creates the topic, and refuses one that would forget schemas. One that is there may be used also without the right to create it.
 func (s *store) prepareTopic(ctx context.Context) error {
 	compact := "compact"
 	_, err := s.admin.CreateTopic(ctx, 1, s.cfg.ReplicationFactor, map[string]*string{"cleanup.policy": &compact}, s.cfg.Topic)
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, kerr.TopicAlreadyExists) {
+	n, unknown := s.partitions(ctx)
+	switch {
+	case unknown != nil && errors.Is(err, kerr.TopicAlreadyExists):
+		return fmt.Errorf("look up topic %s: %w", s.cfg.Topic, unknown)
+	case unknown != nil:
 		return fmt.Errorf("create topic %s: %w", s.cfg.Topic, err)
-	}
-	topics, err := s.admin.ListTopics(ctx, s.cfg.Topic)
-	if err != nil {
-		return fmt.Errorf("look up topic %s: %w", s.cfg.Topic, err)
-	}
-	if n := len(topics[s.cfg.Topic].Partitions); n > 1 {
+	case n > 1:
 		return fmt.Errorf("%w: %s has %d partitions and must have 1; name another with kafkastore.topic", ErrPermanent, s.cfg.Topic, n)
 	}
 	configs, err := s.admin.DescribeTopicConfigs(ctx, s.cfg.Topic)
@@ -105,6 +107,19 @@ func (s *store) prepareTopic(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// partitions counts those of the topic.
+func (s *store) partitions(ctx context.Context) (int, error) {
+	topics, err := s.admin.ListTopics(ctx, s.cfg.Topic)
+	if err != nil {
+		return 0, err
+	}
+	t, ok := topics[s.cfg.Topic]
+	if !ok {
+		return 0, kerr.UnknownTopicOrPartition
+	}
+	return len(t.Partitions), t.Err
 }
 
 // follow applies what comes until ctx ends.
@@ -167,7 +182,68 @@ func (s *store) readAll(ctx context.Context) error {
 		return fmt.Errorf("list the end offset of %s: %w", s.cfg.Topic, err)
 	}
 	end, _ := ends.Lookup(s.cfg.Topic, 0)
-	return s.await(ctx, end.Offset)
+	s.mu.Lock()
+	next := s.next
+	s.mu.Unlock()
+	last, err := s.readable(ctx, next, end.Offset)
+	if err != nil {
+		return fmt.Errorf("look for the last record of %s: %w", s.cfg.Topic, err)
+	}
+	return s.await(ctx, last)
+}
+
+// readable returns the offset behind the last record from an offset on and below the end that a reader is given. A compaction may have left nothing but
+// empty batches behind it, which a reader passes without a word.
+func (s *store) readable(ctx context.Context, from, end int64) (int64, error) {
+	if from >= end {
+		return from, nil
+	}
+	_, last, err := s.fetch(ctx, end-1)
+	if err != nil || last > 0 {
+		return last, err
+	}
+	last = from
+	for at := from; at < end; {
+		next, behind, err := s.fetch(ctx, at)
+		if err != nil || next <= at {
+			return last, err
+		}
+		at, last = next, max(last, behind)
+	}
+	return last, nil
+}
+
+// fetch returns the offset where reading goes on behind what there is at an offset, and the one behind the last record in it; 0: there is none.
+func (s *store) fetch(ctx context.Context, at int64) (next, behind int64, err error) {
+	topics, err := s.admin.ListTopics(ctx, s.cfg.Topic)
+	if err != nil {
+		return 0, 0, err
+	}
+	t := topics[s.cfg.Topic]
+	leader, ok := t.Partitions[0]
+	if !ok {
+		return 0, 0, cmp.Or(t.Err, error(kerr.UnknownTopicOrPartition))
+	}
+	topic, partition := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+	topic.Topic, topic.TopicID = s.cfg.Topic, t.ID
+	partition.FetchOffset, partition.PartitionMaxBytes = at, maxRecordBytes
+	topic.Partitions = append(topic.Partitions, partition)
+	req := kmsg.NewPtrFetchRequest()
+	req.IsolationLevel, req.MaxBytes, req.SessionEpoch = 1, maxRecordBytes, -1
+	req.Topics = append(req.Topics, topic)
+	resp, err := req.RequestWith(ctx, s.client.Broker(int(leader.Leader)))
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil || len(resp.Topics) == 0 || len(resp.Topics[0].Partitions) == 0 {
+		return at, 0, err
+	}
+	o := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: s.cfg.Topic}
+	p, next := kgo.ProcessFetchPartition(o, &resp.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
+	if n := len(p.Records); n > 0 {
+		behind = p.Records[n-1].Offset + 1
+	}
+	return next, behind, p.Err
 }
 
 // own makes this registry the one that may write, and the state that of the topic's end. Whoever wrote before is fenced, and what it
@@ -189,8 +265,22 @@ func (s *store) own(ctx context.Context) error {
 		w.Close()
 		return fmt.Errorf("begin to write %s: %w", s.cfg.Topic, err)
 	}
-	s.writer = w
+	s.setWriter(w)
 	return nil
+}
+
+// setWriter closes the writer that there is in favour of another, nil for none. One that comes after close is closed too.
+func (s *store) setWriter(w *kgo.Client) {
+	s.mu.Lock()
+	old, closed := s.writer, s.closed
+	s.writer = w
+	s.mu.Unlock()
+	switch {
+	case closed && w != nil:
+		w.Close()
+	case !closed && old != nil:
+		old.Close()
+	}
 }
 
 // Limits of a write.
@@ -214,8 +304,7 @@ func (s *store) write(ctx context.Context, records []record) error {
 	if err == nil {
 		return nil
 	}
-	s.writer.Close() // the next own ends what it left open
-	s.writer = nil
+	s.setWriter(nil) // the next own ends what it left open
 	if errors.Is(err, errFenced) || lostTransaction(err) {
 		return errFenced
 	}
@@ -291,9 +380,13 @@ func (s *store) knowsPartition(ctx context.Context) error {
 	}
 }
 
-// close ends the clients.
+// close ends the clients, also under a write.
 func (s *store) close() {
-	for _, c := range []*kgo.Client{s.reader, s.writer, s.client} {
+	s.mu.Lock()
+	s.closed = true
+	clients := []*kgo.Client{s.reader, s.writer, s.client}
+	s.mu.Unlock()
+	for _, c := range clients {
 		if c != nil {
 			c.Close()
 		}

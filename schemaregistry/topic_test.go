@@ -4,13 +4,18 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/log/logtest"
 	"github.com/sluice-data/sluice/schemaregistry"
 	"github.com/sluice-data/sluice/schemaregistry/registrytest"
 )
@@ -251,4 +256,45 @@ func producerEpoch(t *testing.T, opts []kgo.Opt) int16 {
 		t.Fatal(err)
 	}
 	return txns["schema-registry-_schemas"].ProducerEpoch
+}
+
+// A compaction may leave nothing but empty batches at the end of the topic: a registry that starts then does not wait for records there.
+func TestEmptyEnd(t *testing.T) {
+	dir := t.TempDir()
+	cleaned := filepath.Join(dir, "cleaner-offset-checkpoint")
+	var days atomic.Int64
+	start := func() *logtest.Node {
+		return logtest.Start(t, logtest.On(vfs.OS, dir), func(c *logtest.Config) {
+			c.Log.CompactionInterval = 10 * time.Millisecond
+			c.Log.Now = func() time.Time { return time.Now().AddDate(0, 0, int(days.Load())) }
+		})
+	}
+	n := start()
+	r, stop := registrytest.Start(t, n.Opts())
+	register(t, r, "s", `"int"`)
+	level(t, r, "s", schemaregistry.None)
+	if _, err := r.DeleteConfig(t.Context(), name("s")); err != nil { // a tombstone and the marker of its transaction are all there is at the end
+		t.Fatal(err)
+	}
+	stop()
+	// A pass closes the segment, which is old enough; the next ones, each of a log that does not know of those before it any more, take away the tombstone, then
+	// the marker, once they are old enough themselves.
+	for range 4 {
+		days.Add(10)
+		asking := kadm.NewClient(client(t, n.Opts()))
+		for text := []byte(nil); !regexp.MustCompile(`_schemas 0 [1-9]`).Match(text); text, _ = os.ReadFile(cleaned) {
+			if _, err := asking.BrokerMetadata(t.Context()); err != nil { // it takes a while
+				t.Fatal(err)
+			}
+		}
+		n.Stop()
+		if err := os.Remove(cleaned); err != nil {
+			t.Fatal(err)
+		}
+		n = start()
+	}
+	r, _ = registrytest.Start(t, n.Opts())
+	if v := register(t, r, "t", `"string"`); v.ID != 2 {
+		t.Errorf("registered %+v", v)
+	}
 }

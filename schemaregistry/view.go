@@ -77,6 +77,13 @@ func (s *state) idOf(context string, of sum) (id int, ok bool) {
 	return slices.Min(c.bySum[of]), true
 }
 
+// replacements is how often a version went or got another schema.
+func (s *state) replacements() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.replaced
+}
+
 // bySum returns a content and its id in each context that has it.
 func (s *state) bySum(of sum) (*content, map[string]int) {
 	s.mu.RLock()

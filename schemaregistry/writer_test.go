@@ -3,6 +3,7 @@ package schemaregistry_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,5 +86,30 @@ func TestCallerLeaves(t *testing.T) {
 	v, err := r.Register(ctx, name("s"), schemaregistry.Input{Text: `"int"`}, schemaregistry.RegisterOptions{ID: -1})
 	if err != nil || v.ID != 1 || ctx.Err() == nil {
 		t.Errorf("registered %+v, %v", v, err)
+	}
+}
+
+// A registry that ends does not wait for the log: a write that is under way fails at once, and so does one that comes later.
+func TestEndDuringWrite(t *testing.T) {
+	opts, _ := registrytest.Cluster(t, vfs.NewMem(), "/data")
+	h := &hooks{}
+	r, stop := registrytest.Start(t, append(slices.Clone(opts), kgo.WithHooks(h)))
+	register(t, r, "a", `"int"`)
+	gate := make(chan struct{})
+	defer close(gate)
+	written := make(chan struct{})
+	h.set(func() { <-gate }, sync.OnceFunc(func() { close(written) }), nil) // nothing is read back
+	failed := make(chan error, 1)
+	go func() {
+		_, err := r.Register(context.Background(), name("b"), schemaregistry.Input{Text: `"string"`}, schemaregistry.RegisterOptions{ID: -1})
+		failed <- err
+	}()
+	<-written
+	go stop()
+	if err := <-failed; code(err) != schemaregistry.CodeTimeout || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("the write under way: %v", err)
+	}
+	if _, err := r.Register(t.Context(), name("c"), schemaregistry.Input{Text: `"long"`}, schemaregistry.RegisterOptions{ID: -1}); code(err) != schemaregistry.CodeStore {
+		t.Errorf("a write behind the end: %v", err)
 	}
 }

@@ -170,6 +170,7 @@ type versionJSON struct {
 	Type       string          `json:"schemaType,omitempty"`
 	References json.RawMessage `json:"references,omitempty"`
 	Metadata   json.RawMessage `json:"metadata,omitempty"`
+	Rules      json.RawMessage `json:"ruleSet,omitempty"`
 	Schema     string          `json:"schema"`
 	Deleted    bool            `json:"deleted,omitempty"`
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -20,7 +22,10 @@ import (
 // maxExportLine bounds a line of an export: a schema is at most a record, and JSON may escape each byte.
 const maxExportLine = 8 << 20
 
-// schemaExport prints versions in an order in which they can be imported: what is referred to has a lower id.
+// restoreTimeout bounds a change of a subject's mode behind an import.
+const restoreTimeout = 10 * time.Second
+
+// schemaExport prints versions in an order in which they can be imported.
 func schemaExport(c *schemaCall) error {
 	if err := c.want(0, 1); err != nil {
 		return err
@@ -35,7 +40,7 @@ func schemaExport(c *schemaCall) error {
 	out := bufio.NewWriter(c.stdout)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	for _, v := range all {
+	for _, v := range inOrder(all) {
 		if err := lines.Encode(v); err != nil {
 			return err
 		}
@@ -55,6 +60,35 @@ func schemaExport(c *schemaCall) error {
 		}
 	}
 	return out.Flush()
+}
+
+// inOrder has each version behind those that it refers to, which may have higher ids: each context counts its own, and an import takes any.
+func inOrder(all []versionJSON) (ordered []versionJSON) {
+	key := func(subject string, version int) string { return subject + " " + strconv.Itoa(version) }
+	at := make(map[string]int, len(all))
+	for i, v := range all {
+		at[key(v.Subject, v.Version)] = i
+	}
+	taken := make([]bool, len(all))
+	var take func(i int)
+	take = func(i int) {
+		if taken[i] {
+			return
+		}
+		taken[i] = true
+		v := schemaregistry.Version{Name: schemaregistry.ParseName(all[i].Subject)}
+		_ = json.Unmarshal(all[i].References, &v.References) // what cannot be read is refused where it is imported
+		for _, ref := range v.QualifiedReferences() {
+			if j, ok := at[key(ref.Subject, ref.Version)]; ok {
+				take(j)
+			}
+		}
+		ordered = append(ordered, all[i])
+	}
+	for i := range all {
+		take(i)
+	}
+	return ordered
 }
 
 // configJSON is a line with the settings of a subject, or of all that have none.
@@ -117,7 +151,7 @@ func schemaImport(c *schemaCall) (err error) {
 			err = errors.Join(err, c.restoreMode(subject, mode))
 		}
 	}()
-	for _, v := range all {
+	for _, v := range inOrder(all) {
 		if _, ok := modes[v.Subject]; !ok {
 			if modes[v.Subject], err = c.importMode(v.Subject); err != nil {
 				delete(modes, v.Subject)
@@ -178,11 +212,19 @@ func (c *schemaCall) importMode(subject string) (*sr.Mode, error) {
 	return &had.Mode, nil
 }
 
-func (c *schemaCall) restoreMode(subject string, had *sr.Mode) error {
+// restoreMode also does so when the command was interrupted: a subject that stays in mode IMPORT takes no schemas of others.
+func (c *schemaCall) restoreMode(subject string, had *sr.Mode) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), restoreTimeout)
+	defer cancel()
 	if had == nil {
-		return c.client.ResetMode(c.ctx, subject)[0].Err
+		err = c.client.ResetMode(ctx, subject)[0].Err
+	} else {
+		err = c.client.SetMode(ctx, *had, subject)[0].Err
 	}
-	return c.client.SetMode(c.ctx, *had, subject)[0].Err
+	if err != nil {
+		return fmt.Errorf("subject %s stays in mode IMPORT: %w; set its mode by PUT /mode/%s", subject, err, url.PathEscape(subject))
+	}
+	return nil
 }
 
 func (c *schemaCall) importVersion(v versionJSON) error {

@@ -113,6 +113,32 @@ func TestOAuth(t *testing.T) {
 	}
 }
 
+// The client is the one of Kafka's SASL/OAUTHBEARER; what bearer.auth says wins over it.
+func TestOAuthInherit(t *testing.T) {
+	i := newIssuer(t)
+	i.answer = lasting(`,"expires_in":3600`)
+	source := map[string]string{"bearer.auth.credentials.source": "SASL_OAUTHBEARER_INHERIT", "sasl.oauthbearer.token.endpoint.url": i.endpoint.URL,
+		"sasl.jaas.config": `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="me" clientSecret="s3cret" scope="schemas:read" extension_identityPoolId="pool-1";`}
+	if err := writeTo(avroConverter(t, i.registry.URL, source), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if len(i.fetched) != 1 || i.fetched[0].Get("scope") != "schemas:read" || i.headers.Get("Authorization") != "Bearer t1" || i.headers.Get("Confluent-Identity-Pool-Id") != "pool-1" {
+		t.Errorf("asked for tokens with %v, for schemas with %v", i.fetched, i.headers)
+	}
+	source["sasl.jaas.config"] = `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="other" clientSecret="wrong" scope="x";`
+	source["sasl.oauthbearer.token.endpoint.url"] = "http://127.0.0.1:1/none"
+	source["bearer.auth.scope"], source["bearer.auth.identity.pool.id"] = "schemas:write", "pool-2"
+	for k, v := range map[string]string{"client.id": "me", "client.secret": "s3cret", "issuer.endpoint.url": i.endpoint.URL} {
+		source["bearer.auth."+k] = v
+	}
+	if err := writeTo(avroConverter(t, i.registry.URL, source), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if len(i.fetched) != 2 || i.fetched[1].Get("scope") != "schemas:write" || i.headers.Get("Confluent-Identity-Pool-Id") != "pool-2" {
+		t.Errorf("asked for tokens with %v, for schemas with %v", i.fetched, i.headers)
+	}
+}
+
 // A token is used until shortly before it expires, which the endpoint or the token itself says.
 func TestOAuthExpiry(t *testing.T) {
 	jwt := func(claims string) string {
@@ -259,10 +285,12 @@ func TestRegistryClientOptions(t *testing.T) {
 		"bearer.auth.credentials.source=OAUTHBEARER bearer.auth.issuer.endpoint.url=http://x":                                              "bearer.auth.client.id",
 		"bearer.auth.credentials.source=OAUTHBEARER bearer.auth.issuer.endpoint.url=http://x bearer.auth.client.id=a":                      "bearer.auth.client.secret",
 		"bearer.auth.credentials.source=OAUTHBEARER bearer.auth.issuer.endpoint.url=x bearer.auth.client.id=a bearer.auth.client.secret=b": "bearer.auth.issuer.endpoint.url",
-		"bearer.auth.credentials.source=SASL_OAUTHBEARER_INHERIT":                                                                          "bearer.auth.credentials.source",
-		"proxy.host=p":                             "proxy.port",
-		"proxy.host=http://p proxy.port=1":         "proxy.host",
-		"context.name.strategy=com.example.ByTeam": "context.name.strategy",
+		"bearer.auth.credentials.source=SASL_OAUTHBEARER_INHERIT":                                                                          "sasl.jaas.config",
+		"bearer.auth.credentials.source=SASL_OAUTHBEARER_INHERIT sasl.jaas.config=M":                                                       "sasl.jaas.config",
+		"bearer.auth.credentials.source=AZURE":                                                                                             "bearer.auth.credentials.source",
+		"proxy.host=p":                                                                                                                     "proxy.port",
+		"proxy.host=http://p proxy.port=1":                                                                                                 "proxy.host",
+		"context.name.strategy=com.example.ByTeam":                                                                                         "context.name.strategy",
 	} {
 		settings := map[string]string{"value.converter.schema.registry.url": "http://127.0.0.1:8081"}
 		for _, pair := range strings.Fields(text) {
@@ -272,5 +300,100 @@ func TestRegistryClientOptions(t *testing.T) {
 		if _, err := convert.New("AvroConverter", false, settings); err == nil || !strings.Contains(err.Error(), "value.converter."+says) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// An id is another schema in each context of a registry: the subject of the topic tells which one is meant, and what that refers to is looked for beside it.
+func TestSchemaOfAnotherContext(t *testing.T) {
+	reg, server := registry(t)
+	put := func(subject, text string, references ...schemaregistry.Reference) {
+		t.Helper()
+		in := schemaregistry.Input{Text: text, References: references}
+		if v, err := reg.Register(t.Context(), schemaregistry.ParseName(subject), in, schemaregistry.RegisterOptions{ID: -1}); err != nil {
+			t.Fatal(v, err)
+		}
+	}
+	put("e", `{"type":"enum","name":"E","symbols":["X","Y"]}`)
+	put("other-value", `{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}`)
+	put(":.linked:e", `{"type":"enum","name":"E","symbols":["A","B"]}`)
+	put(":.linked:t-value", `{"type":"array","items":"E"}`, schemaregistry.Reference{Name: "E", Subject: "e", Version: 1})
+	for _, settings := range []map[string]string{nil, {"value.subject.name.strategy": "TopicNameStrategy"}} {
+		_, v, err := avroConverter(t, server.URL, settings).ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x02\x02\x02\x00"))
+		if err != nil || len(v.Cells()) != 1 || v.Cells()[0].Text() != "B" {
+			t.Errorf("read %v, %v; want [B]", v, err)
+		}
+	}
+}
+
+// What does not answer as a registry does is not taken for one: nothing is written by it, and the error names the option.
+func TestStrangeAnswers(t *testing.T) {
+	for _, c := range []struct {
+		status      int
+		body        string
+		unavailable bool
+		says        string
+	}{
+		{http.StatusOK, "<html>sign in</html>", true, "not as a schema registry does"},
+		{http.StatusOK, "{}", true, "the answer has no id"},
+		{http.StatusOK, `{"version":"1.0"}`, true, "not as a schema registry does"},
+		{http.StatusOK, "[]", true, "not as a schema registry does"},
+		{http.StatusOK, "", true, "not as a schema registry does"},
+		{http.StatusNotFound, "<html>no such page</html>", false, "status 404 and no error code"},
+		{http.StatusMethodNotAllowed, "", false, "status 405 and no error code"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}))
+		t.Cleanup(server.Close)
+		err := writeTo(avroConverter(t, server.URL, nil), "a")
+		if err == nil || convert.IsUnavailable(err) != c.unavailable || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "schema.registry.url") ||
+			!strings.Contains(err.Error(), server.URL) {
+			t.Errorf("written after %d %q: %v", c.status, c.body, err)
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	t.Cleanup(server.Close)
+	if _, _, err := avroConverter(t, server.URL, nil).ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x01\x02")); !convert.IsUnavailable(err) {
+		t.Errorf("read by an answer without a schema: %v", err)
+	}
+}
+
+// What else an answer says may be of kinds that nobody here knows.
+func TestUnknownAttributes(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := `{"schema":"\"long\"","ruleSet":{"domainRules":[{"name":"r","kind":"NEW","mode":"LATER","type":"CEL"}]},"metadata":[1]}`
+		if strings.HasSuffix(r.URL.Path, "/versions") {
+			answer = "[]"
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	if _, v, err := avroConverter(t, server.URL, nil).ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x01\x02")); err != nil || v.Int() != 1 {
+		t.Errorf("read %v, %v", v, err)
+	}
+}
+
+// A registry may say that a subject of a context does not have an id that is there: then it is the context's, under another subject.
+func TestIDOfAnotherSubject(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Query().Get("subject") != "":
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error_code":40403,"message":"Schema 1 not found"}`)
+		case strings.HasSuffix(r.URL.Path, "/ids/1"):
+			_, _ = io.WriteString(w, `{"schema":"\"long\""}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error_code":40403,"message":"Schema 2 not found"}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	c := avroConverter(t, server.URL, nil)
+	if _, v, err := c.ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x01\x02")); err != nil || v.Int() != 1 {
+		t.Errorf("read %v, %v", v, err)
+	}
+	if _, _, err := c.ToConnect(connect.NewBatch(1, 1<<10), "t", []byte("\x00\x00\x00\x00\x02\x02")); err == nil || convert.IsUnavailable(err) || !strings.Contains(err.Error(), "Schema 2 not found") {
+		t.Errorf("an id that is not there: %v", err)
 	}
 }

@@ -32,6 +32,7 @@ type registryConfig struct {
 	bearerSource string
 	bearer       connect.Secret
 	oauth        oauthConfig
+	sasl         saslConfig
 	// cluster and pool go with a token, for Confluent Cloud.
 	cluster, pool string
 	proxyHost     string
@@ -62,6 +63,7 @@ const (
 	userInfo       = "USER_INFO"    // as a source of credentials
 	staticToken    = "STATIC_TOKEN" // as a source of tokens
 	oauthBearer    = "OAUTHBEARER"
+	saslInherit    = "SASL_OAUTHBEARER_INHERIT"
 )
 
 // Subject name strategies: how a subject is named after a topic and the name of its records.
@@ -99,8 +101,10 @@ func (c *registryConfig) define(d *connect.Def, prefix string) {
 		{Name: "basic.auth.user.info", Var: &c.user, Doc: "User and password as USER:PASSWORD, with basic.auth.credentials.source=USER_INFO."},
 		{Name: registryPrefix + "basic.auth.credentials.source", Var: &c.prefixedSource, NoDefault: true, OneOf: []string{"URL", userInfo}, Doc: "Another name of basic.auth.credentials.source."},
 		{Name: registryPrefix + "basic.auth.user.info", Var: &c.prefixedUser, Doc: "Another name of basic.auth.user.info."},
-		{Name: "bearer.auth.credentials.source", Var: &c.bearerSource, Default: staticToken, OneOf: []string{staticToken, oauthBearer}, Doc: "Where the token is: in bearer.auth.token, or to be fetched with the credentials of a client."},
+		{Name: "bearer.auth.credentials.source", Var: &c.bearerSource, Default: staticToken, OneOf: []string{staticToken, oauthBearer, saslInherit}, Doc: "Where the token is: in bearer.auth.token, or to be fetched with the credentials of a client, which are here or in sasl.jaas.config."},
 		{Name: "bearer.auth.token", Var: &c.bearer, Check: c.checkBearer, Doc: "A token to show to the registry, in place of user and password."},
+		{Name: "sasl.jaas.config", Var: &c.sasl.jaas, Doc: "Login module with clientId, clientSecret, scope and extension_identityPoolId, with bearer.auth.credentials.source=SASL_OAUTHBEARER_INHERIT; the options of bearer.auth that are given win over it."},
+		{Name: "sasl.oauthbearer.token.endpoint.url", Var: &c.sasl.endpoint, Default: "", Doc: "URL of the token endpoint, with bearer.auth.credentials.source=SASL_OAUTHBEARER_INHERIT."},
 		{Name: "bearer.auth.issuer.endpoint.url", Var: &c.oauth.endpoint, Default: "", Doc: "URL of the token endpoint, with bearer.auth.credentials.source=OAUTHBEARER."},
 		{Name: "bearer.auth.client.id", Var: &c.oauth.id, Default: "", Doc: "The client that tokens are fetched for."},
 		{Name: "bearer.auth.client.secret", Var: &c.oauth.secret, Doc: "Secret of the client."},
@@ -206,6 +210,11 @@ func (c *registryConfig) client() (*schemaClient, error) {
 	if len(c.urls) == 0 {
 		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: "name a schema registry, such as http://127.0.0.1:8081"}
 	}
+	if c.bearerSource == saslInherit {
+		if err := c.inherit(); err != nil {
+			return nil, err
+		}
+	}
 	config, err := c.tls.TLS()
 	if err != nil {
 		option, reason, _ := strings.Cut(err.Error(), ": ")
@@ -220,18 +229,26 @@ func (c *registryConfig) client() (*schemaClient, error) {
 		return nil, err
 	}
 	requests := httpClient(config, proxy)
-	if c.bearerSource == oauthBearer {
+	if c.fetchesTokens() {
 		requests.Transport = authorized{requests.Transport, c.oauth.tokens(httpClient(config, http.ProxyFromEnvironment))}
 	}
-	opts := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(requests), sr.UserAgent("sluice"), sr.PreReq(c.target)}
+	opts := []sr.ClientOpt{sr.HTTPClient(requests), sr.UserAgent("sluice"), sr.PreReq(c.target)}
 	if login != nil {
 		opts = append(opts, login)
 	}
-	client, err := sr.NewClient(opts...)
-	if err != nil {
-		return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: err.Error()}
+	s := &schemaClient{ctx: context.Background(), timeout: registryTimeout, urls: strings.Join(urls, ", ")}
+	for _, u := range urls {
+		client, err := sr.NewClient(append(opts, sr.URLs(u))...)
+		if err != nil {
+			return nil, &connect.ConfigError{Option: c.prefix + "schema.registry.url", Reason: err.Error()}
+		}
+		s.servers = append(s.servers, server{client, u})
 	}
-	return &schemaClient{ctx: context.Background(), client: client, urls: strings.Join(urls, ", ")}, nil
+	return s, nil
+}
+
+func (c *registryConfig) fetchesTokens() bool {
+	return c.bearerSource == oauthBearer || c.bearerSource == saslInherit
 }
 
 // proxy returns what chooses the proxy of a request.
@@ -249,7 +266,7 @@ func (c *registryConfig) proxy() (func(*http.Request) (*url.URL, error), error) 
 
 // target says to Confluent Cloud which of its clusters a token is for, and which of its identity pools it is from.
 func (c *registryConfig) target(r *http.Request) error {
-	if c.bearerSource != oauthBearer && c.bearer.Reveal() == "" {
+	if !c.fetchesTokens() && c.bearer.Reveal() == "" {
 		return nil
 	}
 	for name, value := range map[string]string{"target-sr-cluster": c.cluster, "Confluent-Identity-Pool-Id": c.pool} {
@@ -274,8 +291,8 @@ func (c *registryConfig) servers() (urls []string, login sr.ClientOpt, err error
 		u.User = nil
 		urls = append(urls, u.String())
 	}
-	if c.bearerSource == oauthBearer {
-		return urls, nil, c.oauth.check(c.prefix)
+	if c.fetchesTokens() {
+		return urls, nil, c.oauth.check(c.prefix, c.bearerSource)
 	}
 	if token := c.bearer.Reveal(); token != "" {
 		return urls, sr.BearerToken(token), nil
@@ -305,10 +322,22 @@ func (c *registryConfig) subject(topic, record string, isKey bool) (string, erro
 	case topicRecordName:
 		return topic + "-" + record, needRecord(record)
 	}
+	return topicSubject(topic, isKey), nil
+}
+
+func topicSubject(topic string, isKey bool) string {
 	if isKey {
-		return topic + "-key", nil
+		return topic + "-key"
 	}
-	return topic + "-value", nil
+	return topic + "-value"
+}
+
+// topicSubject is the subject of the schemas of a topic, "" where the name of a record is part of it.
+func (c *registryConfig) topicSubject(topic string, isKey bool) string {
+	if strings.TrimPrefix(c.strategy, strategyPackage) != topicName {
+		return ""
+	}
+	return topicSubject(topic, isKey)
 }
 
 func needRecord(name string) error {

@@ -207,7 +207,7 @@ func (c *registryConverter) find(subject string, s parsedSchema) (registered, er
 	case c.cfg.autoRegister:
 		return c.client.register(subject, s.Canonical(), c.cfg.normalize, c.cfg.keepTags)
 	case c.cfg.useID >= 0:
-		r, err := c.client.byID(c.cfg.useID)
+		r, err := c.client.byID(c.cfg.useID, subject)
 		return c.checked(r, err, s, c.cfg.idStrict, "id.compatibility.strict")
 	case c.cfg.useGUID != "":
 		r, err := c.client.byGUID(c.cfg.guid)
@@ -311,7 +311,7 @@ func (c *registryConverter) fetch(k readKey) (formatReader, error) {
 	if k.guid != [guidSize]byte{} {
 		r, err = c.client.byGUID(k.guid)
 	} else {
-		r, err = c.client.byID(int(k.id))
+		r, err = c.client.byID(int(k.id), c.cfg.topicSubject(k.topic, c.isKey))
 	}
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/internal/jaas"
 )
 
 // oauthConfig says where tokens for a schema registry come from: a client's credentials (RFC 6749, section 4.4).
@@ -27,12 +28,45 @@ type oauthConfig struct {
 	early        time.Duration // a token is not used this long before it expires
 }
 
-func (o *oauthConfig) check(prefix string) error {
+// saslConfig says it in the options of a Kafka client (KIP-768).
+type saslConfig struct {
+	jaas     connect.Secret
+	endpoint string
+}
+
+// inherit takes what the options of bearer.auth do not say from those of a Kafka client.
+func (c *registryConfig) inherit() error {
+	login, err := jaas.Parse(c.sasl.jaas.Reveal())
+	if err != nil {
+		return &connect.ConfigError{Option: c.prefix + "sasl.jaas.config", Reason: err.Error()}
+	}
+	var secret string
+	targets := map[string]*string{"clientId": &c.oauth.id, "clientSecret": &secret, "scope": &c.oauth.scope, "extension_identityPoolId": &c.pool}
+	for _, o := range login.Options {
+		if target := targets[o.Name]; target != nil && *target == "" {
+			*target = o.Value
+		}
+	}
+	if c.oauth.secret.Reveal() == "" {
+		c.oauth.secret = connect.NewSecret(secret)
+	}
+	if c.oauth.endpoint == "" {
+		c.oauth.endpoint = c.sasl.endpoint
+	}
+	return nil
+}
+
+// check is of what source makes of the options.
+func (o *oauthConfig) check(prefix, source string) error {
 	for _, needed := range []struct{ name, value string }{
 		{"bearer.auth.issuer.endpoint.url", o.endpoint}, {"bearer.auth.client.id", o.id}, {"bearer.auth.client.secret", o.secret.Reveal()},
 	} {
+		if needed.value == "" && source == saslInherit {
+			return &connect.ConfigError{Option: prefix + "sasl.jaas.config", Reason: "the token endpoint, the client or its secret is missing; with bearer.auth.credentials.source=" + source +
+				` give sasl.oauthbearer.token.endpoint.url and: org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="ID" clientSecret="SECRET";`}
+		}
 		if needed.value == "" {
-			return &connect.ConfigError{Option: prefix + needed.name, Reason: "is needed with bearer.auth.credentials.source=" + oauthBearer}
+			return &connect.ConfigError{Option: prefix + needed.name, Reason: "is needed with bearer.auth.credentials.source=" + source}
 		}
 	}
 	if u, err := url.Parse(o.endpoint); err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {

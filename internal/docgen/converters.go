@@ -37,17 +37,19 @@ With the option it is any registry with Confluent's REST API. Data is byte for b
 its record: the task fails with subject, differences and level in its trace, or with ` + "`errors.tolerance=all`" + ` the record goes to the dead letter queue. Once the
 schema or the level is another, a restart of the task goes on with the same record.
 
-**A registry that is away** (no answer, or status 408, 429, 502 to 504, or 500 with an error code of its store) holds the task up: it asks again with growing delays, logs
+**A registry that is away** (no answer, one that no registry gives, or status 408, 429, 502 to 504, or 500 with an error code of its store; with several URLs, all of them) holds the task up: it asks again with growing delays, logs
 why, and skips no record, whatever ` + "`errors.retry.timeout` and `errors.tolerance`" + ` say. (Kafka Connect fails the task or skips the records.) Schemas that were used
 before are remembered and need no registry.
 
 **Tokens.** With ` + "`bearer.auth.credentials.source=OAUTHBEARER`" + ` the converter fetches tokens with a client's credentials (RFC 6749, section 4.4): ` + "`bearer.auth.issuer.endpoint.url`, `bearer.auth.client.id`, `bearer.auth.client.secret`" + `,
 scopes in ` + "`bearer.auth.scope`" + `. Id and secret go in the Authorization header, and in the form if the endpoint wants that. A token is kept for four fifths of its time, and is replaced
 ` + "`bearer.auth.cache.expiry.buffer.seconds`" + ` before its end at the latest if it lives longer than that. Its time is ` + "`expires_in`" + ` of the answer or ` + "`exp`" + ` in the token; what else is in a token is not looked at. One that the registry refuses
-although it took it before is replaced once. A token endpoint that is away holds a task up like a registry that is away; one that refuses the client is an error. ` + "`schema.registry.ssl.*`" + ` is for both servers, ` + "`proxy.host`" + ` for the
+although it took it before is replaced once. With ` + "`SASL_OAUTHBEARER_INHERIT`" + ` what ` + "`bearer.auth.*`" + ` does not say is in the options of a Kafka client, ` + "`sasl.oauthbearer.token.endpoint.url` and `sasl.jaas.config`" + `
+of the converter. A token endpoint that is away holds a task up like a registry that is away; one that refuses the client is an error. ` + "`schema.registry.ssl.*`" + ` is for both servers, ` + "`proxy.host`" + ` for the
 registry alone.
 
-**Contexts.** A context of the registry stands in its URL: ` + "`http://127.0.0.1:8081/contexts/.mine`" + `. A ` + "`context.name.strategy`" + ` that names one for each topic is a Java class; there is the default one only, which names none.
+**Contexts.** A context of the registry stands in its URL: ` + "`http://127.0.0.1:8081/contexts/.mine`" + `. A ` + "`context.name.strategy`" + ` that names one for each topic is a Java class; there is the default one only, which names none. Data is read by
+the schema that its id has where the subject of its topic has it, as Confluent's deserializers do: in the context of the URL, else in another one.
 
 **Writing by a registered schema.** With ` + "`auto.register.schemas=false`" + ` the schema has to be there, or ` + "`use.latest.version`, `use.schema.id`" + ` name the one to write
 by. Fields are then found by name, those that the schema lacks are left out, and those that the data lacks get their default. (Confluent's converter goes by position.)
@@ -55,10 +57,9 @@ A converter keeps the latest version that it has found until its task ends.
 
 **What differs from Confluent's converter.** Within itself a record is JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter has schemas that contain themselves. An ` + "`int`" + ` beyond a
 ` + "`connect.type`" + ` of int8 or int16 is an error and not cut off. Defaults of maps whose keys are not strings are read again. ` + "`extended.logical.types`" + ` is an option of ours. Not
-there: the execution of data contract rules (the registry keeps them), ` + "`AssociatedNameStrategy`, `schema.format`, `schema.registry.url.randomize`, `request.header.*`" + `, tokens from the credentials of a Kafka client
-(` + "`SASL_OAUTHBEARER_INHERIT`" + `), from Azure or from a class, the prefix ` + "`schema.registry.`" + ` before ` + "`bearer.auth.*` and `proxy.*`" + `, Variants of Kafka Connect and Avro. What is about Java classes has nothing to act on:
+there: the execution of data contract rules (the registry keeps them), ` + "`AssociatedNameStrategy`, `schema.format`, `schema.registry.url.randomize`, `request.header.*`" + `, tokens from Azure or from a class, the prefix ` + "`schema.registry.`" + ` before ` + "`bearer.auth.*` and `proxy.*`" + `, Variants of Kafka Connect and Avro. What is about Java classes has nothing to act on:
 ` + "`schema.reflection`, `avro.use.logical.type.converters`, `avro.remove.java.properties`, `avro.reflection.allow.null`, `specific.avro.*`" + `. Sizes of caches of registry answers
-(` + "`max.schemas.per.subject`, `latest.cache.size`" + `) follow ` + "`schemas.cache.config`" + `; requests take 10 s at most and are asked again (` + "`http.*.timeout.ms`, `max.retries`" + `).
+(` + "`max.schemas.per.subject`, `latest.cache.size`" + `) follow ` + "`schemas.cache.config`" + `; requests take 10 s at most at each server of ` + "`schema.registry.url`" + ` and are asked again (` + "`http.*.timeout.ms`, `max.retries`" + `).
 
 ## JSON Schema
 
@@ -96,8 +97,8 @@ came with or are counted; arrays are repeated, maps are repeated messages with t
 
 **Null.** Without ` + "`optional.for.nullables` or `wrapper.for.nullables`" + ` a field that is null is not written and comes back as the default of its type, as proto3 has it.
 
-**What differs from Confluent's converter.** Within itself a message is JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter has schemas that contain themselves. A group is refused; Confluent's converter
-leaves its fields out. By a registered schema
+**What differs from Confluent's converter.** Within itself a message is JSON, a string named ` + "`sluice.data.Json`" + `; Confluent's converter has schemas that contain themselves. A group is read as the message that
+it is, and written to a registered schema that has it; Confluent's converter leaves its fields out. By a registered schema
 (` + "`use.latest.version`, `use.schema.id`" + `) fields go by their names and have its numbers; Confluent's converter writes the numbers of its own schema under the id of the registered one. A number beyond its type is an
 error and not cut off; a decimal is brought to the scale of its schema, or is an error when that would lose digits. Not there: ` + "`confluent.type.Variant`" + ` as a logical type (it is a struct), references of other
 subjects in what is written, data contract rules.

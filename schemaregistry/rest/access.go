@@ -64,6 +64,19 @@ func allowReferences(ctx context.Context, n schemaregistry.Name, references []sc
 	return nil
 }
 
+// allowReached wants the user to be able to read all that a version refers to, directly or through others: a format may have it in the text.
+func (a *api) allowReached(ctx context.Context, v schemaregistry.Version) error {
+	if httpauth.UserOf(ctx) == nil {
+		return nil
+	}
+	for _, n := range a.registry.Reached(v) {
+		if err := allow(ctx, read, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readable leaves out the versions that the user may not read.
 func readable(ctx context.Context, versions []schemaregistry.Version) []schemaregistry.Version {
 	return slices.DeleteFunc(versions, func(v schemaregistry.Version) bool { return !may(ctx, read, v.Name) })

@@ -71,6 +71,13 @@ func TestAccess(t *testing.T) {
 		{"team", "GET /contexts", `200 ["."]`},
 		{"ctx", "DELETE /contexts/.d", "403 denied"},
 		{"root", "DELETE /contexts/.d", "204 "},
+		{"root", `POST /subjects/hidden/versions {"schema":"{\"type\":\"enum\",\"name\":\"H\",\"symbols\":[\"A\"]}"}`, `200 "id":4`},
+		{"root", `POST /subjects/between/versions {"schema":"{\"type\":\"record\",\"name\":\"B\",\"fields\":[{\"name\":\"h\",\"type\":\"H\"}]}","references":[{"name":"H","subject":"hidden","version":1}]}`, `200 "id":5`},
+		{"root", `POST /subjects/team-r/versions {"schema":"{\"type\":\"array\",\"items\":\"B\"}","references":[{"name":"B","subject":"between","version":1}]}`, `200 "id":6`},
+		{"root", "GET /subjects/team-r/versions/1/schema?format=resolved", `200 "symbols":["A"]`},
+		{"team", "GET /subjects/team-r/versions/1/schema", `200 "items":"B"`},
+		{"team", "GET /subjects/team-r/versions/1/schema?format=resolved", "403 denied the operation read on subject hidden"},
+		{"team", "GET /schemas/ids/6?format=resolved", "403 denied the operation read on subject hidden"},
 	} {
 		method, rest, _ := strings.Cut(c.request, " ")
 		target, body, _ := strings.Cut(rest, " ")

@@ -118,11 +118,11 @@ func deleted(r *http.Request) schemaregistry.Deleted {
 	return schemaregistry.WithoutDeleted
 }
 
-// page is the part of a list that a query asks for. A limit beyond the highest, when there is one, counts as that.
+// page is the part of a list that a query asks for. A limit below 1 is none, one beyond the highest, when there is one, counts as that.
 func page[S ~[]T, T any](r *http.Request, list S, highest int) S {
 	offset, _ := strconv.Atoi(param(r, "offset"))
 	count, err := strconv.Atoi(param(r, "limit"))
-	if err != nil || count < 0 {
+	if err != nil || count < 1 {
 		count = len(list)
 	}
 	if highest > 0 {

@@ -38,18 +38,21 @@ func associated(r *http.Request) bool {
 func (a *api) types(*http.Request) (any, error) { return a.registry.Types(), nil }
 
 // idOf reads an id of the path, and the name whose context it is in.
-func idOf(r *http.Request) (schemaregistry.Name, int, error) {
+func (a *api) idOf(r *http.Request) (schemaregistry.Name, int, error) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil {
 		return schemaregistry.Name{}, 0, &schemaregistry.Error{Code: http.StatusNotFound, Message: "HTTP 404 Not Found"}
 	}
 	n, err := within(r, param(r, "subject"))
+	if err == nil && n.Subject != "" {
+		n, err = a.registry.Aliased(r.Context(), n)
+	}
 	return n, id, err
 }
 
 // withID returns the schema of an id and the versions that have it, those of the query's subject when it names one.
 func (a *api) withID(r *http.Request) (schemaregistry.Version, []schemaregistry.Version, error) {
-	n, id, err := idOf(r)
+	n, id, err := a.idOf(r)
 	if err != nil {
 		return schemaregistry.Version{}, nil, err
 	}

@@ -111,7 +111,7 @@ func (a *api) deleteConfig(r *http.Request) (any, error) {
 }
 
 type modeJSON struct {
-	Mode schemaregistry.Mode `json:"mode"`
+	Mode schemaregistry.Mode `json:"mode,omitempty"`
 }
 
 func (a *api) mode(r *http.Request) (any, error) {
@@ -134,9 +134,12 @@ func (a *api) setMode(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if body.Mode == nil {
-		m, err := a.registry.DeleteMode(r.Context(), n, false)
-		return modeJSON{m}, err
+	if body.Mode == nil { // which is what it is already where there is none
+		_, err := a.registry.DeleteMode(r.Context(), n, false)
+		if e, ok := err.(*schemaregistry.Error); ok && e.Code == schemaregistry.CodeSubjectNotFound {
+			err = nil
+		}
+		return struct{}{}, err
 	}
 	m, err := schemaregistry.ParseMode(*body.Mode)
 	if err != nil {

@@ -98,6 +98,9 @@ func (a *api) inFormat(r *http.Request, v schemaregistry.Version) (schemaregistr
 	if format == "" {
 		return v, nil
 	}
+	if err := a.allowReached(r.Context(), v); err != nil {
+		return schemaregistry.Version{}, err
+	}
 	text, err := a.registry.Formatted(v, format)
 	v.Schema = schemaregistry.NewText(text)
 	return v, err

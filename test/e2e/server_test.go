@@ -16,7 +16,7 @@ import (
 
 // maxReady is far more than the time from start to ready on an empty data directory,
 // which bench measures: this machine may have other work.
-const maxReady = 3 * time.Second
+const maxReady = 20 * time.Second
 
 func TestReadySoon(t *testing.T) {
 	best := time.Hour

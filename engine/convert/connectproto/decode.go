@@ -53,7 +53,7 @@ func consumeTag(data []byte) (number protowire.Number, typ protowire.Type, n int
 type slot struct {
 	number  protoreflect.FieldNumber
 	op      op
-	wire    protowire.Type
+	wire    protowire.Type // that of a group is the one of its beginning
 	typ     connect.Type
 	initial connect.Value // what it is when it is not in the data
 
@@ -292,7 +292,8 @@ func (r *reader) scan(m *message, cells []connect.Value, data []byte, counts cou
 func (s *slot) takes(typ protowire.Type) bool {
 	switch s.op {
 	case opList:
-		return typ == s.item.wire || typ == protowire.BytesType && s.item.wire != protowire.BytesType
+		packed := typ == protowire.BytesType && s.item.wire != protowire.BytesType && s.item.wire != protowire.StartGroupType
+		return typ == s.item.wire || packed
 	case opMap:
 		return typ == protowire.BytesType
 	}
@@ -340,7 +341,7 @@ func (r *reader) one(s *slot, cell *connect.Value, data []byte) ([]byte, error) 
 		*cell = v
 		return rest, err
 	}
-	p, n := protowire.ConsumeBytes(data)
+	p, n := s.body(data)
 	if n < 0 {
 		return nil, errShort
 	}
@@ -355,6 +356,14 @@ func (r *reader) one(s *slot, cell *connect.Value, data []byte) ([]byte, error) 
 	}
 	*cell = connect.BytesValue(p)
 	return data[n:], nil
+}
+
+// body is what a message consists of: behind its length, or before the end of the group that it is. n is below zero where it is cut off.
+func (s *slot) body(data []byte) (p []byte, n int) {
+	if s.wire == protowire.StartGroupType {
+		return protowire.ConsumeGroup(s.number, data)
+	}
+	return protowire.ConsumeBytes(data)
 }
 
 // finish reads a message whose bytes have been kept.
@@ -380,7 +389,7 @@ func (r *reader) finish(s *slot, cells []connect.Value) error {
 // items counts those that stand at the beginning of data, and returns how long they are; below zero: they are cut off.
 func (s *slot) items(typ protowire.Type, data []byte) (items, n int) {
 	if s.op == opMap || typ == s.item.wire {
-		return 1, protowire.ConsumeFieldValue(1, typ, data)
+		return 1, protowire.ConsumeFieldValue(s.number, typ, data)
 	}
 	p, n := protowire.ConsumeBytes(data)
 	if n < 0 {
@@ -486,7 +495,7 @@ func (r *reader) item(s *slot, data []byte) (connect.Value, error) {
 		v, _, err := s.scalar(data)
 		return v, err
 	}
-	p, _ := protowire.ConsumeBytes(data)
+	p, _ := s.body(data)
 	return r.contents(s, p)
 }
 

@@ -52,6 +52,7 @@ type part struct {
 	typ  connect.Type // that a cell must have
 	name string       // for errors
 	tag  []byte       // the number and the wire type; nil: none, as for the items of packed lists
+	end  []byte       // what a group ends with; nil: it is none, and has a length
 	// always writes the default too: the field knows whether it is set.
 	always bool
 	packed bool
@@ -153,6 +154,10 @@ func (p *part) single(dst []byte, v connect.Value) ([]byte, error) {
 		return binary.AppendUvarint(dst, uint64(int64(number))), err
 	case opEnumInt:
 		return binary.AppendUvarint(dst, uint64(v.Int())), nil
+	}
+	if p.end != nil {
+		dst, err := p.contents(dst, v)
+		return append(dst, p.end...), err
 	}
 	start := len(dst)
 	dst, err := p.contents(append(dst, 0), v)

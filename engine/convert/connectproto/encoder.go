@@ -262,11 +262,15 @@ func entryField(i int) string { return [...]string{"key", "value"}[i] }
 func (c *encoderCompiler) single(s *connect.Schema, fd protoreflect.FieldDescriptor, depth int) (*part, error) {
 	p := &part{typ: s.Type()}
 	wire := protowire.BytesType
-	if fd.Kind() == protoreflect.MessageKind {
+	switch fd.Kind() {
+	case protoreflect.GroupKind:
+		wire, p.end = protowire.StartGroupType, protowire.AppendTag(nil, fd.Number(), protowire.EndGroupType)
+		fallthrough
+	case protoreflect.MessageKind:
 		if err := c.nested(p, s, fd, depth); err != nil {
 			return nil, err
 		}
-	} else {
+	default:
 		var ok bool
 		if p.op, wire, ok = scalarOp(s, fd); !ok {
 			return nil, fmt.Errorf("a value of type %s cannot be written to the field %s of type %s", described(s), fd.FullName(), fd.Kind())

@@ -243,3 +243,27 @@ func TestOracle(t *testing.T) {
 		})
 	}
 }
+
+// Groups are read and written as dynamicpb has them, in proto2 and as the delimited encoding of edition 2023.
+func TestGroupsOracle(t *testing.T) {
+	for name, text := range map[string]string{
+		"proto2": `syntax = "proto2"; message M { optional group One = 1 { optional int64 n = 1; repeated group Inner = 2 { optional string s = 1; optional N plain = 2; } }
+			repeated group Many = 3 { repeated sint32 v = 1; optional bytes b = 2; } oneof choice { group Pick = 200 { optional bool x = 1; } string other = 5; } optional M.One again = 6; map<string, N> named = 7; }
+			message N { optional group Deep = 300 { optional double d = 1; } }`,
+		"edition 2023": `edition = "2023"; message M { N n = 1 [features.message_encoding = DELIMITED]; repeated N all = 2 [features.message_encoding = DELIMITED]; N plain = 3; } message N { repeated int32 v = 1; N.O o = 2; message O { repeated string s = 1; } }`,
+	} {
+		for flat, o := range []connectproto.Options{{}, {FlattenUnions: true}} {
+			c := newOracle(t, text, "M", o)
+			c.ownSchemaDiffers = true // it has messages
+			for seed := range uint64(200) {
+				f := &filler{r: rand.New(rand.NewPCG(seed, uint64(flat))), neverDefault: true}
+				m := dynamicpb.NewMessage(c.md)
+				f.message(m)
+				c.check(t, m)
+			}
+			if t.Failed() {
+				t.Fatal(name)
+			}
+		}
+	}
+}

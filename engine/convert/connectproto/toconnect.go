@@ -1,7 +1,6 @@
 package connectproto
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ var errNesting = fmt.Errorf("the schema nests deeper than %d levels", 2*maxNesti
 
 // ToConnect compiles a message of a schema, "" for the first one. version is that of the subject, 0 for none.
 //
-// Errors: messages that Connect has no form for, such as those with groups.
+// Errors: messages that Connect has no form for, such as those that nest too deeply.
 func ToConnect(p *protobuf.Schema, message string, version int, o Options) (*Decoder, error) {
 	if message == "" {
 		message = p.MessageName(nil)
@@ -249,7 +248,7 @@ func (m *toMapper) single(fd protoreflect.FieldDescriptor, a *attrs, s *slot) (b
 	case protoreflect.EnumKind:
 		return primitive(m.enum(fd.Enum(), a, s)), nil
 	case protoreflect.GroupKind:
-		return nil, errors.New("a group has no form in Kafka Connect; use a message")
+		s.wire = protowire.StartGroupType
 	}
 	a.Optional = true
 	return m.nested(fd, a, s)

@@ -175,8 +175,61 @@ func TestToConnectRefused(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := connectproto.ToConnect(parse(t, `syntax = "proto2"; message M { optional group G = 1 { optional int32 a = 1; } }`), "", 0, connectproto.Options{}); err == nil {
-		t.Error("a group is read")
+}
+
+// A group is a message in another form, of which its field has the name in lower case.
+func TestGroups(t *testing.T) {
+	const text = `syntax = "proto2"; message M { optional group Single = 1 { optional int32 a = 1; } repeated group Many = 2 { optional string s = 1; optional group Deep = 2 { required bool b = 1; } }
+		oneof o { group Choice = 3 { optional int64 n = 1; } string t = 4; } optional M within = 5; }`
+	group := func(number protowire.Number, parts ...[]byte) []byte {
+		return slices.Concat(field(number, protowire.StartGroupType), slices.Concat(parts...), field(number, protowire.EndGroupType))
+	}
+	v, b := protowire.VarintType, protowire.BytesType
+	first := group(2, field(1, b, 1, 'x'), group(2, field(1, v, 1)))
+	choice := group(3, field(1, v, 9))
+	all := slices.Concat(group(1, field(1, v, 7)), first, group(2), choice)
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"all":           {all, `STRUCT[STRUCT[STRUCT[9] null] STRUCT[7] ARRAY[STRUCT["x" STRUCT[true]] STRUCT[null null]] null]`},
+		"none":          {nil, "STRUCT[null null ARRAY[] null]"},
+		"in pieces":     {slices.Concat(group(1, field(1, v, 7)), group(1, field(99, v, 1))), "STRUCT[null STRUCT[7] ARRAY[] null]"},
+		"of a oneof":    {slices.Concat(choice, field(4, b, 1, 'y')), `STRUCT[STRUCT[null "y"] null ARRAY[] null]`},
+		"with a length": {slices.Concat(field(1, b, 2, 0x08, 7), field(2, b, 0)), "STRUCT[null null ARRAY[] null]"},
+		"within itself": {field(5, b, append([]byte{byte(len(all))}, all...)...), `STRUCT[null null ARRAY[] "{\"o_0\":{\"choice\":{\"n\":9},\"t\":null},\"single\":{\"a\":7},\"many\":[{\"s\":\"x\",\"deep\":{\"b\":true}},{\"s\":null,\"deep\":null}],\"within\":null}"]`},
+	} {
+		got, err := decode(t, text, connectproto.Options{}, c.data)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, c.want)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"no end": field(1, protowire.StartGroupType, 0x08, 1), "the end of another": slices.Concat(field(1, protowire.StartGroupType), field(2, protowire.EndGroupType)),
+		"in a list": field(2, protowire.StartGroupType, 0x0a, 9), "the end alone": field(1, protowire.EndGroupType),
+	} {
+		if got, err := decode(t, text, connectproto.Options{}, data); err == nil {
+			t.Errorf("%s: read %v", name, got)
+		}
+	}
+	// They are written to a registered schema that has them.
+	p := parse(t, text)
+	d, err := connectproto.ToConnect(p, "", 0, connectproto.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := connect.NewBatch(1, 1<<10)
+	value, err := d.Decode(batch, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := connectproto.FromConnectTo(connect.MustStruct("M", d.Schema.Fields()[:3]...), p, connectproto.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote, err := e.Append(nil, connect.StructValue(value.Cells()[:3]))
+	if err != nil || !slices.Equal(wrote, all) {
+		t.Errorf("wrote %x, %v\nwant  %x", wrote, err, all)
 	}
 }
 
