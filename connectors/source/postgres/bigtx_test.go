@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluice-data/sluice/connect"
 )
 
 // workload is transactions of every shape that restarts must get right: savepoints
@@ -80,6 +82,11 @@ func littleMemory(t *testing.T, r *rig) {
 }
 
 func TestTransactionsInProgress(t *testing.T) {
+	t.Parallel()
+	testTransactionsInProgress(t)
+}
+
+func testTransactionsInProgress(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		settings []string
@@ -88,6 +95,7 @@ func TestTransactionsInProgress(t *testing.T) {
 		{"streamed", nil, false},
 		{"whole", []string{"streaming.in.progress", "false"}, false},
 		{"spill is full", []string{"streaming.spill.max.bytes", "1048576"}, true},
+		{"no place to spill", []string{"streaming.spill.directory", "/dev/null"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, oneTable, c.settings...)
@@ -129,6 +137,7 @@ func firstOther(got, want []string) int {
 // TestRestartsAnywhere stops after each batch, of changing sizes, and switches
 // between the two ways to get large transactions: every event comes once.
 func TestRestartsAnywhere(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	littleMemory(t, r)
 	r.open()
@@ -157,6 +166,7 @@ func TestRestartsAnywhere(t *testing.T) {
 // TestRelationOfASavepointThatIsGone has the server describe a table in a part of a
 // streamed transaction that is rolled back, and not again for the part that is not.
 func TestRelationOfASavepointThatIsGone(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	littleMemory(t, r)
 	r.open()
@@ -178,9 +188,48 @@ func TestRelationOfASavepointThatIsGone(t *testing.T) {
 	r.until(2000)
 }
 
+// TestColumnsChangeWhileATransactionRuns has the publication send other columns of a table
+// while a transaction is streamed that has changed it: each row is read as the columns were
+// when it was sent, also those behind the transaction.
+func TestColumnsChangeWhileATransactionRuns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, `CREATE TABLE t (id int PRIMARY KEY, a text, b text); CREATE TABLE other (id int PRIMARY KEY, v text);
+		CREATE PUBLICATION dbz_publication FOR TABLE t (id, a), other`)
+	littleMemory(t, r)
+	r.show = func(rec *connect.Record) string {
+		after := rec.Value.Cells()[envelopeAfter].Cells()
+		return fmt.Sprintf("%s %s=%s", after[0], rec.ValueSchema.Fields()[envelopeAfter].Schema.Fields()[1].Name, after[1].Text())
+	}
+	r.open()
+	long := r.db.Connect(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := long.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rows = 1000
+	exec(fmt.Sprintf(`BEGIN; INSERT INTO t SELECT i, repeat('a', 100), repeat('b', 100) FROM generate_series(1, %d) i`, rows))
+	// What is not streamed before the commit is of another table, so that this one is not described again.
+	exec(fmt.Sprintf(`INSERT INTO other SELECT i, repeat('o', 200) FROM generate_series(1, %d) i`, rows))
+	r.readFor("the transaction is streamed", func() bool { return r.source.stream != nil && r.source.stream.spill.kept > rows+rows/2 })
+	r.db.Exec(t, `ALTER PUBLICATION dbz_publication SET TABLE t (id, b), other`)
+	r.db.Exec(t, `INSERT INTO t VALUES (-1, 'a', 'b')`)
+	r.until(1)
+	exec(`COMMIT`)
+	r.db.Exec(t, `INSERT INTO t VALUES (-2, 'a', 'b')`)
+	r.until(2*rows + 2)
+	for i, want := range map[int]string{0: "-1 b=b", 1: "1 a=" + strings.Repeat("a", 100), 2*rows + 1: "-2 b=b"} {
+		if r.events[i] != want {
+			t.Errorf("event %d: got %s, want %s", i, r.events[i], want)
+		}
+	}
+}
+
 // TestSpillCounters: the metrics have what the server wrote to its disk of a large
 // transaction, or sent before its commit.
 func TestSpillCounters(t *testing.T) {
+	t.Parallel()
 	for streaming, counts := range map[bool][2]string{
 		false: {"postgres_server_spilled_transactions_total", "postgres_server_spilled_bytes_total"},
 		true:  {"postgres_server_streamed_transactions_total", "postgres_server_streamed_bytes_total"},

@@ -61,6 +61,7 @@ func showJSON(t testing.TB) func(*connect.Record) string {
 
 // TestBinaryAndTextAreTheSame reads the same changes in both forms.
 func TestBinaryAndTextAreTheSame(t *testing.T) {
+	t.Parallel()
 	inText := newRig(t, everyForm, "streaming.binary", "false", "skipped.operations", "none", "binary.handling.mode", "hex")
 	inText.show = showJSON(t)
 	inText.open()
@@ -87,6 +88,7 @@ func TestBinaryAndTextAreTheSame(t *testing.T) {
 // TestTypesThatAreTextOnly meets a table with such a type in the middle of a
 // transaction: the stream goes over to text and every event comes once.
 func TestTypesThatAreTextOnly(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, `CREATE TYPE pair AS (a int, b text); CREATE TABLE n (id int PRIMARY KEY); CREATE TABLE p (id int PRIMARY KEY, v pair)`,
 		"include.unknown.datatypes", "true", "binary.handling.mode", "base64")
 	r.batch = newBatchOf(2)
@@ -108,6 +110,7 @@ func TestTypesThatAreTextOnly(t *testing.T) {
 
 // TestSignalsInBinary reads a signal table whose columns are not all text.
 func TestSignalsInBinary(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, `CREATE TABLE n (id int PRIMARY KEY); INSERT INTO n VALUES (1), (2); CREATE TABLE s (id int PRIMARY KEY, type varchar(32), data jsonb)`,
 		"signal.data.collection", "public.s", "table.include.list", "public.n")
 	r.open()

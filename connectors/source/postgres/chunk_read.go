@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Sizes of what is read ahead. A connection may be ahead by blocksAhead blocks in
 // each of the pieces that it has read, and there are at most twice as many pieces
-// in work as connections (I5). A row that is larger has a block of its own.
+// in work as connections (I5). A row that is larger has a block of its own, and of large
+// rows as many wait as take no more memory than those blocks, or one.
 const (
 	blockBytes  = 64 << 10
 	blocksAhead = 16
+	bytesAhead  = blocksAhead * blockBytes
 )
 
 // chunk is a piece being read.
@@ -23,6 +26,40 @@ type chunk struct {
 	piece
 	blocks chan *rowBlock // closed when all are there, or err is set
 	err    error
+
+	waiting atomic.Int64  // bytes in blocks
+	taken   chan struct{} // capacity 1: there are fewer
+}
+
+func newChunk(p piece) *chunk {
+	return &chunk{piece: p, blocks: make(chan *rowBlock, blocksAhead), taken: make(chan struct{}, 1)}
+}
+
+// put hands a block over, once there is room for it.
+func (c *chunk) put(ctx context.Context, b *rowBlock) error {
+	size := int64(len(b.data))
+	for n := c.waiting.Load(); n > 0 && n+size > bytesAhead; n = c.waiting.Load() {
+		select {
+		case <-c.taken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.waiting.Add(size)
+	select {
+	case c.blocks <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// took notes that a block was taken out of blocks.
+func (c *chunk) took(b *rowBlock) {
+	if b != nil {
+		c.waiting.Add(-int64(len(b.data)))
+		notify(c.taken)
+	}
 }
 
 // errChanged says that a table is not any more what the plan was made for. A new
@@ -67,7 +104,7 @@ func (r *pieceReader) dispatch(plan *snapshotPlan) {
 	defer close(r.work)
 	defer close(r.order)
 	plan.pieces(func(p piece) bool {
-		c := &chunk{piece: p, blocks: make(chan *rowBlock, blocksAhead)}
+		c := newChunk(p)
 		select {
 		case r.order <- c:
 		case <-r.ctx.Done():
@@ -146,12 +183,10 @@ func changedError(err error) error {
 func (r *pieceReader) read(conn *pgconn.PgConn, c *chunk) error {
 	s := &copySplitter{columns: len(c.rel.binaryForms()), size: blockBytes, block: r.newBlock()}
 	s.full = func(b *rowBlock) (*rowBlock, error) {
-		select {
-		case c.blocks <- b:
-			return r.newBlock(), nil
-		case <-r.ctx.Done():
-			return nil, r.ctx.Err()
+		if err := c.put(r.ctx, b); err != nil {
+			return nil, err
 		}
+		return r.newBlock(), nil
 	}
 	_, err := conn.CopyTo(r.ctx, s, c.sql())
 	if err == nil {

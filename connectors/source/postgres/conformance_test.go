@@ -12,6 +12,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	connecttest.Spec(t, Spec, map[string]string{"database.hostname": "db", "database.user": "u", "database.dbname": "shop", "topic.prefix": "shop"})
 	connecttest.Source(t, newFixture)
 }
@@ -36,6 +37,7 @@ func newFixture(t testing.TB) connecttest.SourceFixture {
 // TestReadIsStoppedWhileItConnects: what the client says of a connection that was cut short
 // is no error of the server.
 func TestReadIsStoppedWhileItConnects(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "")
 	r.open()
 	r.source.disconnect()

@@ -31,7 +31,7 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgx.ParseConfig("host=localhost sslmode=disable")
+	cfg, err := pgx.ParseConfig(nothing)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection: %w", err)
 	}
@@ -75,6 +75,11 @@ func closeConn(conn interface{ Close(context.Context) error }) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+// nothing is a connection string that leaves nothing to the environment: of what is not set
+// afterwards, each is the client library's own default.
+const nothing = "host=localhost port=5432 user=nobody password=none dbname=none sslmode=disable sslrootcert='' sslcert='' sslkey='' sslpassword='' sslnegotiation=postgres sslcertmode=allow sslsni=1 " +
+	"passfile='' channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0 target_session_attrs=any"
+
 // dialConfig is how to connect, with parameters of the session besides those
 // that the text of values depends on. Nothing comes from the environment or from
 // the files of libpq: a connector's config says it all.
@@ -83,7 +88,7 @@ func (o *connectionOptions) dialConfig(params map[string]string) (*pgconn.Config
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgconn.ParseConfig("host=localhost sslmode=disable")
+	cfg, err := pgconn.ParseConfig(nothing)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection: %w", err)
 	}

@@ -36,10 +36,10 @@ type feed struct {
 	// peek sees each message on arrival, in the reader's goroutine: keepalives are
 	// answered also while nobody takes messages.
 	peek func(kind byte, body []byte)
-	// heard is when bytes came last, in Unix nanoseconds; waiting tells that the
-	// reader waits for the server and not for room.
-	heard   atomic.Int64
-	waiting atomic.Bool
+	// asking is since when the reader waits for the server, as the time after born, which
+	// no change of the machine's clock moves; 0: it does not, but for room.
+	asking atomic.Int64
+	born   time.Time
 
 	ready chan struct{} // capacity 1: there may be messages, or an error
 	room  chan struct{} // capacity 1: there may be a free block
@@ -68,8 +68,7 @@ type block struct {
 // newFeed starts to read. close ends it, after the connection was closed.
 func newFeed(src io.Reader, peek func(kind byte, body []byte)) *feed {
 	f := &feed{src: src, peek: peek, ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		stop: make(chan struct{}), done: make(chan struct{})}
-	f.heard.Store(time.Now().UnixNano())
+		stop: make(chan struct{}), done: make(chan struct{}), born: time.Now()}
 	first := &block{buf: make([]byte, blockSize)}
 	f.blocks = []*block{first}
 	for range feedBlocks - 1 {
@@ -90,11 +89,10 @@ func (f *feed) run(b *block) {
 	defer close(f.done)
 	filled, whole := 0, 0
 	for {
-		f.waiting.Store(true)
+		f.asking.Store(max(1, int64(time.Since(f.born))))
 		n, err := f.src.Read(b.buf[filled:])
-		f.waiting.Store(false)
+		f.asking.Store(0)
 		if n > 0 {
-			f.heard.Store(time.Now().UnixNano())
 			filled += n
 			var bad error
 			if whole, bad = f.scan(b.buf[:filled], whole); bad != nil {
@@ -260,12 +258,13 @@ func (f *feed) wait(ctx context.Context, timer <-chan time.Time) error {
 	}
 }
 
-// silent is for how long nothing has come while the reader waited for it.
+// silent is for how long the reader has waited at now, and nothing has come.
 func (f *feed) silent(now time.Time) time.Duration {
-	if !f.waiting.Load() {
+	since := f.asking.Load()
+	if since == 0 {
 		return 0
 	}
-	return now.Sub(time.Unix(0, f.heard.Load()))
+	return now.Sub(f.born) - time.Duration(since)
 }
 
 // notify wakes the one that waits on c, a channel of capacity 1.

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // message makes one of the protocol.
@@ -99,6 +101,39 @@ func takeMessage(t *testing.T, f *feed) (byte, []byte) {
 		t.Fatal(err)
 	}
 	return kind, body
+}
+
+// TestSilenceBeginsWhenTheReaderAsks: while there is no room nobody listens, and however long
+// that was, the server has its time from then on.
+func TestSilenceBeginsWhenTheReaderAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		f := newFeed(client, func(byte, []byte) {})
+		defer func() { client.Close(); f.close() }()
+		want := func(silent time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			if got := f.silent(time.Now()); got.Round(time.Second) != silent {
+				t.Errorf("the server has been silent for %s, want %s", got, silent)
+			}
+		}
+		for range feedBlocks { // each fills a block
+			if _, err := server.Write(message('d', make([]byte, blockSize-minRoom/2))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-time.After(time.Hour) // of the bubble
+		want(0)
+		for range feedBlocks {
+			takeMessage(t, f)
+		}
+		if _, _, err := f.next(); err != nil { // gives the last block back
+			t.Fatal(err)
+		}
+		want(0)
+		<-time.After(time.Minute) // likewise
+		want(time.Minute)
+	})
 }
 
 // TestFeedRefusesHostileLengths shows that a length alone allocates nothing.

@@ -40,6 +40,7 @@ func (r *rig) walEnd() pgoutput.LSN {
 // it, through reports and in the end; then commits in the middle of a transaction,
 // which confirms the one before.
 func TestConfirmsOnlyWhatIsDurable(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.commit = false
 	r.batch = newBatchOf(1)
@@ -71,6 +72,7 @@ func TestConfirmsOnlyWhatIsDurable(t *testing.T) {
 
 // TestConfirmsOnClose commits right before the close, which is the last chance.
 func TestConfirmsOnClose(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, "status.update.interval.ms", "60000")
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
@@ -83,6 +85,7 @@ func TestConfirmsOnClose(t *testing.T) {
 }
 
 func TestManualFlushConfirmsNothing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, optFlushMode, flushManual)
 	r.open()
 	start := r.confirmedLSN()
@@ -98,6 +101,7 @@ func TestManualFlushConfirmsNothing(t *testing.T) {
 // TestIdleDatabaseHoldsNoWAL writes to another database only: the slot follows
 // without heartbeats.
 func TestIdleDatabaseHoldsNoWAL(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	busy := newRig(t, oneTable)
 	r.open()
@@ -139,6 +143,7 @@ type proxy struct {
 	listener net.Listener
 	target   string
 	silent   atomic.Bool
+	muted    atomic.Int64 // so many of the first connections are silent
 	wait     sync.WaitGroup
 	mu       sync.Mutex // guards conns
 	conns    []net.Conn
@@ -175,9 +180,10 @@ func (p *proxy) connect(c net.Conn) {
 		return
 	}
 	p.mu.Lock()
+	number := int64(len(p.conns) / 2)
 	p.conns = append(p.conns, c, up)
 	p.mu.Unlock()
-	dead := p.silent.Load
+	dead := func() bool { return p.silent.Load() || number < p.muted.Load() }
 	for _, way := range [][2]net.Conn{{c, up}, {up, c}} {
 		p.wait.Go(func() {
 			buf := make([]byte, 32<<10)
@@ -247,8 +253,23 @@ func TestConnectionsThatBreak(t *testing.T) {
 	r.want(`public.t c - (1 "a")`, `public.t c - (2 "b")`, `public.t c - (3 "c")`)
 }
 
+// TestCatalogThatIsSilent loses the connection that tables are described with, without a
+// word, while that of the stream goes on: the source finds out and takes another.
+func TestCatalogThatIsSilent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oneTable, "connection.validation.timeout.ms", "2000", "database.query.timeout.ms", "1000")
+	p := throughProxy(t, r)
+	r.open()
+	p.mu.Lock()
+	p.muted.Store(int64(len(p.conns) / 2)) // the stream's comes with the first Read
+	p.mu.Unlock()
+	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
+	r.want(`public.t c - (1 "a")`)
+}
+
 // TestServerThatCrashes kills the server in the middle of transactions.
 func TestServerThatCrashes(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{})
 	r := newRigOn(t, server, oneTable, "connection.validation.timeout.ms", "2000", "status.update.interval.ms", "10000")
 	littleMemory(t, r)
@@ -295,6 +316,7 @@ func TestServerThatCrashes(t *testing.T) {
 
 // TestSlotInUse opens a second source on the slot of the first.
 func TestSlotInUse(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
@@ -315,6 +337,7 @@ func TestSlotInUse(t *testing.T) {
 }
 
 func TestDropsTheSlotOnStop(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, "slot.drop.on.stop", "true")
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)

@@ -14,6 +14,7 @@ import (
 // where, with the position behind it, also when the first attempt dies before that is
 // durable.
 func TestGapMarker(t *testing.T) {
+	t.Parallel()
 	drop := `SELECT pg_drop_replication_slot('SLOT')`
 	for _, c := range []struct {
 		name, sql, reason string
@@ -84,6 +85,7 @@ func TestGapMarker(t *testing.T) {
 // incremental snapshot that a topic asked for: the record of the gap comes before what is
 // behind it, the snapshot goes on, and signals are neither forgotten nor done twice.
 func TestGapWhileStreaming(t *testing.T) {
+	t.Parallel()
 	topic := newTestTopic()
 	r := newRig(t, oneTable+"; CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 50)",
 		append(slices.Clone(topicSettings), optSlotLost, slotLostContinue, "snapshot.mode", "initial", "snapshot.include.collection.list", "public.t")...)
@@ -121,6 +123,7 @@ func TestGapWhileStreaming(t *testing.T) {
 // committed, as Debezium has them, over a restart in between and streamed too. A slot
 // with two_phase would send them earlier, but for version 14, and is refused.
 func TestTwoPhase(t *testing.T) {
+	t.Parallel()
 	for _, version := range []int{14, 15, 17} {
 		server := pgtest.Shared(t, version)
 		for _, on := range []bool{false, true} {

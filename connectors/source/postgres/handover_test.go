@@ -20,6 +20,7 @@ const conformance = "../../../test/conformance/debezium/testdata"
 // stopped, after the same changes. LSNs of the recorded server are replaced by
 // those of the same events here.
 func TestGoesOnFromRecordedOffsets(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(conformance + "/golden/handover.json")
 	if err != nil {
 		t.Fatal(err)

@@ -268,8 +268,12 @@ func (i *incremental) advance(ctx context.Context, b *connect.Batch) error {
 		}
 	}
 	w, err := i.readChunk(ctx)
-	if errors.Is(err, errWindowFull) {
+	switch {
+	case errors.Is(err, errWindowFull):
 		i.disconnect() // it has more to say
+		return nil
+	case errors.Is(err, errChanged): // the next attempt looks at the table anew
+		i.query = nil
 		return nil
 	}
 	if err != nil {

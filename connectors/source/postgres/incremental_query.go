@@ -15,7 +15,8 @@ var errUnreadable = errors.New("the table cannot be read so")
 // chunkQuery reads a table in the order of a key, a few rows at a time.
 type chunkQuery struct {
 	table  *table
-	filter string // SQL condition; "": all rows
+	info   tableInfo // what the catalog said of it
+	filter string    // SQL condition; "": all rows
 	keys   []keyColumn
 }
 

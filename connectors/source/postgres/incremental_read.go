@@ -48,6 +48,9 @@ func (i *incremental) prepare(ctx context.Context, b *connect.Batch) error {
 		return nil
 	}
 	q := &chunkQuery{table: t, filter: want.Filter}
+	if q.info, _, err = readTable(ctx, conn, t.oid); err != nil {
+		return err
+	}
 	if q.keys, err = readKeyColumns(ctx, conn, t.oid, names); err != nil {
 		return err
 	}
@@ -250,6 +253,13 @@ func (i *incremental) readIn(ctx context.Context, conn *pgx.Conn, w *window) err
 	}
 	if w.seen, err = parseVisibility(seen); err != nil {
 		return err
+	}
+	info, _, err := readTable(ctx, conn, i.query.table.oid)
+	if err != nil {
+		return err
+	}
+	if !sameInfo(&info, &i.query.info) {
+		return errChanged
 	}
 	if i.inWindow != nil {
 		i.inWindow()

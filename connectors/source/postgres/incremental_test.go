@@ -42,6 +42,11 @@ func (r *rig) eventsOf(table string) []string {
 
 // TestIncremental reads tables beside the stream, by keys of all kinds.
 func TestIncremental(t *testing.T) {
+	t.Parallel()
+	testIncremental(t)
+}
+
+func testIncremental(t *testing.T) {
 	for _, c := range []struct{ name, key, value string }{
 		{"int", "int", "i"},
 		{"bigint beyond int", "bigint", "i + 5000000000"},
@@ -84,6 +89,11 @@ func TestIncremental(t *testing.T) {
 // where its rows are handed over: the changes win, and what they left out comes from
 // the chunk.
 func TestIncrementalWindow(t *testing.T) {
+	t.Parallel()
+	testIncrementalWindow(t)
+}
+
+func testIncrementalWindow(t *testing.T) {
 	for _, mode := range []string{"insert_insert", "insert_delete", "read.only"} {
 		t.Run(mode, func(t *testing.T) {
 			settings := append([]string{"incremental.snapshot.watermarking.strategy", strings.Replace(mode, "read.only", "insert_insert", 1), "read.only", fmt.Sprint(mode == "read.only"), "status.update.interval.ms", "60000"},
@@ -119,6 +129,7 @@ func TestIncrementalWindow(t *testing.T) {
 
 // TestIncrementalTruncate: rows that were read before their table was emptied are not handed over behind that.
 func TestIncrementalTruncate(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+`CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2)`, incrementalSettings...)
 	r.show = marked
 	r.open()
@@ -154,6 +165,7 @@ func (r *rig) windowMarks() []string {
 // TestIncrementalSequence wants the rows of a chunk to have the sequence of the change
 // that closed their window, or where the signal table has none, of the last commit.
 func TestIncrementalSequence(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"insert_insert", "insert_delete", "read.only"} {
 		t.Run(mode, func(t *testing.T) {
 			settings := append([]string{"incremental.snapshot.watermarking.strategy", strings.Replace(mode, "read.only", "insert_insert", 1), "read.only", fmt.Sprint(mode == "read.only")},
@@ -200,6 +212,7 @@ func sequenceOf(t *testing.T, event string) (both [2]string) {
 // TestIncrementalWindows: a window in which a table ends goes on with the next one, so
 // that empty tables have none of their own.
 func TestIncrementalWindows(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+`CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY);
 		INSERT INTO a SELECT generate_series(1, 10); INSERT INTO c VALUES (1)`, incrementalSettings...)
 	r.show = func(rec *connect.Record) string {
@@ -228,6 +241,7 @@ func TestIncrementalWindows(t *testing.T) {
 // TestIncrementalResumes stops the source again and again while rows change, and
 // wants no row to be read from the start.
 func TestIncrementalResumes(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+resumeTables, incrementalSettings...)
 	r.settings["incremental.snapshot.chunk.size"] = "100"
 	m := newMaterialized()
@@ -259,8 +273,35 @@ func TestIncrementalResumes(t *testing.T) {
 	}
 }
 
+// TestIncrementalOfATableThatChanges changes the columns of a table between two chunks, and no
+// row: what is read from then on has the columns that the table has.
+func TestIncrementalOfATableThatChanges(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ sql, want string }{
+		{"ALTER TABLE a ADD w int NOT NULL DEFAULT 7", "a r incremental (40 1 7)"},
+		{"ALTER TABLE a DROP v", "a r incremental (40)"},
+		{"ALTER TABLE a RENAME v TO w", "a r incremental (40 1)"},
+	} {
+		t.Run(c.sql, func(t *testing.T) {
+			r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY, v int); INSERT INTO a SELECT i, 1 FROM generate_series(1, 40) i", incrementalSettings...)
+			r.show, r.pump = marked, patience
+			r.batch = newBatchOf(7)
+			r.open()
+			r.signal(signalExecute, `{"data-collections": ["public.a"]}`)
+			r.readFor("the first rows", func() bool { return len(r.eventsOf("a r")) > 0 })
+			r.db.Exec(t, c.sql)
+			r.incrementalDone()
+			rows := r.eventsOf("a r")
+			if len(rows) != 40 || rows[0] != "a r incremental (1 1)" || rows[39] != c.want {
+				t.Errorf("%d rows came, the last is %s, want 40 up to %s:\n%s", len(rows), rows[len(rows)-1], c.want, r.log.String())
+			}
+		})
+	}
+}
+
 // TestIncrementalLargeRows reads rows of which a chunk would not fit into memory.
 func TestIncrementalLargeRows(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE EXTERNAL; INSERT INTO a SELECT i, repeat('x', 20000000) FROM generate_series(1, 5) i",
 		append(slices.Clone(incrementalSettings), "incremental.snapshot.chunk.size", "16")...)
 	r.show = func(rec *connect.Record) string {

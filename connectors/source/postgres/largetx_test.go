@@ -88,6 +88,7 @@ func TestLargeTransaction(t *testing.T) {
 
 // TestPlaceholderInHex has bytes in place of large values that an update leaves out.
 func TestPlaceholderInHex(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, `CREATE TABLE t (id int PRIMARY KEY, n int, v text, b bytea); ALTER TABLE t ALTER v SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL;
 		INSERT INTO t VALUES (1, 1, repeat('v', 3000), decode(repeat('00ff', 1500), 'hex'))`, optPlaceholder, "hex:41424300ff")
 	r.open()

@@ -12,6 +12,7 @@ import (
 
 // TestSlotThatIsLost lets the server remove WAL that the slot needs.
 func TestSlotThatIsLost(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"max_slot_wal_keep_size": "1MB", "max_wal_size": "32MB", "min_wal_size": "32MB"}})
 	r := newRigOn(t, server, oneTable)
 	r.open()
@@ -42,6 +43,7 @@ func TestSlotThatIsLost(t *testing.T) {
 
 // TestMetricsTellTheTruth compares the metrics with what the server says.
 func TestMetricsTellTheTruth(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	var read func([]float64)
 	r.measure = func(f func([]float64)) { read = f }

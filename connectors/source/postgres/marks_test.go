@@ -15,6 +15,7 @@ import (
 // snapshot is read, after the rows of another were handed over and when nothing else has
 // moved the position: the rows have a mark, and come once in all.
 func TestInterruptedChunkIsMarked(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 300)",
 		append(slices.Clone(incrementalSettings), "read.only", "true", "status.update.interval.ms", "60000")...)
 	r.show = marked
@@ -57,6 +58,7 @@ func TestInterruptedChunkIsMarked(t *testing.T) {
 // TestFailedPieceIsMarked has a connection of a snapshot fail when rows before the error
 // are in the batch: they have a mark, and the error comes with the next Read.
 func TestFailedPieceIsMarked(t *testing.T) {
+	t.Parallel()
 	const fails = 5 // of its rows the fifth cannot be read
 	r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY, v int, t text); ALTER TABLE a ALTER t SET STORAGE EXTERNAL;"+
 		fmt.Sprintf("INSERT INTO a SELECT i, %d - i, repeat('x', 300000) FROM generate_series(1, 9) i", fails),
@@ -91,6 +93,7 @@ func TestFailedPieceIsMarked(t *testing.T) {
 // TestEachCommitMovesTheSlot commits one mark at a time, with none behind it that would
 // make up for a commit that is forgotten.
 func TestEachCommitMovesTheSlot(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.commit = false
 	r.open()

@@ -186,6 +186,7 @@ func TestHTTPReceiverThatComesBack(t *testing.T) {
 // TestHTTPNotices has a snapshot posted to a real server, and refused to a name that
 // stands for this machine.
 func TestHTTPNotices(t *testing.T) {
+	t.Parallel()
 	var bodies []string
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer

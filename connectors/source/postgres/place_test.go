@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
@@ -168,13 +170,18 @@ func TestStreamedTransactionBegins(t *testing.T) {
 	if err := s.spill.begin(9, true); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.spill.add(110, []byte("M\x00\x00\x00\x09")); err != nil {
+	for _, message := range []string{"O", "Y\x00\x00\x00\x09", "R\x00\x00\x00\x09"} { // they have no place in the WAL
+		if _, err := s.keep(pgoutput.XLogData{Data: []byte(message)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.keep(pgoutput.XLogData{WALStart: 110, Data: []byte("M\x00\x00\x00\x09")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.handleBlock(pgoutput.KindStreamStop, nil); err != nil {
 		t.Fatal(err)
 	}
-	if kept := s.src.numbers.spillBytes.Load(); kept != spillHeader+5 {
+	if kept := s.src.numbers.spillBytes.Load(); kept != 4*spillHeader+1+3*5 {
 		t.Errorf("the metrics have %d bytes of it", kept)
 	}
 	s.dec.Commit = pgoutput.Commit{Xid: 9, CommitLSN: 150, EndLSN: 160}
@@ -184,8 +191,13 @@ func TestStreamedTransactionBegins(t *testing.T) {
 	if s.tx.begin != 110 || s.tx.skipLSN.count != 1 {
 		t.Errorf("it begins at %d and %d of its events are done; want 110 and 1", s.tx.begin, s.tx.skipLSN.count)
 	}
+	for range 3 {
+		if _, _, err := s.replay.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if first, _, err := s.replay.next(); first != 110 || err != nil {
-		t.Errorf("its first message is at %d, %v; want it at 110 still", first, err)
+		t.Errorf("its first change is at %d, %v; want it at 110 still", first, err)
 	}
 	b := newBatchOf(2)
 	if err := s.endReplay(t.Context(), b); err != nil {
@@ -215,6 +227,26 @@ func TestPlaceBehindDebeziums(t *testing.T) {
 	s.done(125, kindInsert)
 	if got := s.place(); got != (place{100, 130, 3}) {
 		t.Errorf("got %+v, want three events of the transaction to be done", got)
+	}
+}
+
+// TestNoticeOfNoSnapshotIsMarked, also when nothing else has moved since the last mark.
+func TestNoticeOfNoSnapshotIsMarked(t *testing.T) {
+	s := newTestStream(t, position{end: 100})
+	env := snapshotEnv{cfg: s.src.cfg, log: slog.New(slog.DiscardHandler), now: time.Now}
+	env.cfg.signals.notifications, env.cfg.signals.notificationsTo = []string{"sink"}, "notices"
+	env.notices = &notifier{cfg: env.cfg, log: env.log, now: env.now}
+	sn := &snapshotter{snapshotEnv: env}
+	s.src.snapshots = &snapshotting{snapshotter: sn, signals: newSignaller(env, sn, &s.src.pos), skipped: true}
+	for _, records := range []int{1, 0} {
+		b := newBatchOf(2)
+		s.src.dirty = false
+		if err := s.src.boundary(t.Context(), b, 100); err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() != records || s.src.dirty != (records > 0) {
+			t.Errorf("%d records, to be marked: %t; want %d", b.Len(), s.src.dirty, records)
+		}
 	}
 }
 

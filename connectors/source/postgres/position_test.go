@@ -85,6 +85,7 @@ func FuzzPosition(f *testing.F) {
 // TestGoesOnFromDebezium takes over an offset of Debezium's at every place of a
 // workload with interleaved transactions, rows that share LSNs and savepoints.
 func TestGoesOnFromDebezium(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, "tombstones.on.delete", "false")
 	r.open()
 	r.stop()

@@ -13,6 +13,7 @@ import (
 // TestPreflight opens on servers and databases that lack something: each error
 // names the option and what to do, and is not tried again for ever.
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		sql      string
 		settings []string
@@ -56,6 +57,7 @@ func TestPreflight(t *testing.T) {
 }
 
 func TestPreflightOfServers(t *testing.T) {
+	t.Parallel()
 	plain := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"wal_level": "replica"}})
 	r := &rig{t: t, settings: map[string]string{"database.hostname": "127.0.0.1", "database.port": fmt.Sprint(plain.Port), "database.user": pgtest.User,
 		"database.dbname": pgtest.User, "topic.prefix": "pre"}}
@@ -75,6 +77,7 @@ func TestPreflightOfServers(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	if err := r.config().Ping(t.Context()); err != nil {
 		t.Error(err)
@@ -86,6 +89,11 @@ func TestPing(t *testing.T) {
 
 // TestPublications starts in each mode and looks at what there is then.
 func TestPublications(t *testing.T) {
+	t.Parallel()
+	testPublications(t)
+}
+
+func testPublications(t *testing.T) {
 	tables := `CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY);
 		CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);`
 	what := `SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY tablename) FROM pg_publication_tables WHERE pubname = 'dbz_publication'`
@@ -119,6 +127,7 @@ func TestPublications(t *testing.T) {
 
 // TestPublicationMadeLate has a slot with a backlog from before the publication.
 func TestPublicationMadeLate(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.db.Exec(t, `SELECT pg_create_logical_replication_slot('`+r.settings["slot.name"]+`', 'pgoutput')`)
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
@@ -139,6 +148,7 @@ func TestPublicationMadeLate(t *testing.T) {
 }
 
 func TestReplicaIdentities(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, `CREATE TABLE a (id int NOT NULL UNIQUE, v text); CREATE TABLE b (id int, v text); CREATE TABLE c (id int PRIMARY KEY, v text)`,
 		optReplicaIdentity, "public.a:INDEX a_id_key,public.b:FULL,other.c:FULL")
 	r.open()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,8 +15,14 @@ import (
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgtype"
 )
 
-// maxRefreshes bounds how many unknown types one table may have.
-const maxRefreshes = 2000
+const (
+	// maxRefreshes bounds how many unknown types one table may have.
+	maxRefreshes = 2000
+	// catalogTimeout is how long the server has at most to describe a table of the stream.
+	// The stream waits meanwhile, and who watches the connection of the stream alone does
+	// not see that nothing moves.
+	catalogTimeout = time.Minute
+)
 
 // relations describes tables from the catalog, on an SQL connection beside the
 // stream that is opened when it is needed.
@@ -66,10 +73,28 @@ func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 	}
 }
 
+// ask runs f on the connection with a limit of time, as often as with does: a connection
+// that is silent since something between it and the server has forgotten it is replaced.
+func (r *relations) ask(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+	limit := catalogTimeout
+	if d := r.cfg.connection.queryTimeout; d > 0 {
+		limit = min(limit, d)
+	}
+	return r.with(ctx, func(conn *pgx.Conn) error {
+		limited, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		err := f(limited, conn)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			return fmt.Errorf("the server has not described a table within %s: %w", limit, err)
+		}
+		return err
+	})
+}
+
 // table describes a relation of the stream. Of a table that is gone the relation
 // says what there is: its replica identity stands for its key.
 func (r *relations) table(ctx context.Context, rel *pgoutput.Relation) (info tableInfo, err error) {
-	err = r.with(ctx, func(conn *pgx.Conn) error {
+	err = r.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		var ok bool
 		if info, ok, err = readTable(ctx, conn, rel.OID); err == nil && !ok {
 			info = tableInfo{oid: rel.OID, name: tableName{rel.Namespace, rel.Name}, kind: 'r', identity: rel.Identity, primaryKey: identityColumns(rel)}
@@ -101,7 +126,7 @@ func (r *relations) build(ctx context.Context, make func() (*table, error)) (*ta
 		if !errors.As(err, &unknown) {
 			return t, err
 		}
-		if err := r.with(ctx, func(conn *pgx.Conn) error { return r.types.Refresh(ctx, conn, unknown.OID) }); err != nil {
+		if err := r.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error { return r.types.Refresh(ctx, conn, unknown.OID) }); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +135,7 @@ func (r *relations) build(ctx context.Context, make func() (*table, error)) (*ta
 
 // refreshEnum reads an enum that got a new label.
 func (r *relations) refreshEnum(ctx context.Context, stale *pgtype.StaleEnumError) error {
-	return r.with(ctx, func(conn *pgx.Conn) error { return r.types.RefreshEnum(ctx, conn, stale) })
+	return r.ask(ctx, func(ctx context.Context, conn *pgx.Conn) error { return r.types.RefreshEnum(ctx, conn, stale) })
 }
 
 func sameRelation(a, b *pgoutput.Relation) bool {

@@ -50,6 +50,7 @@ func resumeWorkload(t *testing.T, r *rig) {
 // from there, with the large transaction sent while it runs or when it is committed: what
 // follows comes once, and the slot has not been told of more than the offset says.
 func TestResumesAtEachPoint(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; CREATE TABLE noise (id int)`, "skipped.operations", "none", "table.exclude.list", "public.noise",
 		"provide.transaction.metadata", "true")
 	littleMemory(t, r)

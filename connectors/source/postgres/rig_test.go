@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for something that should happen at once.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // rig is a database and a source on it. The test plays the engine: what it has
 // stored is what a crash leaves.
@@ -64,14 +64,24 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// rigVersion is the version of the servers that newRig uses. Tests run one after the
-// other; TestVersions changes it.
-var rigVersion = pgtest.Default
+// versionOf is the version of the servers of a test: that in the name of a test that
+// TestVersions runs, the default otherwise.
+func versionOf(t testing.TB) int {
+	if parts := strings.Split(t.Name(), "/"); len(parts) > 1 && parts[0] == "TestVersions" {
+		version, err := strconv.Atoi(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	return pgtest.Default
+}
 
-// newRig makes a database with the statements in it, on the shared server.
+// newRig makes a database with the statements in it, on a server that no other test uses
+// meanwhile.
 func newRig(t testing.TB, statements string, settings ...string) *rig {
 	t.Helper()
-	return newRigOn(t, pgtest.Shared(t, rigVersion), statements, settings...)
+	return newRigOn(t, pgtest.Shared(t, versionOf(t)), statements, settings...)
 }
 
 func newRigOn(t testing.TB, server *pgtest.Server, statements string, settings ...string) *rig {

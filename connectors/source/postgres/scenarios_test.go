@@ -29,6 +29,7 @@ func TestLargeValue(t *testing.T) {
 // TestStandbyAsSource reads a standby, whose slot the primary has to help along, and
 // goes on with it when it is promoted while it is read.
 func TestStandbyAsSource(t *testing.T) {
+	t.Parallel()
 	for _, version := range []int{16, 18} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			primary := pgtest.Start(t, pgtest.Options{Version: version})
@@ -77,6 +78,7 @@ func TestStandbyAsSource(t *testing.T) {
 // TestSlotWaitsForTransactions has a transaction that writes when the slot is made: the
 // start waits for it, and its rows come once.
 func TestSlotWaitsForTransactions(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, "snapshot.mode", "initial")
 	long := r.db.Connect(t)
 	if _, err := long.Exec(t.Context(), `BEGIN; INSERT INTO t VALUES (1, 'long')`); err != nil {
@@ -105,6 +107,7 @@ func TestSlotWaitsForTransactions(t *testing.T) {
 // TestServerTimeouts reads slowly on a server that ends statements and idle
 // transactions soon.
 func TestServerTimeouts(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; INSERT INTO t VALUES (1, 'slow')`, "snapshot.mode", "initial",
 		"snapshot.select.statement.overrides", "public.t", "snapshot.select.statement.overrides.public.t", "SELECT t.* FROM t, pg_sleep(0.4)")
 	r.db.Exec(t, `ALTER DATABASE `+r.db.Name+` SET statement_timeout = '200ms'; ALTER DATABASE `+r.db.Name+` SET idle_in_transaction_session_timeout = '200ms'`)
@@ -115,6 +118,7 @@ func TestServerTimeouts(t *testing.T) {
 
 // TestManyTables starts on 1,000 tables.
 func TestManyTables(t *testing.T) {
+	t.Parallel()
 	const tables = 1000
 	r := newRig(t, fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP
 		EXECUTE format('CREATE TABLE t%%s (id int PRIMARY KEY, v text, n numeric(5,2))', i); EXECUTE format('INSERT INTO t%%s VALUES (1)', i); END LOOP; END $$`, tables), "snapshot.mode", "initial")

@@ -13,6 +13,7 @@ import (
 // TestTablesThatChange changes tables between rows, also in one transaction and
 // while nobody reads, so that the catalog is ahead of the stream.
 func TestTablesThatChange(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE e (id int PRIMARY KEY, m mood)`)
 	r.open()
 	r.stop()
@@ -41,6 +42,7 @@ func TestTablesThatChange(t *testing.T) {
 // TestSchemasStay reads rows of a table whose relation is described again without
 // a change: converters know schemas by their pointers.
 func TestSchemasStay(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	schemas := map[*connect.Schema]bool{}
 	r.show = func(rec *connect.Record) string {
@@ -59,6 +61,7 @@ func TestSchemasStay(t *testing.T) {
 
 // TestConstraintsThatChange: the stream describes a table as before, and the catalog does not.
 func TestConstraintsThatChange(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.show = func(rec *connect.Record) string {
 		row := rec.ValueSchema.Fields()[envelopeAfter].Schema
@@ -73,6 +76,7 @@ func TestConstraintsThatChange(t *testing.T) {
 }
 
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; CREATE TABLE beats (n serial PRIMARY KEY)`, optHeartbeat, "100", optHeartbeatQuery, "INSERT INTO beats DEFAULT VALUES")
 	r.open()
 	count := func(what string) (n int) {
@@ -87,6 +91,7 @@ func TestHeartbeats(t *testing.T) {
 }
 
 func TestTransactionMetadataGoOn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, optTransaction, "true")
 	r.open()
 	r.stop()
@@ -113,6 +118,7 @@ func TestTransactionMetadataGoOn(t *testing.T) {
 }
 
 func TestPreparedTransactions(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.open()
 	r.db.Exec(t, `BEGIN; INSERT INTO t VALUES (1, 'a'); PREPARE TRANSACTION 'p1'`)
@@ -126,6 +132,7 @@ func TestPreparedTransactions(t *testing.T) {
 // TestBeginComesOnce has the first event of a transaction fail: its BEGIN is not
 // there without it, since both come again.
 func TestBeginComesOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, `CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE e (id int PRIMARY KEY, m mood)`, optTransaction, "true")
 	r.open()
 	r.db.Exec(t, `INSERT INTO e VALUES (1, 'sad')`)
@@ -145,4 +152,30 @@ func TestBeginComesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want("transaction BEGIN", `public.e c - (2 "grand")`, "transaction END")
+}
+
+// TestStreamedTransactionMetadata has a transaction that the server sends while it runs: its
+// BEGIN stands where its first change is, as if it had come whole.
+func TestStreamedTransactionMetadata(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oneTable, optTransaction, "true")
+	littleMemory(t, r)
+	r.show = func(rec *connect.Record) string {
+		cells := rec.Value.Cells()
+		if rec.Topic == "pre.transaction" {
+			_, at, _ := strings.Cut(cells[1].Text(), ":")
+			return cells[0].Text() + " " + at
+		}
+		return fmt.Sprintf("%s %d", cells[envelopeOp].Text(), cells[envelopeSource].Cells()[sourceLSN].Int())
+	}
+	r.open()
+	const rows = 2000
+	r.db.Exec(t, fmt.Sprintf(`INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, %d) i`, rows))
+	r.until(rows + 2)
+	if kept := r.source.stream.spill.kept; kept < rows {
+		t.Errorf("the transaction was not sent in progress: %d messages were kept", kept)
+	}
+	if _, first, _ := strings.Cut(r.events[1], " "); r.events[0] != "BEGIN "+first || !strings.HasPrefix(r.events[rows+1], "END ") {
+		t.Errorf("got %s, %s ... %s", r.events[0], r.events[1], r.events[rows+1])
+	}
 }

@@ -37,7 +37,7 @@ func (f *signalFile) run(ctx context.Context) {
 }
 
 func (f *signalFile) look(ctx context.Context) error {
-	text, err := readLimited(f.path, maxSignalFile)
+	text, err := readSmall(f.path, maxSignalFile)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) == 0 {
 		return nil
 	}
@@ -65,17 +65,6 @@ func (f *signalFile) look(ctx context.Context) error {
 		}
 	}
 	return lines.Err()
-}
-
-func readLimited(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() || info.Size() > limit {
-		return nil, errors.New("it is a directory or larger than 1 MiB")
-	}
-	return os.ReadFile(path)
 }
 
 // parseSignal reads a signal of a file or a topic. data is an object, or the text

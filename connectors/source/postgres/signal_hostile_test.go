@@ -15,6 +15,7 @@ import (
 // TestHostileSignals sends what would harm a connector or its database: it refuses each,
 // says why, and reads on.
 func TestHostileSignals(t *testing.T) {
+	t.Parallel()
 	topic := newTestTopic()
 	r := newRig(t, `CREATE TABLE a (id int PRIMARY KEY, long text); INSERT INTO a VALUES (1, repeat('x', 200000)); CREATE TABLE victim (id int);
 		CREATE TABLE writes (id int); CREATE FUNCTION writes() RETURNS boolean LANGUAGE sql AS 'INSERT INTO writes VALUES (1) RETURNING true'`, topicSettings...)

@@ -16,6 +16,11 @@ import (
 // the snapshot was taken, so each of its rows is what the stream has made of it, and
 // none is missing.
 func TestBlockingSnapshot(t *testing.T) {
+	t.Parallel()
+	testBlockingSnapshot(t)
+}
+
+func testBlockingSnapshot(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stopped=%t", stop), func(t *testing.T) { testBlocking(t, stop) })
 	}
@@ -64,6 +69,7 @@ func testBlocking(t *testing.T, stop bool) {
 
 // TestSignals sends signals of all types by the table and by the file.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	const tables = signalTable + `CREATE TABLE a (id int PRIMARY KEY, v int, u int UNIQUE); INSERT INTO a SELECT i, i % 2, 100 - i FROM generate_series(1, 40) i;
 		CREATE TABLE b (v int NOT NULL, w int); INSERT INTO b SELECT 5 - i, i FROM generate_series(1, 4) i; CREATE TABLE empty (id int PRIMARY KEY)`
 	for _, c := range []struct {
@@ -89,6 +95,7 @@ func TestSignals(t *testing.T) {
 		{"nothing to stop", signalStop, `{}`, "a", 0, "no incremental snapshot is running"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "signals.txt")
 			r := newRig(t, tables, append([]string{"signal.enabled.channels", "source,file", "signal.file", path}, incrementalSettings...)...)
 			r.show = marked
@@ -154,6 +161,7 @@ func (l *logBuffer) reset() {
 // TestPauseAndStop pauses an incremental snapshot, goes on with it after a restart
 // and stops it.
 func TestPauseAndStop(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 1000); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1)",
 		append([]string{"notification.enabled.channels", "sink,log", "notification.sink.topic.name", "notices"}, incrementalSettings...)...)
 	var notices []string

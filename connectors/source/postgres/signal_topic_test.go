@@ -88,6 +88,7 @@ func (r *rig) signalOffset() int64 {
 // database: those for others and those that are none are passed over, and none is done
 // twice, whatever restarts there are.
 func TestSignalTopic(t *testing.T) {
+	t.Parallel()
 	topic := newTestTopic()
 	r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 40)",
 		append(slices.Clone(topicSettings), "signal.kafka.topic", "orders", "signal.consumer.client.id", "me", "signal.kafka.bootstrap.servers", "k1:9092,k2:9092")...)
@@ -129,6 +130,7 @@ func TestSignalTopic(t *testing.T) {
 // TestSignalTopicOverCrashes forgets what was not stored, at several places of a snapshot
 // that a topic asked for: it goes on, and ends once.
 func TestSignalTopicOverCrashes(t *testing.T) {
+	t.Parallel()
 	topic := newTestTopic()
 	r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 1000)",
 		append(slices.Clone(topicSettings), "notification.enabled.channels", "sink", "notification.sink.topic.name", "notices")...)
@@ -165,6 +167,7 @@ func TestSignalTopicOverCrashes(t *testing.T) {
 // TestSignalRowOverCrash stops between a signal's row and the commit of its transaction:
 // the signal is in the offset, because the row does not come again.
 func TestSignalRowOverCrash(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, signalTable+"CREATE TABLE a (id int PRIMARY KEY)", incrementalSettings...)
 	r.show, r.batch = marked, newBatchOf(2)
 	r.open()
@@ -184,6 +187,7 @@ func TestSignalRowOverCrash(t *testing.T) {
 // TestReadOnlySignals has an incremental snapshot without a write to the database by
 // each channel that needs none.
 func TestReadOnlySignals(t *testing.T) {
+	t.Parallel()
 	t.Run("file", func(t *testing.T) {
 		path := t.TempDir() + "/signals"
 		r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 20)", append(slices.Clone(topicSettings),

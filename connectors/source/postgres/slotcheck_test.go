@@ -60,6 +60,7 @@ func TestResolve(t *testing.T) {
 // TestSlotThatMoved takes the slot away while the connector is stopped, in every
 // way, and changes the table meanwhile: nothing is skipped silently.
 func TestSlotThatMoved(t *testing.T) {
+	t.Parallel()
 	drop := `SELECT pg_drop_replication_slot('SLOT')`
 	anew := drop + `; SELECT pg_create_logical_replication_slot('SLOT', 'pgoutput')`
 	advanced := `SELECT pg_replication_slot_advance('SLOT', pg_current_wal_lsn())`
@@ -135,6 +136,7 @@ func (r *rig) advanceSlot() {
 
 // TestSlotThatMovesWhileStreaming takes the slot away under a running source.
 func TestSlotThatMovesWhileStreaming(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'before')`)
@@ -157,6 +159,7 @@ func TestSlotThatMovesWhileStreaming(t *testing.T) {
 // TestTrustedSlotBehindTheStream breaks the stream of a source that has read more than
 // was confirmed: the slot is trusted at a start, and until then nothing comes twice.
 func TestTrustedSlotBehindTheStream(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, optMismatch, mismatchTrustSlot)
 	r.commit = false
 	r.open()
@@ -172,6 +175,7 @@ func TestTrustedSlotBehindTheStream(t *testing.T) {
 // TestSlotThatMovesBeforeItIsRead moves a slot that was there before the connector, after
 // the first connection and before anything was read: it counts where it is.
 func TestSlotThatMovesBeforeItIsRead(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; CREATE PUBLICATION dbz_publication FOR ALL TABLES`, "status.update.interval.ms", "60000")
 	r.db.Exec(t, `SELECT pg_create_logical_replication_slot('`+r.settings["slot.name"]+`', 'pgoutput')`)
 	r.open()
@@ -187,6 +191,7 @@ func TestSlotThatMovesBeforeItIsRead(t *testing.T) {
 // the one that was read, as another server does: it must not hear of that, or it would skip
 // changes, so the source has to be started again.
 func TestConfirmedOfAnotherWAL(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		policy string
 		wal    bool // what was confirmed is beyond all of the WAL, not only beyond the slot

@@ -257,10 +257,39 @@ func (s *snapshotter) plan(ctx context.Context, resumed bool) (*snapshotPlan, er
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkStatements(ctx, plan); err != nil {
+		return nil, err
+	}
 	if resumed {
 		s.warn(plan)
 	}
 	return plan, nil
+}
+
+// checkStatements has the server parse the statements that replace tables, each as what it
+// will be a part of. What is wrong with one no other attempt would change: one of the config
+// is an error, and the table of a signal, which was right when it came, is left out.
+func (s *snapshotter) checkStatements(ctx context.Context, plan *snapshotPlan) error {
+	for _, r := range plan.relations {
+		if r.override == "" {
+			continue
+		}
+		p := piece{rel: r}
+		_, err := s.held.conn.PgConn().Prepare(ctx, "", p.query(), nil)
+		switch state := sqlState(err); {
+		case err == nil:
+		case state == "" || retriableState(state):
+			return err
+		case s.state.Kind == kindBlocking:
+			s.log.Warn("the server refuses the statement of a signal by now: the table is left out", "table", r.name.String(), logError, errorText(err))
+			s.state.Done.add(r.oid)
+			return errChanged
+		default:
+			return &connect.ConfigError{Option: optSelectOverrides + "." + r.name.String(),
+				Reason: "the server refuses the statement, which has to return all captured columns of the table: " + errorText(err)}
+		}
+	}
+	return nil
 }
 
 // warn says which rows a resumed snapshot may repeat, which without a key nobody

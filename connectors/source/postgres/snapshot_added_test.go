@@ -9,6 +9,7 @@ import (
 // TestAddedTables captures a second table later: its rows come once, from the
 // snapshot or from the stream, while the first one's stream goes on.
 func TestAddedTables(t *testing.T) {
+	t.Parallel()
 	for _, on := range []bool{true, false} {
 		t.Run(fmt.Sprint(on), func(t *testing.T) {
 			r := newRig(t, "CREATE TABLE a (id int); CREATE TABLE b (id int); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)",

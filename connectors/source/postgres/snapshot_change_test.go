@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +14,8 @@ import (
 // TestTablesChangeMeanwhile changes a table before the snapshot gets to it. Rows of
 // the other table, which is being read, come once all the same.
 func TestTablesChangeMeanwhile(t *testing.T) {
-	const big = `CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE PLAIN; INSERT INTO a SELECT i, repeat('x', 2000) FROM generate_series(1, 8000) i;
+	t.Parallel()
+	const big = `CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE PLAIN; INSERT INTO a SELECT i, repeat('x', 2000) FROM generate_series(1, 3000) i;
 		CREATE TYPE color AS ENUM ('red'); CREATE TABLE z (id int PRIMARY KEY, v int, c color); INSERT INTO z VALUES (1, 1, 'red'), (2, 2, NULL)`
 	for _, c := range []struct{ name, sql, want string }{
 		{"nothing", "SELECT 1", `r(1 1 "red") r(2 2 null)`},
@@ -28,6 +31,7 @@ func TestTablesChangeMeanwhile(t *testing.T) {
 		{"changed row", "UPDATE z SET v = 5 WHERE id = 1", `r(1 1 "red") r(2 2 null) u(1 5 "red")`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, big, "snapshot.mode", "initial", "skipped.operations", "none")
 			seen := map[string]int{}
 			r.show = func(rec *connect.Record) string {
@@ -53,7 +57,7 @@ func TestTablesChangeMeanwhile(t *testing.T) {
 			r.pumpFor("the end of the snapshot", func() bool { return r.source.snapshots.state == nil })
 			end := walEnd(t, r)
 			r.pumpFor("the end of the stream", func() bool { return r.source.pos.end >= end })
-			if len(seen) != 8000 {
+			if len(seen) != 3000 {
 				t.Errorf("%d rows of the other table came", len(seen))
 			}
 			for row, n := range seen {
@@ -71,6 +75,7 @@ func TestTablesChangeMeanwhile(t *testing.T) {
 
 // TestSnapshotErrors wants errors that say what to do.
 func TestSnapshotErrors(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, tables, want string }{
 		{"no SELECT", "CREATE TABLE a (id int)", "permission denied for table a"},
 		{"row-level security", "CREATE TABLE a (id int); ALTER TABLE a ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON a USING (id > 1); GRANT SELECT ON a TO reader_%[1]s", "row-level security"},
@@ -90,6 +95,36 @@ func TestSnapshotErrors(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "snapshot") || connect.IsRetriable(err) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestStatementThatIsWrong has a statement in place of a table that the server refuses: the
+// error says which option it is, and the source does not try again for ever.
+func TestStatementThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, statement, want string }{
+		{"unknown table", "SELECT * FROM nowhere", `relation "nowhere" does not exist`},
+		{"missing column", "SELECT id FROM t", `column "v" does not exist`},
+		{"no SELECT", "DELETE FROM t", "syntax error"},
+		{"more than one", "SELECT * FROM t) AS t; DROP TABLE t; --", "cannot insert multiple commands"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, oneTable+"; INSERT INTO t VALUES (1, 'a')", "snapshot.mode", "initial", optSelectOverrides, "public.t", optSelectOverrides+".public.t", c.statement)
+			r.open()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			var err error
+			for err == nil {
+				_, err = r.read(ctx)
+			}
+			var wrong *connect.ConfigError
+			if !errors.As(err, &wrong) || wrong.Option != optSelectOverrides+".public.t" || !strings.Contains(wrong.Reason, c.want) {
+				t.Errorf("got %v, want an error of the option with %s", err, c.want)
+			}
+			if n := r.db.Text(t, "SELECT count(*) FROM t"); n != "1" {
+				t.Errorf("the table has %s rows", n)
 			}
 		})
 	}

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
@@ -81,6 +83,30 @@ func TestCopySplitterRefuses(t *testing.T) {
 		if rows, err := splitCopy(data, 7, 100); !errors.Is(err, errCopy) {
 			t.Errorf("%s: %q, %v", name, rows, err)
 		}
+	}
+}
+
+// TestLargeRowsWait holds back rows that are larger than all that may be read ahead, but for
+// one (I5); small ones it does not.
+func TestLargeRowsWait(t *testing.T) {
+	for size, want := range map[int]int{blockBytes: blocksAhead, bytesAhead / 3: 3, 8 * bytesAhead: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			c := newChunk(piece{})
+			go func() {
+				for c.put(ctx, &rowBlock{data: make([]byte, size)}) == nil {
+				}
+				close(c.blocks)
+			}()
+			for range 3 {
+				synctest.Wait()
+				if n := len(c.blocks); n != want {
+					t.Fatalf("%d rows of %d bytes wait, want %d", n, size, want)
+				}
+				c.took(<-c.blocks)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 // TestNewEnumLabels adds a label to an enum while a snapshot of either kind runs.
 func TestNewEnumLabels(t *testing.T) {
+	t.Parallel()
 	const tables = signalTable + `CREATE TYPE color AS ENUM ('red'); CREATE TABLE a (id int PRIMARY KEY, t text); ALTER TABLE a ALTER t SET STORAGE PLAIN;
 		INSERT INTO a SELECT i, repeat('x', 2000) FROM generate_series(1, 8000) i; CREATE TABLE z (c color PRIMARY KEY, v int); INSERT INTO z VALUES ('red', 1)`
 	for _, mode := range []string{"initial", "incremental"} {
@@ -30,6 +31,7 @@ func TestNewEnumLabels(t *testing.T) {
 				r.pumpFor("the first rows", func() bool { return len(r.events) > 0 })
 			} else {
 				r.pumpOnce()
+				r.pump = patience // the window is read once
 				r.signal(signalExecute, `{"data-collections": ["public.z"]}`)
 				inc := r.source.snapshots.signals.incremental
 				inc.inWindow = func() {

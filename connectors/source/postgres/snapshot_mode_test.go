@@ -11,6 +11,7 @@ import (
 // TestSnapshotModes wants what each mode reads at a first start, after a restart in
 // order, and after the slot has lost what the offset needs.
 func TestSnapshotModes(t *testing.T) {
+	t.Parallel()
 	const based = "snapshot.mode.configuration.based."
 	for _, c := range []struct {
 		name, mode string
@@ -34,6 +35,7 @@ func TestSnapshotModes(t *testing.T) {
 		{"policy of the slot", "initial", []string{"slot.lost.policy", "snapshot"}, "r1 c2", "c3", "r1 r2 r3 r4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)", append([]string{"snapshot.mode", c.mode}, c.settings...)...)
 			r.show = func(rec *connect.Record) string {
 				cells := rec.Value.Cells()
@@ -85,6 +87,7 @@ func (r *rig) wantEvents(want string) {
 // TestInitialOnlyThenInitial stops after the snapshot, and streams from there when
 // the mode is changed: what was written in between is gone, and the source says so.
 func TestInitialOnlyThenInitial(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)", "snapshot.mode", "initial_only")
 	r.open()
 	r.pumpFor("the row", func() bool { return len(r.events) == 1 })
@@ -105,6 +108,7 @@ func TestInitialOnlyThenInitial(t *testing.T) {
 // TestSnapshotOfExistingSlot begins with a slot that somebody has made before: rows
 // come from the snapshot, and nothing of the time before again from the slot.
 func TestSnapshotOfExistingSlot(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "CREATE TABLE a (id int); CREATE PUBLICATION dbz_publication FOR ALL TABLES", "snapshot.mode", "initial")
 	r.db.Exec(t, fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'pgoutput')", r.settings["slot.name"]))
 	r.db.Exec(t, "INSERT INTO a VALUES (1)")
@@ -118,6 +122,7 @@ func TestSnapshotOfExistingSlot(t *testing.T) {
 // TestSnapshotWhoseSlotMoved is interrupted, and the slot that is trusted has not kept what
 // has changed since: the snapshot begins again, so that a row of its first part is up to date.
 func TestSnapshotWhoseSlotMoved(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "CREATE TABLE a (id int PRIMARY KEY, v int); INSERT INTO a SELECT i, 0 FROM generate_series(1, 10) i",
 		"snapshot.mode", "initial", optMismatch, mismatchTrustGreater)
 	r.batch = newBatchOf(3)

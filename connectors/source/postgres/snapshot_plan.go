@@ -120,11 +120,21 @@ func (p *planner) plan(ctx context.Context, q querier, tables []*table, resumed 
 	plan.exact = !p.state.seen.ambiguous(p.later)
 	taken := p.partitions(tables, facts)
 	for _, t := range p.byRows(tables, facts) {
+		sql := p.override(t)
 		for _, f := range facts[t.oid] {
-			if taken[f.oid] != t.oid || p.state.Done.has(f.oid) || resumed && p.state.seen.precedes(f.born, p.later) {
+			if taken[f.oid] != t.oid || resumed && p.state.seen.precedes(f.born, p.later) {
 				continue // the stream has all of a table that is younger than the snapshot
 			}
-			plan.relations = append(plan.relations, p.relation(t, f))
+			r := p.relation(t, f)
+			if sql != "" {
+				r = statement(t, f, sql)
+			}
+			if !p.state.Done.has(r.oid) {
+				plan.relations = append(plan.relations, r)
+			}
+			if sql != "" {
+				break // instead of all partitions
+			}
 		}
 		if n := len(plan.relations); n > 0 && plan.relations[n-1].table == t {
 			plan.relations[n-1].lastOfTable = true
@@ -157,13 +167,16 @@ func (p *planner) relation(t *table, f *relationFacts) *relation {
 	r := &f.relation
 	r.table = t
 	r.columns = t.selected()
-	if sql := p.override(t); sql != "" {
-		r.override, r.paged = sql, false
-	}
 	r.long = longCondition(r.columns, f.storable)
 	r.toasted = r.toasted && t.hasKey() && !f.full && r.long != ""
 	r.rewritten = p.state.seen.precedes(f.xmin, p.later)
 	return r
+}
+
+// statement is what is read with a SELECT in place of a table, whose partitions are not
+// told apart then. f is the first of these, or the table.
+func statement(t *table, f *relationFacts, sql string) *relation {
+	return &relation{oid: t.oid, name: t.name, table: t, columns: t.selected(), override: sql, rows: f.rows}
 }
 
 // override is the SELECT that the config or the signal has for a table.

@@ -183,8 +183,12 @@ func (m *materialized) apply(rec *connect.Record) {
 // TestSnapshotResumes stops the source again and again while the tables change, and
 // wants the records to make up the tables in the end. Rows without a key come once.
 func TestSnapshotResumes(t *testing.T) {
+	t.Parallel()
 	for _, at := range [][]int{{}, {10}, {50}, {90}, oftenStopped} {
-		t.Run(fmt.Sprint(at), func(t *testing.T) { testResume(t, at, "3") })
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			testResume(t, at, "3")
+		})
 	}
 }
 

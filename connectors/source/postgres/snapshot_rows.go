@@ -120,6 +120,7 @@ func (s *snapshotter) done(b *connect.Batch, r *relation) {
 func (c *rowCursor) receive(ctx context.Context, wait bool) (block *rowBlock, ok, waited bool) {
 	select {
 	case block, ok = <-c.chunk.blocks:
+		c.chunk.took(block)
 		return block, ok, true
 	default:
 	}
@@ -128,6 +129,7 @@ func (c *rowCursor) receive(ctx context.Context, wait bool) (block *rowBlock, ok
 	}
 	select {
 	case block, ok = <-c.chunk.blocks:
+		c.chunk.took(block)
 		return block, ok, true
 	case <-ctx.Done():
 		return nil, false, false

@@ -101,6 +101,7 @@ func TestVisibilityWraps(t *testing.T) {
 // TestVisibilityCondition holds the condition against rows of transactions that were
 // over, running and not begun when a snapshot was taken, also in subtransactions.
 func TestVisibilityCondition(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "CREATE TABLE a (id int, want bool); INSERT INTO a VALUES (1, true)")
 	ctx := context.Background()
 	begin := func() *pgx.Conn {

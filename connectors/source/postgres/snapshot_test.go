@@ -26,6 +26,11 @@ func marked(rec *connect.Record) string {
 
 // TestSnapshot wants the rows of all tables with Debezium's markers, then changes.
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	testSnapshot(t)
+}
+
+func testSnapshot(t *testing.T) {
 	for _, c := range []struct{ name, tables, want string }{
 		{"nothing", "CREATE TABLE a (id int PRIMARY KEY)", ""},
 		{"one row", "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)", "a r last (1)"},
@@ -65,6 +70,11 @@ func (r *rig) completed() {
 
 // TestSnapshotTables wants the tables in order, each row of partitions once.
 func TestSnapshotTables(t *testing.T) {
+	t.Parallel()
+	testSnapshotTables(t)
+}
+
+func testSnapshotTables(t *testing.T) {
 	const partitioned = `CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 		CREATE TABLE p1 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10);
 		CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20); INSERT INTO p VALUES (1, 'a'), (11, 'b');`
@@ -82,6 +92,9 @@ func TestSnapshotTables(t *testing.T) {
 		{"statement of its own", "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2), (3)",
 			[]string{"snapshot.select.statement.overrides", "public.a", "snapshot.select.statement.overrides.public.a", "SELECT * FROM a WHERE id > 1 ORDER BY id DESC"},
 			"a r first (3), a r last (2)"},
+		{"statement for a partitioned table", partitioned, []string{"table.include.list", `public\.p`,
+			"snapshot.select.statement.overrides", "public.p", "snapshot.select.statement.overrides.public.p", "SELECT * FROM p ORDER BY id DESC"},
+			`p r first (11 "b"), p r last (1 "a")`},
 		{"partitions", partitioned, nil, `p1 r first ("a" 1), p2 r last (11 "b")`},
 		{"partitions by their root", "CREATE PUBLICATION dbz_publication FOR ALL TABLES WITH (publish_via_partition_root);" + partitioned, nil,
 			`p r first (1 "a"), p r last (11 "b")`},

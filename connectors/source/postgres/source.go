@@ -36,6 +36,11 @@ const (
 // idleMark is how often at most a position that moved without records is marked.
 const idleMark = 10 * time.Second
 
+// maxDescribed is how many tables one connection may have described (I5). The server
+// describes each once and does not tell which are gone: behind so many a new connection
+// begins anew, with those that change then.
+const maxDescribed = 10_000
+
 // Source reads the changes of a database. Read's goroutine has all of it, but for
 // confirmed, which Commit moves, and the monitor's numbers.
 type Source struct {
@@ -78,10 +83,14 @@ type Source struct {
 	failed    error
 	heartbeat time.Time // when the next one is due; zero: none is
 	examined  bool      // the slot was compared with pos for the next connection
+	// described is how many tables a connection may have described.
+	described int
 }
 
 // Source implements connect.SourceConfig.
-func (c *config) Source() connect.Source { return &Source{cfg: c, confirmed: new(confirmed)} }
+func (c *config) Source() connect.Source {
+	return &Source{cfg: c, confirmed: new(confirmed), described: maxDescribed}
+}
 
 // Open implements connect.Source.
 func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
@@ -316,6 +325,14 @@ func (s *Source) read(ctx context.Context, b *connect.Batch) error {
 		if err != nil && !errors.Is(err, errSnapshotDue) {
 			s.disconnect() // the message that failed was taken
 			return err
+		}
+		if s.stream.describesTooMany(s.described) {
+			s.log.Info("the stream begins anew, to forget tables that may be gone", "tables", len(s.stream.tables))
+			s.disconnect()
+			if b.Len() > 0 {
+				return nil
+			}
+			continue
 		}
 		now := time.Now()
 		switch {

@@ -203,11 +203,11 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 	if sn == nil {
 		return nil
 	}
+	before := b.Len()
 	if sn.skipped {
 		sn.skipped = false
 		sn.notices.skipped(b)
 	}
-	before := b.Len()
 	err := sn.signals.boundary(ctx, b, lsn)
 	if b.Len() > before || sn.signals.changed { // also when it was interrupted
 		s.dirty, sn.signals.changed = true, false

@@ -11,16 +11,18 @@ import (
 )
 
 const (
-	// spillBuffer is how much of a transaction in progress stays in memory.
-	spillBuffer = 256 << 10
+	// spillBuffer is how much of a transaction in progress stays in memory, and
+	// spillBuffers how much of all: with more of them, less of each.
+	spillBuffer  = 256 << 10
+	spillBuffers = 16 << 20
 	// maxSubtransactions bounds what is remembered of one transaction: 16 bytes for
 	// each subtransaction that wrote something.
 	maxSubtransactions = 4 << 20
 	spillHeader        = 12
 )
 
-// errSpillFull says that transactions in progress take more than they may. The
-// server can keep them itself.
+// errSpillFull says that transactions in progress take more than they may, or more than
+// there is room for. The server can keep them itself.
 var errSpillFull = errors.New("transactions in progress do not fit into the spill files")
 
 // spill keeps the messages of transactions that the server sends before they are
@@ -37,6 +39,7 @@ type spill struct {
 	maxBytes int64
 
 	used    int64 // bytes of all files and buffers
+	tails   int64 // bytes of buffers
 	kept    int64 // messages ever
 	written int64 // bytes that went to files ever
 	txns    map[uint32]*spilled
@@ -52,7 +55,13 @@ type spilled struct {
 	subs    []subtransaction
 	lastSub uint32 // that wrote last
 	highest uint32 // of the xids of subs
+	// again are subtransactions with a place in subs that wrote again after others, so that
+	// they need not be looked for each time.
+	again map[uint32]bool
 }
+
+// maxAgain bounds again: those that run at the same time are inside of one another.
+const maxAgain = 1024
 
 // subtransaction is where the first message of one stands.
 type subtransaction struct {
@@ -78,8 +87,18 @@ func (s *spill) begin(xid uint32, first bool) error {
 	return nil
 }
 
-// end ends the block.
-func (s *spill) end() { s.current = nil }
+// end ends the block. Where many transactions are in progress nothing of it stays in
+// memory (I5).
+func (s *spill) end() error {
+	t := s.current
+	s.current = nil
+	if t == nil || s.tails <= spillBuffers {
+		return nil
+	}
+	err := s.flush(t)
+	t.tail = nil
+	return err
+}
 
 // add appends a message of the block.
 func (s *spill) add(walStart pgoutput.LSN, data []byte) error {
@@ -94,6 +113,7 @@ func (s *spill) add(walStart pgoutput.LSN, data []byte) error {
 		return errSpillFull
 	}
 	s.used += size
+	s.tails += size
 	s.kept++
 	t.tail = binary.BigEndian.AppendUint32(t.tail, uint32(len(data)))
 	t.tail = binary.BigEndian.AppendUint64(t.tail, uint64(walStart))
@@ -108,17 +128,18 @@ func (s *spill) flush(t *spilled) error {
 	if t.file == nil {
 		f, err := os.CreateTemp(s.dir, "sluice-postgres-*")
 		if err != nil {
-			return fmt.Errorf("keep a transaction in progress: %w", err)
+			return fmt.Errorf("%w: %w", errSpillFull, err)
 		}
 		_ = os.Remove(f.Name()) // nothing is left of it after a crash
 		t.file = f
 	}
 	n, err := t.file.WriteAt(t.tail, t.flushed)
 	if err != nil {
-		return fmt.Errorf("keep a transaction in progress: %w", err)
+		return fmt.Errorf("%w: %w", errSpillFull, err)
 	}
 	t.flushed += int64(n)
 	s.written += int64(n)
+	s.tails -= int64(n)
 	if cap(t.tail) > 4*spillBuffer {
 		t.tail = nil // of one large message
 	}
@@ -134,7 +155,11 @@ func (t *spilled) note(xid uint32) error {
 		return nil
 	}
 	t.lastSub = xid
-	if xid <= t.highest && t.place(xid) >= 0 {
+	if xid <= t.highest && (t.again[xid] || t.place(xid) >= 0) {
+		if t.again == nil || len(t.again) >= maxAgain {
+			t.again = make(map[uint32]bool)
+		}
+		t.again[xid] = true
 		return nil
 	}
 	if len(t.subs) >= maxSubtransactions {
@@ -168,15 +193,21 @@ func (s *spill) abort(xid, sub uint32) error {
 		s.drop(t)
 		return nil
 	}
+	if sub > t.highest {
+		return nil
+	}
 	i := t.place(sub)
 	if i < 0 {
 		return nil
 	}
 	at := t.subs[i].at
 	s.used -= t.size() - at
-	t.subs = t.subs[:i]
+	t.subs, t.lastSub = t.subs[:i], 0
+	clear(t.again)
+	s.tails -= int64(len(t.tail))
 	if at >= t.flushed {
 		t.tail = t.tail[:at-t.flushed]
+		s.tails += int64(len(t.tail))
 		return nil
 	}
 	t.tail = t.tail[:0]
@@ -191,6 +222,7 @@ func (s *spill) abort(xid, sub uint32) error {
 func (s *spill) drop(t *spilled) {
 	delete(s.txns, t.xid)
 	s.used -= t.size()
+	s.tails -= int64(len(t.tail))
 	if s.current == t {
 		s.current = nil
 	}

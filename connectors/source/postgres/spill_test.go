@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-data/sluice/connectors/source/postgres/pgoutput"
 )
@@ -45,7 +46,9 @@ func (s *spill) put(t *testing.T, top, sub uint32, content string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.end()
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestSpillAgainstModel runs random transactions with nested savepoints, some
@@ -151,6 +154,70 @@ func TestSpillIsBounded(t *testing.T) {
 		}
 	}
 	t.Error("2 MB fit into 1 MB")
+}
+
+// TestManyTransactionsInProgress have little memory together (I5).
+func TestManyTransactionsInProgress(t *testing.T) {
+	s := newSpill(t.TempDir(), 1<<40)
+	defer s.close()
+	const transactions = 3 * spillBuffers / spillBuffer
+	text := strings.Repeat("x", spillBuffer/5)
+	for range 4 { // too little of each to be written by itself
+		for xid := range uint32(transactions) {
+			s.put(t, 1000+xid, 1000+xid, text)
+		}
+	}
+	memory := 0
+	for _, t := range s.txns {
+		memory += cap(t.tail)
+	}
+	if memory > 2*spillBuffers || s.tails > 2*spillBuffers {
+		t.Errorf("%d transactions take %d MB, %d MB of them used", transactions, memory>>20, s.tails>>20)
+	}
+	for xid := range uint32(transactions) {
+		if got := contents(t, s.commit(1000+xid)); len(got) != 4 {
+			t.Fatalf("transaction %d has %d messages", xid, len(got))
+		}
+		s.drop(s.txns[1000+xid])
+	}
+	if s.tails != 0 || s.used != 0 {
+		t.Errorf("%d bytes are left, %d of them in memory", s.used, s.tails)
+	}
+}
+
+// TestManySubtransactions has a subtransaction that writes in turn with those inside of it, as
+// a loop with an exception handler in a function with one does: it need not be looked for
+// among all of them each time.
+func TestManySubtransactions(t *testing.T) {
+	s := newSpill(t.TempDir(), 1<<40)
+	defer s.close()
+	const top, outer, inner = 5, 6, 500_000
+	until := time.Now().Add(patience)
+	for xid := range uint32(inner) {
+		s.put(t, top, outer, "o")
+		s.put(t, top, 1000+xid, "i")
+		if time.Now().After(until) {
+			t.Fatalf("%d subtransactions took %s", xid, patience)
+		}
+	}
+	for xid := range uint32(inner) { // of tables that are not published
+		if err := s.abort(top, 1_000_000+xid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.abort(top, 1000+inner/2); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, top, outer, "o")
+	if got := len(contents(t, s.commit(top))); got != inner+2 {
+		t.Errorf("%d messages are left, want %d", got, inner+2)
+	}
+	if err := s.abort(top, outer); err != nil {
+		t.Fatal(err)
+	}
+	if s.used != 0 {
+		t.Errorf("%d bytes are left of a transaction that was taken back", s.used)
+	}
 }
 
 // TestSpillReplaysLargeMessages reads back messages beyond the buffer.

@@ -71,6 +71,7 @@ func (f *failover) promote() {
 // TestStandbyTakesOver promotes a real standby under a source that runs: with the slot
 // kept on it the stream goes on with every row once.
 func TestStandbyTakesOver(t *testing.T) {
+	t.Parallel()
 	for _, version := range []int{17, 18} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			f := newFailover(t, version, "slot.failover", "true")
@@ -95,6 +96,7 @@ func TestStandbyTakesOver(t *testing.T) {
 // TestStandbyWithoutSlot promotes a standby that has no copy of the slot: the source
 // says so, and reads everything again if it may.
 func TestStandbyWithoutSlot(t *testing.T) {
+	t.Parallel()
 	for _, version := range []int{14, 16} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			f := newFailover(t, version, "snapshot.mode", "initial")
@@ -113,6 +115,7 @@ func TestStandbyWithoutSlot(t *testing.T) {
 // source has read. The new primary has been written to since, beyond the offset,
 // so that nothing but the timeline tells.
 func TestStandbyThatWasBehind(t *testing.T) {
+	t.Parallel()
 	f := newFailover(t, 17, "slot.failover", "true")
 	f.synchronize()
 	f.standby.Stop(pgtest.Fast)
@@ -138,6 +141,7 @@ func TestStandbyThatWasBehind(t *testing.T) {
 // TestServerMadeAnew puts another server in the place of the one that was read, with a
 // database and a slot of the same names.
 func TestServerMadeAnew(t *testing.T) {
+	t.Parallel()
 	old := pgtest.Start(t, pgtest.Options{})
 	r := newRigOn(t, old, oneTable)
 	r.open()

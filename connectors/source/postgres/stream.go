@@ -67,7 +67,7 @@ const breather = 4096
 // over. more is false when it waits for the server.
 func (s *stream) fill(ctx context.Context, b *connect.Batch) (more bool, err error) {
 	for range breather {
-		if b.Full() {
+		if b.Full() || s.describesTooMany(s.src.described) {
 			break
 		}
 		walStart, data, err := s.next(ctx, b)
@@ -201,9 +201,9 @@ func (s *stream) handleBlock(kind pgoutput.Kind, data []byte) error {
 	case pgoutput.KindStreamStart:
 		return s.spill.begin(s.dec.StreamStart.Xid, s.dec.StreamStart.First)
 	case pgoutput.KindStreamStop:
-		s.spill.end()
+		err := s.spill.end()
 		s.src.numbers.spillBytes.Store(s.spill.used)
-		return nil
+		return err
 	case pgoutput.KindStreamAbort:
 		return s.spill.abort(s.dec.StreamAbort.Xid, s.dec.StreamAbort.SubXid)
 	case pgoutput.KindStreamCommit:
@@ -219,7 +219,7 @@ func (s *stream) startReplay(data []byte) error {
 	r := s.spill.commit(m.Xid)
 	walStart := m.CommitLSN
 	if r != nil {
-		if first, _, err := r.next(); err == nil {
+		if first := firstChange(r); first != 0 {
 			walStart = first
 		}
 		r = s.spill.commit(m.Xid)
@@ -234,6 +234,22 @@ func (s *stream) startReplay(data []byte) error {
 	}
 	s.replay, s.dec.InStream = r, true
 	return nil
+}
+
+// firstChange is where the first change of a kept transaction begins in the WAL; 0: it has
+// none. What describes tables and types before it has no place there.
+func firstChange(r *replay) pgoutput.LSN {
+	for {
+		walStart, data, err := r.next()
+		if err != nil || len(data) == 0 {
+			return 0
+		}
+		switch pgoutput.Kind(data[0]) {
+		case pgoutput.KindRelation, pgoutput.KindType, pgoutput.KindOrigin:
+		default:
+			return walStart
+		}
+	}
 }
 
 // endReplay ends the transaction that was read back.
@@ -498,6 +514,10 @@ func (s *stream) relation(ctx context.Context, r *pgoutput.Relation) error {
 	s.tables[r.OID] = t
 	return nil
 }
+
+// describesTooMany tells whether more tables than that are known, where the stream can begin
+// anew: in the middle of a transaction it would come to the same place again.
+func (s *stream) describesTooMany(most int) bool { return len(s.tables) > most && !s.tx.open }
 
 // describe reads the catalog for a table and makes its version. When nothing has
 // changed the version stays, and with it the schemas that converters know.

@@ -13,6 +13,7 @@ import (
 const oneTable = `CREATE TABLE t (id int PRIMARY KEY, v text)`
 
 func TestStreamsChanges(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable, "skipped.operations", "none")
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a'), (2, NULL)`)
@@ -33,6 +34,7 @@ func TestStreamsChanges(t *testing.T) {
 // TestContinuesAfterEachEvent stops after every number of durable batches of one
 // record each, also in the middle of transactions, and goes on.
 func TestContinuesAfterEachEvent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.open()
 	r.stop()
@@ -76,9 +78,40 @@ func TestFillLooksUp(t *testing.T) {
 	}
 }
 
+// TestTablesThatComeAndGo makes tables on and on: the stream forgets those that it knew (I5),
+// and loses nothing with them. A transaction may have more of them than that.
+func TestTablesThatComeAndGo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "")
+	r.open()
+	r.source.described = 3
+	r.batch = newBatchOf(2)
+	var want []string
+	make := func(i int) string {
+		want = append(want, fmt.Sprintf("public.t%d c - (%d)", i, i), fmt.Sprintf("public.t%d u - (%d)", i, i))
+		return fmt.Sprintf("CREATE TABLE t%[1]d (id int PRIMARY KEY); INSERT INTO t%[1]d VALUES (%[1]d); UPDATE t%[1]d SET id = %[1]d;", i)
+	}
+	for i := range 10 {
+		r.db.Exec(t, make(i))
+	}
+	all := ""
+	for i := range 10 {
+		all += make(10 + i)
+	}
+	r.db.Exec(t, all)
+	for i := range 3 {
+		r.db.Exec(t, make(20+i)+fmt.Sprintf("DROP TABLE t%d", 20+i))
+	}
+	r.want(want...)
+	if n, streams := len(r.source.stream.tables), r.source.numbers.streams.Load(); n > 4 || streams < 4 {
+		t.Errorf("%d tables are known after %d connections", n, streams)
+	}
+}
+
 // TestLooksUpFromWhatIsFiltered reads much that makes no records: the position is
 // marked all the same, and a stop is heard.
 func TestLooksUpFromWhatIsFiltered(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable+`; CREATE TABLE noise (id int)`, "table.exclude.list", "public.noise")
 	r.open()
 	r.stop()
@@ -113,6 +146,7 @@ func TestLooksUpFromWhatIsFiltered(t *testing.T) {
 // TestReadThatIsCutShort ends Read's context while a table is described: the
 // message that was taken must not be missed by the next Read.
 func TestReadThatIsCutShort(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oneTable)
 	r.open()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)

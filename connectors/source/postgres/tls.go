@@ -199,13 +199,17 @@ func (o *connectionOptions) parsePEMKey(block *pem.Block) (crypto.PrivateKey, er
 
 func keyError(reason string) error { return &connect.ConfigError{Option: optSSLKey, Reason: reason} }
 
+// maxPEM is how long a file with keys or certificates may be (I5): a list of all public
+// authorities takes a quarter of it.
+const maxPEM = 1 << 20
+
 // readFile returns PEM text that is given itself, or the content of a file. The
 // error never has the text, which may be a key (I6).
 func readFile(option, source string) ([]byte, error) {
 	if strings.Contains(source, "-----BEGIN") {
 		return []byte(source), nil
 	}
-	data, err := os.ReadFile(source)
+	data, err := readSmall(source, maxPEM)
 	switch {
 	case err == nil:
 		return data, nil

@@ -95,6 +95,7 @@ func (a *authority) raw(name string, data []byte) {
 // TestTLS connects to a server with TLS in every mode, with client certificates in
 // every form.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "tls")
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,10 @@ func TestUpgrade(t *testing.T) {
 			r := newRigOn(t, old, oneTable)
 			r.open()
 			r.db.Exec(t, `INSERT INTO t VALUES (1, 'before')`)
+			wrote := r.walEnd()
 			r.want(`public.t c - (1 "before")`)
+			// pg_upgrade refuses a slot that has not got all.
+			r.pumpFor("the slot follows", func() bool { return r.confirmedLSN() >= wrote })
 			r.stop()
 			upgraded := old.Upgraded(t, pgtest.Options{Version: 18, Programs: pgtest.Programs(t, 18)})
 			r.settings["database.port"] = strconv.Itoa(upgraded.Port)

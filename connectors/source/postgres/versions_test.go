@@ -18,25 +18,25 @@ var versionTests = []struct {
 	{"generated columns", testGeneratedColumns},
 	{"failover slot", testFailoverSlot},
 	{"origins", testOrigins},
-	{"transactions", TestTransactionsInProgress},
-	{"snapshot", TestSnapshot},
-	{"snapshot of tables", TestSnapshotTables},
+	{"transactions", testTransactionsInProgress},
+	{"snapshot", testSnapshot},
+	{"snapshot of tables", testSnapshotTables},
 	{"snapshot with changes", func(t *testing.T) { testResume(t, oftenStopped, "3") }},
-	{"incremental snapshot", TestIncremental},
-	{"incremental snapshot with changes", TestIncrementalWindow},
-	{"blocking snapshot", TestBlockingSnapshot},
-	{"publications", TestPublications},
+	{"incremental snapshot", testIncremental},
+	{"incremental snapshot with changes", testIncrementalWindow},
+	{"blocking snapshot", testBlockingSnapshot},
+	{"publications", testPublications},
 }
 
 // TestVersions runs them on one server of each version.
 func TestVersions(t *testing.T) {
-	defer func() { rigVersion = pgtest.Default }()
+	t.Parallel()
 	for _, version := range pgtest.Versions {
 		if version == pgtest.Default {
 			continue // all tests are of it
 		}
-		rigVersion = version
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			t.Parallel()
 			for _, test := range versionTests {
 				t.Run(test.name, test.run)
 			}
@@ -62,13 +62,13 @@ func testWorkload(t *testing.T) {
 // testGeneratedColumns wants them in the stream where the server can publish them.
 func testGeneratedColumns(t *testing.T) {
 	tables := `CREATE TABLE g (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED); ALTER TABLE g REPLICA IDENTITY FULL;`
-	if rigVersion >= 18 {
+	if versionOf(t) >= 18 {
 		tables += `CREATE TABLE v (id int PRIMARY KEY, thrice int GENERATED ALWAYS AS (id * 3) VIRTUAL)`
 	}
 	r := newRig(t, tables)
 	r.open()
 	r.db.Exec(t, `INSERT INTO g VALUES (1); UPDATE g SET id = 2`)
-	if rigVersion < 18 {
+	if versionOf(t) < 18 {
 		r.want(`public.g c - (1)`, `public.g d (1) -`, `public.g tombstone (1)`, `public.g c - (2)`)
 		return
 	}
@@ -81,7 +81,7 @@ func testGeneratedColumns(t *testing.T) {
 func testFailoverSlot(t *testing.T) {
 	r := newRig(t, oneTable, "slot.failover", "true")
 	r.open()
-	if rigVersion < 17 {
+	if versionOf(t) < 17 {
 		r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
 		r.want(`public.t c - (1 "a")`)
 		return
@@ -109,7 +109,7 @@ func testOrigins(t *testing.T) {
 	r.open()
 	upstream(r)
 	r.want(`public.t c - (1 "own") null`, `public.t c - (2 "of another server") "up_`+r.db.Name+`"`, `public.t c - (3 "own") null`)
-	if rigVersion < 16 {
+	if versionOf(t) < 16 {
 		return
 	}
 	r = newRig(t, oneTable, "slot.stream.params", "origin=none")

@@ -5,6 +5,7 @@ import "testing"
 // TestStreamStartsAfterAPing wants a replication connection to answer what SyncConn
 // sends when pgconn has a reader in the background.
 func TestStreamStartsAfterAPing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "CREATE TABLE t (id int PRIMARY KEY)")
 	r.open()
 	r.stop()

@@ -3,6 +3,8 @@ package debezium
 import (
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-data/sluice/test/process"
@@ -18,32 +20,57 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// atOnce is how many scenarios are played at the same time, each on a server of its own:
+// most of the time they wait.
+const atOnce = 4
+
 // TestDebezium plays each scenario against the binary and compares what is in the
 // log with what Debezium had written.
 func TestDebezium(t *testing.T) {
 	worker := startWorker(t)
-	server := pgtest.Shared(t, pgtest.Default)
-	pg := &Postgres{Host: "127.0.0.1", Port: server.Port, Version: server.Version, ConnString: server.ConnString}
-	used := make([]bool, len(Decisions))
-	played := 0
+	servers := startServers(t)
+	used := &usedReasons{used: make([]bool, len(Decisions))}
+	var played atomic.Int32
+	t.Cleanup(func() { // after all scenarios
+		if int(played.Load()) == len(Scenarios) && !t.Failed() {
+			stale(t, used.used)
+		}
+	})
 	for i := range Scenarios {
 		s := &Scenarios[i]
 		t.Run(s.Name, func(t *testing.T) {
-			played++
+			t.Parallel()
+			played.Add(1)
 			want, err := ReadGolden(golden, s.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
+			pg := <-servers
+			defer func() { servers <- pg }()
 			show(t, s.Name, play(t, s, worker, pg, want, used))
 		})
 	}
-	if played == len(Scenarios) && !t.Failed() {
-		stale(t, used)
+}
+
+// startServers starts the servers, which whoever plays a scenario takes one of.
+func startServers(t *testing.T) chan *Postgres {
+	t.Helper()
+	servers := make(chan *Postgres, atOnce)
+	for range atOnce {
+		server := pgtest.Start(t, pgtest.Options{})
+		servers <- &Postgres{Host: "127.0.0.1", Port: server.Port, Version: server.Version, ConnString: server.ConnString}
 	}
+	return servers
+}
+
+// usedReasons notes which of the Decisions were needed.
+type usedReasons struct {
+	mu   sync.Mutex // guards used
+	used []bool
 }
 
 // play runs a scenario and returns the differences that are not meant to be.
-func play(t *testing.T, s *Scenario, worker *Worker, pg *Postgres, want []Topic, used []bool) []Difference {
+func play(t *testing.T, s *Scenario, worker *Worker, pg *Postgres, want []Topic, used *usedReasons) []Difference {
 	t.Helper()
 	records, err := s.Run(t.Context(), worker, pg, "testdata")
 	if err != nil {
@@ -54,7 +81,10 @@ func play(t *testing.T, s *Scenario, worker *Worker, pg *Postgres, want []Topic,
 		t.Fatal(err)
 	}
 	keep(t, s.Name, got)
-	return undecided(s.Name, Compare(want, got), used)
+	differences := Compare(want, got)
+	used.mu.Lock()
+	defer used.mu.Unlock()
+	return undecided(s.Name, differences, used.used)
 }
 
 // stale wants each reason for a difference to be needed still.

@@ -33,7 +33,14 @@ func newLogReader(bootstrap string, of *Scenario, avro *avroReader) (*logReader,
 	return &logReader{client: c, admin: kadm.NewClient(c), of: of, avro: avro, last: time.Now(), next: make(map[string]int64)}, nil
 }
 
-func (l *logReader) close() { l.client.Close() }
+// close deletes the topics, which every other reader would hear of each time it looks for
+// its own.
+func (l *logReader) close(ctx context.Context) {
+	if len(l.known) > 0 {
+		_, _ = l.admin.DeleteTopics(ctx, l.known...) // they are of no use any more, and do no harm
+	}
+	l.client.Close()
+}
 
 // ours tells whether a topic is of this connector.
 func (l *logReader) ours(topic string) bool {
@@ -91,6 +98,11 @@ func (l *logReader) quiet(ctx context.Context, d time.Duration) error {
 			return err
 		}
 	}
+	return l.rest(ctx)
+}
+
+// rest reads up to where the topics end now.
+func (l *logReader) rest(ctx context.Context) error {
 	return until(ctx, func() error {
 		if err := l.poll(ctx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func (r *run) close() {
 		c.Close(ctx)
 	}
 	if r.log != nil {
-		r.log.close()
+		r.log.close(ctx)
 	}
 }
 
@@ -112,7 +113,7 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.sync(ctx); err != nil {
 		return err
 	}
-	return r.log.quiet(ctx, r.worker.Quiet) // what comes after the last marker on other topics, and what should not
+	return r.settled(ctx) // what comes after the last marker on other topics, and what should not
 }
 
 // config is the scenario's over what all have.
@@ -122,7 +123,7 @@ func (r *run) config() map[string]string {
 		"plugin.name": "pgoutput", "slot.name": slot, "topic.prefix": r.scenario.Name,
 		"database.hostname": r.pg.Host, "database.port": strconv.Itoa(r.pg.Port), "database.user": "postgres",
 		"database.password": "postgres", "database.dbname": database, "database.sslmode": "disable",
-		"status.update.interval.ms": "500", "poll.interval.ms": "20",
+		"status.update.interval.ms": "100", "poll.interval.ms": "20",
 	}
 	for option, value := range r.scenario.Config {
 		c[option] = strings.ReplaceAll(value, "{name}", r.scenario.Name)
@@ -204,7 +205,7 @@ func (r *run) streaming(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.log.quiet(ctx, r.worker.Quiet)
+	return r.settled(ctx)
 }
 
 // ended waits until the connector has read a snapshot, whose last table is the
@@ -213,7 +214,47 @@ func (r *run) ended(ctx context.Context) error {
 	if err := r.log.has(ctx, r.scenario.topic(marker), r.markers, func() error { return r.alive(ctx) }); err != nil {
 		return err
 	}
-	return r.log.quiet(ctx, r.worker.Quiet)
+	return r.settled(ctx)
+}
+
+// settled waits until nothing more comes of what was done so far, and reads all of it.
+func (r *run) settled(ctx context.Context) error {
+	if r.worker.Quiet > 0 {
+		return r.log.quiet(ctx, r.worker.Quiet)
+	}
+	end, err := r.writtenTo(ctx)
+	if err != nil {
+		return err
+	}
+	err = until(ctx, func() error {
+		at, err := r.worker.offset(ctx, r.scenario.Name)
+		if err == nil && at.behind(end) {
+			return nil
+		}
+		if failure := r.alive(ctx); failure != nil {
+			return failure
+		}
+		return cmp.Or(err, fmt.Errorf("the committed offset %+v is not behind %d, where the server is", at, end))
+	})
+	if err != nil {
+		return err
+	}
+	return r.log.rest(ctx)
+}
+
+// writtenTo is how far the server has written its log of changes; 0 where the connector
+// does not read it.
+func (r *run) writtenTo(ctx context.Context) (lsn int64, err error) {
+	if r.scenario.Ends {
+		return 0, nil
+	}
+	conn, err := pgx.Connect(ctx, r.pg.ConnString(database))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx)
+	err = conn.QueryRow(ctx, "SELECT (pg_current_wal_lsn() - '0/0')::bigint").Scan(&lsn)
+	return lsn, err
 }
 
 func (r *run) alive(ctx context.Context) error { return r.worker.failure(ctx, r.scenario.Name) }
@@ -258,7 +299,7 @@ func (r *run) step(ctx context.Context, step Step) error {
 		if err := r.log.holds(ctx, step.Records, func() error { return r.alive(ctx) }); err != nil {
 			return err
 		}
-		return r.log.quiet(ctx, r.worker.Quiet)
+		return r.settled(ctx)
 	case step.Signal != "":
 		return r.signal(ctx, step.Signal)
 	case step.Stop:

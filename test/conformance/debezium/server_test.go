@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sluice-data/sluice/test/process"
 )
@@ -16,7 +15,7 @@ func startWorker(t *testing.T) *Worker {
 	t.Helper()
 	server := process.New(t, "auto.restart.enable=false", "offset.flush.interval.ms=200")
 	registry := "http://" + server.Registry
-	w := &Worker{REST: "http://" + server.REST, Kafka: server.Addr, Quiet: 250 * time.Millisecond, Avro: map[string]string{"": "io.confluent.connect.avro.AvroConverter"}}
+	w := &Worker{REST: "http://" + server.REST, Kafka: server.Addr, Avro: map[string]string{"": "io.confluent.connect.avro.AvroConverter"}}
 	if err := until(t.Context(), func() error { return w.Ready(t.Context()) }); err != nil {
 		t.Fatal(err)
 	}

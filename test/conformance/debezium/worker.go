@@ -16,7 +16,8 @@ type Worker struct {
 	REST  string // URL
 	Kafka string // bootstrap server
 	// Quiet is how long nothing may come before a snapshot, or all of a run, counts as
-	// finished.
+	// finished. 0: the connector's committed offset tells, which is durable together with
+	// the records before it. Kafka Connect's offsets say less.
 	Quiet time.Duration
 	// Avro are the options of a converter that writes Avro, without key.converter or
 	// value.converter before them, and Schema is how to look up what it has registered.
@@ -48,6 +49,39 @@ func (w *Worker) restart(ctx context.Context, name string) error {
 func (w *Worker) set(ctx context.Context, name, state string) error {
 	_, err := w.request(ctx, http.MethodPut, "/connectors/"+name+"/"+state, nil)
 	return err
+}
+
+// offset returns a connector's committed offset.
+func (w *Worker) offset(ctx context.Context, name string) (offset, error) {
+	text, err := w.request(ctx, http.MethodGet, "/connectors/"+name+"/offsets", nil)
+	if err != nil {
+		return offset{}, err
+	}
+	var all struct{ Offsets []struct{ Offset offset } }
+	if err := json.Unmarshal(text, &all); err != nil {
+		return offset{}, fmt.Errorf("read the offsets of %s: %w", name, err)
+	}
+	if len(all.Offsets) != 1 {
+		return offset{}, fmt.Errorf("connector %s has the offsets %s", name, text)
+	}
+	return all.Offsets[0].Offset, nil
+}
+
+// offset is what a committed offset of Sluice's source says: where the last transaction
+// ends that was read, or a place behind it where there was nothing more.
+type offset struct {
+	End int64 `json:"sluice_end_lsn"`
+	// What is not finished: a transaction, snapshots, signals that wait.
+	Commit      int64           `json:"sluice_commit_lsn"`
+	Snapshot    json.RawMessage `json:"sluice_snapshot"`
+	Incremental json.RawMessage `json:"sluice_incremental"`
+	Signals     json.RawMessage `json:"sluice_signals"`
+}
+
+// behind tells whether everything that the server wrote up to an LSN was read, and
+// nothing is to be read besides.
+func (o *offset) behind(lsn int64) bool {
+	return o.End >= lsn && o.Commit == 0 && len(o.Snapshot)+len(o.Incremental)+len(o.Signals) == 0
 }
 
 // failure returns what made a connector's task fail, nil while it has not.

@@ -7,7 +7,8 @@
 // (`make servers`). A version that is not there fails the test. The servers are those of
 // internal/pgserver.
 //
-// A test package with many tests shares one server:
+// A test package with many tests shares servers, one for those that run one after the
+// other, and more with t.Parallel:
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 //

@@ -51,7 +51,7 @@ func TestCrash(t *testing.T) {
 }
 
 // TestShared wants databases of one server to be apart, and gone with their test
-// although a slot is left in them.
+// although a slot is left in them; and a server to be one test's at a time.
 func TestShared(t *testing.T) {
 	s := Shared(t, Default)
 	var name string
@@ -63,6 +63,16 @@ func TestShared(t *testing.T) {
 	db := s.Database(t)
 	if got := db.Text(t, "SELECT count(*) FROM pg_database WHERE datname = '"+name+"'"); got != "0" || Shared(t, Default) != s {
 		t.Errorf("%s databases are left", got)
+	}
+	var other *Server
+	for range 2 {
+		t.Run("beside it", func(t *testing.T) {
+			got := Shared(t, Default)
+			if got == s || other != nil && got != other {
+				t.Errorf("the server is that of another test: %t", got == s)
+			}
+			other = got
+		})
 	}
 }
 
