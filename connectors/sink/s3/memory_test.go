@@ -11,9 +11,10 @@ import (
 // 1,000 partitions whose files do not fit in memory together: the buffers stay
 // within buffer.memory.max and every record arrives.
 func TestMemoryWithManyPartitions(t *testing.T) {
-	const partitions, rounds, perRound, size = 1000, 3, 3, 15_000
+	const partitions, rounds, perRound, size = 1000, 2, 2, 15_000
 	srv := newServer(t)
-	h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880", "rotate.max.age.ms": "1000"})
+	h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880", "rotate.max.age.ms": "1000",
+		"format.class": "ByteArrayFormat", "format.bytearray.extension": ".json"})
 	for p := range partitions {
 		h.assign(p, 0)
 	}
@@ -51,8 +52,12 @@ func TestTinyRecords(t *testing.T) {
 	const n, each = 1_000_000, 10_000
 	srv, l := newServer(t), ledger{}
 	h := mustOpen(t, srv, l, map[string]string{"flush.size": strconv.Itoa(n), "s3.part.size": "5242880"})
+	b := rawBatch(0, 0, each, 0)
 	for from := int64(0); from < n; from += each {
-		h.write(rawBatch(0, from, from+each, 0))
+		for i := range b.Records() {
+			b.Records()[i].Offset = from + int64(i)
+		}
+		h.write(b)
 	}
 	h.commitAndApply(l, n)
 	var got int
@@ -78,7 +83,7 @@ func TestLargeRecords(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			srv := newServer(t)
 			h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880",
-				"flush.size": fmt.Sprint(c.n + 2)})
+				"flush.size": fmt.Sprint(c.n + 2), "format.class": "ByteArrayFormat", "format.bytearray.extension": ".json"})
 			h.assign(0, 0)
 			h.write(rawBatch(0, 0, 1, 100))
 			b := rawBatch(0, 1, 1+c.n, c.size)
