@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,6 +29,17 @@ import (
 )
 
 const patience = 2 * time.Minute
+
+// TestMain lets four tests run at a time where there are fewer cores, unless -parallel says
+// otherwise: they wait for a broker most of the time.
+func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // quietTime is how long nothing should happen.
 const quietTime = 200 * time.Millisecond
