@@ -3,11 +3,13 @@ package s3kill
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +18,14 @@ import (
 	"github.com/sluice-data/sluice/test/process"
 )
 
+// TestMain lets four tests run at a time where there are fewer cores, unless -parallel says otherwise: they wait for sessions to end and for files to
+// become old, most of the time.
 func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	process.Clean()
 	os.Exit(code)
