@@ -213,7 +213,7 @@ func (c *crew) keys() []string {
 func (c *crew) stopSink() error {
 	path := "/connectors/" + c.sink.name
 	c.workers[0].mustAsk(c.t, http.MethodPut, path+"/stop", "")
-	eventually(c.t, 30*time.Second, func() error {
+	eventually(c.t, 2*time.Minute, func() error {
 		text, err := c.workers[0].ask(c.t.Context(), http.MethodGet, path+"/status", "")
 		if err == nil && !strings.Contains(text, `"tasks":[]`) {
 			err = fmt.Errorf("the sink is %s", text)

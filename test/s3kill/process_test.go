@@ -122,7 +122,7 @@ func (w *worker) ask(ctx context.Context, method, path, body string) (string, er
 
 func (w *worker) mustAsk(t *testing.T, method, path, body string) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error { // a worker that has just started may not be ready for changes
+	eventually(t, 2*time.Minute, func() error { // a worker that has just started may not be ready for changes
 		_, err := w.ask(t.Context(), method, path, body)
 		return err
 	})

@@ -60,7 +60,7 @@ func silentServers(t *testing.T, m *mosquitto, version string) {
 				k := openTask(t, nil, fast(silent+","+m.uri(), optVersion, version, "mqtt.connect.timeout.seconds", "1"))
 				k.connected(1)
 				<-asked
-				if took := time.Since(began); took < time.Second || took > 20*time.Second {
+				if took := time.Since(began); took < time.Second || took > time.Minute {
 					t.Errorf("the second server was used after %v, want about a second", took)
 				}
 				k.close()
@@ -68,7 +68,7 @@ func silentServers(t *testing.T, m *mosquitto, version string) {
 				<-asked
 				began = time.Now()
 				k.close()
-				if took := time.Since(began); took > 20*time.Second {
+				if took := time.Since(began); took > time.Minute {
 					t.Errorf("Close took %v", took)
 				}
 			})

@@ -350,9 +350,9 @@ func TestQueueOverflow(t *testing.T) {
 func TestCloseWhileDown(t *testing.T) {
 	b := startFakeBroker(t, func(_ int, c *fakeConn) { c.drain() }) // never answers
 	began := time.Now()
-	k := openTask(t, nil, fast(b.uri(), "mqtt.connect.timeout.seconds", "60"))
+	k := openTask(t, nil, fast(b.uri(), "mqtt.connect.timeout.seconds", "3600"))
 	k.close()
-	if d := time.Since(began); d > 20*time.Second {
+	if d := time.Since(began); d > time.Minute {
 		t.Errorf("Close took %v", d)
 	}
 	noLeaks(t)
