@@ -267,7 +267,7 @@ func poll(t testing.TB, what string, done func() bool) {
 
 // lines returns the payloads of offsets as an object has them.
 func lines(from, to int64, size int) []byte {
-	var b []byte
+	b := make([]byte, 0, int(to-from)*(size+1))
 	for o := from; o < to; o++ {
 		b = append(b, payload(o, size)...)
 		b = append(b, '\n')
