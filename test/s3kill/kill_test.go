@@ -217,7 +217,7 @@ func (r *run) addDevice(name string, qos int, version string) *device {
 		"connector.class": "io.confluent.connect.mqtt.MqttSourceConnector", "mqtt.server.uri": "tcp://" + r.broker.addr, "mqtt.topics": name + "/+",
 		"mqtt.qos": strconv.Itoa(qos), "mqtt.version": version, "kafka.topic": name, "max.retry.time.ms": "500",
 		"value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter", "key.converter": "org.apache.kafka.connect.storage.StringConverter"}))
-	eventually(r.t, 30*time.Second, func() error {
+	eventually(r.t, 2*time.Minute, func() error {
 		if len(r.broker.lines(regexp.MustCompile(`^\d+: \S+ \d `+name+`/\+$`))) > 0 {
 			return nil
 		}

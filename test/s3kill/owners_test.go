@@ -19,6 +19,7 @@ var refusals = []string{"another task has its place", "UNKNOWN_MEMBER_ID", "ILLE
 // TestZombies lets owners of partitions stand still (SIGSTOP) until others have their partitions, and go on: at any moment, for so long that the consumer
 // group or the workers' group too has gone on without them, and between the commit of their output and its completion, which then comes late.
 func TestZombies(t *testing.T) {
+	t.Parallel()
 	c := newCrew(t, crewOptions{workers: 2, rate: 600, partitions: 4, session: 4 * time.Second,
 		sink: map[string]string{"tasks.max": "2", "rotate.max.age.ms": "300", "flush.size": "100000"}})
 	c.awaitObjects(1)
@@ -92,6 +93,7 @@ func (c *crew) awaitRunning(tasks int) {
 // TestTwoOwners cuts a worker from the log again and again, while it can reach S3: it goes on as the owner of its partitions and does not hear that
 // another worker has them. What it has sent by then arrives late.
 func TestTwoOwners(t *testing.T) {
+	t.Parallel()
 	c := newCrew(t, crewOptions{workers: 2, rate: 600, partitions: 4, session: time.Minute,
 		sink: map[string]string{"tasks.max": "2", "rotate.max.age.ms": "300", "flush.size": "100000"}})
 	c.awaitObjects(1)
@@ -150,6 +152,7 @@ func TestStorm(t *testing.T) {
 
 // TestFlushOnClose has files that end for no other reason than that their partition is given up, with both kinds of rebalances.
 func TestFlushOnClose(t *testing.T) {
+	t.Parallel()
 	for name, assignor := range map[string]string{"eager": "RangeAssignor", "cooperative": "CooperativeStickyAssignor"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
@@ -210,7 +213,7 @@ func (c *crew) keys() []string {
 func (c *crew) stopSink() error {
 	path := "/connectors/" + c.sink.name
 	c.workers[0].mustAsk(c.t, http.MethodPut, path+"/stop", "")
-	eventually(c.t, 30*time.Second, func() error {
+	eventually(c.t, 2*time.Minute, func() error {
 		text, err := c.workers[0].ask(c.t.Context(), http.MethodGet, path+"/status", "")
 		if err == nil && !strings.Contains(text, `"tasks":[]`) {
 			err = fmt.Errorf("the sink is %s", text)

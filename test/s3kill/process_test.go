@@ -3,11 +3,13 @@ package s3kill
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +18,14 @@ import (
 	"github.com/sluice-data/sluice/test/process"
 )
 
+// TestMain lets four tests run at a time where there are fewer cores, unless -parallel says otherwise: they wait for sessions to end and for files to
+// become old, most of the time.
 func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	process.Clean()
 	os.Exit(code)
@@ -113,7 +122,7 @@ func (w *worker) ask(ctx context.Context, method, path, body string) (string, er
 
 func (w *worker) mustAsk(t *testing.T, method, path, body string) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error { // a worker that has just started may not be ready for changes
+	eventually(t, 2*time.Minute, func() error { // a worker that has just started may not be ready for changes
 		_, err := w.ask(t.Context(), method, path, body)
 		return err
 	})

@@ -47,7 +47,7 @@ func (j *judge) rest(at *worker, sinks []sink, check func() error) {
 // progress tells how far the sinks have read and what is on its way to the server; and which of their tasks do not run, and why. A task that is
 // started again and again is no progress.
 func (j *judge) progress(at *worker, sinks []sink) (progress, trouble string) {
-	ctx, cancel := context.WithTimeout(j.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(j.t.Context(), time.Minute)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(j.log.Kafka))
 	if err != nil {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -45,7 +46,7 @@ func newStore(ctx context.Context, c *Config) (*store, error) {
 
 func (c *Config) loadOptions() []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(awshttp.NewBuildableClient()), // takes AWS_CA_BUNDLE
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(c.credentialsTimeout())), // takes AWS_CA_BUNDLE
 	}
 	if c.region != "" {
 		options = append(options, config.WithRegion(c.region))
@@ -57,10 +58,18 @@ func (c *Config) loadOptions() []func(*config.LoadOptions) error {
 	return options
 }
 
+// credentialsTimeout is how long a request for credentials may take. The SDK makes one for all requests to S3 that wait for them, and it does not end with
+// theirs: without a limit of its own, one that is never answered would be the last.
+func (c *Config) credentialsTimeout() time.Duration {
+	return cmp.Or(c.credentialsLimit, requestTimeout(0))
+}
+
 // roleCredentials assumes the role with the credentials that were found, again before they end.
 func (c *Config) roleCredentials(loaded aws.Config, httpClient *http.Client) aws.CredentialsProvider {
+	limited := *httpClient
+	limited.Timeout = c.credentialsTimeout()
 	client := sts.NewFromConfig(loaded, func(o *sts.Options) {
-		o.HTTPClient = httpClient
+		o.HTTPClient = &limited
 		if c.stsRegion != "" {
 			o.Region = c.stsRegion
 		}

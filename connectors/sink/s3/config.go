@@ -110,6 +110,8 @@ type s3Config struct {
 	tagging          bool
 	tags             []string
 	onTaggingError   string
+
+	credentialsLimit time.Duration // of a request for credentials; 0: as of others
 }
 
 // Values of options.

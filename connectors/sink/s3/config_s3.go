@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -115,13 +116,14 @@ func (c *Config) checkTags() error {
 	return nil
 }
 
-var errProxy = errors.New("it must be a URL such as http://proxy.example.com:3128")
+var errProxy = errors.New("it must be a URL such as http://proxy.example.com:3128; https:// and socks5:// are the others")
 
 func (c *Config) checkProxy() error {
 	if c.proxyURL == "" {
 		return nil
 	}
-	if u, err := url.Parse(c.proxyURL); err != nil || u.Host == "" {
+	u, err := url.Parse(c.proxyURL)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
 		return errProxy // without what was given, which may have a password
 	}
 	return nil

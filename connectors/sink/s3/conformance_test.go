@@ -19,7 +19,6 @@ func TestConformance(t *testing.T) {
 		"rotating by age":   {"rotate.max.age.ms": "20"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting for the age of files
 			connecttest.Sink(t, fixture(changes))
 		})
 	}

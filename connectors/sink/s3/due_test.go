@@ -25,7 +25,7 @@ func TestAsksWhenAGroupIsSent(t *testing.T) {
 		}
 		s3.ServeHTTP(w, r)
 	})
-	h.write(rawBatch(0, 0, 4, 2<<20)) // two parts, of which the second waits
+	h.write(rawBatch(0, 0, 4, 2*unit)) // two parts, of which the second waits
 	h.poll("the first part", func() bool {
 		h.sink.collect()
 		return h.sink.steps == 1
@@ -64,8 +64,8 @@ func TestAsksAtTheAge(t *testing.T) {
 
 // TestDoesNotAskForNothing wants no request for Prepare from parts of files that stay open, nor from objects that have become visible.
 func TestDoesNotAskForNothing(t *testing.T) {
-	h := mustOpen(t, newServer(t), ledger{}, map[string]string{"flush.size": "4", "s3.part.size": "5242880", "rotate.max.age.ms": "-1"})
-	h.write(rawBatch(0, 0, 3, 3<<20))
+	h := mustOpen(t, newServer(t), ledger{}, map[string]string{"flush.size": "4", "s3.part.size": smallParts, "rotate.max.age.ms": "-1"})
+	h.write(rawBatch(0, 0, 3, 3*unit))
 	h.poll("a part", func() bool {
 		h.sink.collect()
 		return h.sink.steps == 0
@@ -131,6 +131,37 @@ func TestIdleCountsFromTheLastRecord(t *testing.T) {
 		}
 		if step.open {
 			h.write(rawBatch(0, int64(offset)+1, int64(offset)+2, 20))
+		}
+	}
+}
+
+// TestScheduleWhereMidnightIsLeftOut has zones that put their clocks forward at midnight, so that a day begins later, and one that has left a whole day out.
+func TestScheduleWhereMidnightIsLeftOut(t *testing.T) {
+	for _, test := range []struct {
+		zone, now, want string
+		schedule        time.Duration
+	}{
+		{"America/Santiago", "2026-09-05T22:30:00-04:00", "2026-09-05T23:00:00-04:00", time.Hour},
+		{"America/Santiago", "2026-09-05T23:30:00-04:00", "2026-09-06T01:00:00-03:00", time.Hour},
+		{"America/Santiago", "2026-09-05T23:30:00-04:00", "2026-09-06T01:00:00-03:00", 7 * time.Hour},
+		{"America/Santiago", "2026-09-06T05:10:00-03:00", "2026-09-06T07:00:00-03:00", 2 * time.Hour},
+		{"America/Santiago", "2026-09-06T23:30:00-03:00", "2026-09-07T00:00:00-03:00", 5 * time.Hour},
+		{"Africa/Cairo", "2026-04-23T23:59:00+02:00", "2026-04-24T01:00:00+03:00", time.Hour},
+		{"Pacific/Apia", "2011-12-29T23:30:00-10:00", "2011-12-31T00:00:00+14:00", time.Hour},
+		{"Europe/Berlin", "2026-03-29T01:30:00+01:00", "2026-03-29T03:00:00+02:00", time.Hour},
+		{"America/Havana", "2026-11-01T00:30:00-04:00", "2026-11-01T00:00:00-05:00", time.Hour},
+	} {
+		zone, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := time.Parse(time.RFC3339, test.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := rotation{schedule: test.schedule, zone: zone}.next(now)
+		if text := got.In(zone).Format(time.RFC3339); text != test.want {
+			t.Errorf("%s at %s, every %s: next at %s, want %s", test.zone, test.now, test.schedule, text, test.want)
 		}
 	}
 }

@@ -27,6 +27,9 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // noSuchUpload is S3's error code for an upload that is complete or aborted.
 const noSuchUpload = "NoSuchUpload"
 
+// noSuchKey is S3's error code for an object that is not there.
+const noSuchKey = "NoSuchKey"
+
 // invalidPart is S3's error code for a part that it does not have, or not as it was.
 const invalidPart = "InvalidPart"
 
@@ -47,6 +50,7 @@ var passingCodes = map[string]bool{
 	"InternalError": true, "ServiceUnavailable": true, "SlowDown": true, "RequestTimeout": true,
 	"OperationAborted": true, "Throttling": true, "ThrottlingException": true,
 	"Conflict":             true, // 409 to a HEAD, which has no body with a code
+	"RequestTimeTooSkewed": true, // the SDK signs the next one by the server's clock
 	"RequestLimitExceeded": true, "TooManyRequests": true, "ConditionalRequestConflict": true,
 }
 
@@ -111,7 +115,7 @@ func (s *store) remedy(err error) *connect.ConfigError {
 			"the certificate of %s is not trusted: %v; set AWS_CA_BUNDLE in the worker's environment to a file with its CA", s.endpoint(), certificate)}
 	case status == http.StatusMovedPermanently, code == "AuthorizationHeaderMalformed":
 		return s.regionRemedy(err)
-	case code == "NoSuchBucket", status == http.StatusNotFound && code != noSuchUpload:
+	case code == "NoSuchBucket", status == http.StatusNotFound && code != noSuchUpload && code != noSuchKey:
 		return &connect.ConfigError{Option: "s3.bucket.name", Reason: fmt.Sprintf(
 			"bucket %q does not exist at %s; create it, or correct s3.bucket.name or store.url", s.bucket, s.endpoint())}
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":

@@ -53,20 +53,25 @@ func TestPassingFaults(t *testing.T) {
 				continue // the others have no body that matters, or a header
 			}
 			t.Run(name+" at "+kind, func(t *testing.T) {
-				testPassingFault(t, kind, act)
+				size := unit
+				if kind == "put" {
+					size = 100
+				}
+				testPassingFault(t, kind, act, smallParts, size)
 			})
 		}
 	}
+	for _, name := range []string{"connection cut", "reply dropped"} { // with bodies of several pieces
+		t.Run(name+" at a large part", func(t *testing.T) { testPassingFault(t, "part", passing[name], "5242880", 1<<20) })
+	}
 }
 
-func testPassingFault(t *testing.T, kind string, act func(http.ResponseWriter, *http.Request, http.Handler)) {
+func testPassingFault(t *testing.T, kind string, act func(http.ResponseWriter, *http.Request, http.Handler), partSize string, size int) {
+	t.Helper()
+	t.Parallel() // what hangs takes seconds
 	srv := newServer(t)
-	h := openSink(t, srv, map[string]string{"flush.size": "6", "s3.part.size": "5242880"})
+	h := openSink(t, srv, map[string]string{"flush.size": "6", "s3.part.size": partSize})
 	h.assign(0, 0)
-	size := 1 << 20
-	if kind == "put" {
-		size = 100
-	}
 	h.sink.retrier.timeout = requestLimit
 	srv.inject(kind, 3, act)
 	h.write(rawBatch(0, 0, 12, size))
@@ -99,7 +104,7 @@ func TestNoName(t *testing.T) {
 // An outage with the memory used up: Write is retriable, the same call goes on
 // where it was, and the objects are exact.
 func TestOutageWithFullMemory(t *testing.T) {
-	const size, n = 1 << 20, 64
+	const size, n = 1 << 20, 32
 	srv := newServer(t)
 	h := openSink(t, srv, map[string]string{"flush.size": "16", "buffer.memory.max": "20971520", "s3.part.size": "5242880"})
 	h.assign(0, 0)
@@ -143,7 +148,7 @@ func TestFailedRecordsSurviveRetriable(t *testing.T) {
 	b := connect.NewBatch(100, 1<<30)
 	b.From = tp(0)
 	b.Append().Offset = 0 // null: fails
-	for o := int64(1); o < 40; o++ {
+	for o := int64(1); o < 24; o++ {
 		addRaw(b, o, payload(o, size))
 	}
 	if err := h.sink.Write(t.Context(), b); !connect.IsRetriable(err) {
@@ -165,16 +170,16 @@ func TestLastingFaults(t *testing.T) {
 	}{
 		{"no bucket", "put", "s3.bucket.name", respond(404, "NoSuchBucket"), 100},
 		{"access denied", "put", "aws.access.key.id", respond(403, "AccessDenied"), 100},
-		{"access denied to multipart", "create", "aws.access.key.id", respond(403, "AccessDenied"), 1 << 20},
+		{"access denied to multipart", "create", "aws.access.key.id", respond(403, "AccessDenied"), unit},
 		{"region", "put", "s3.region", respond(301, "PermanentRedirect"), 100},
-		{"upload gone", "part", "lifecycle", respond(404, "NoSuchUpload"), 1 << 20},
-		{"upload gone at the end", "complete", "lifecycle", respond(404, "NoSuchUpload"), 1 << 20},
+		{"upload gone", "part", "lifecycle", respond(404, "NoSuchUpload"), unit},
+		{"upload gone at the end", "complete", "lifecycle", respond(404, "NoSuchUpload"), unit},
 		{"bad request", "put", "400 InvalidRequest", respond(400, "InvalidRequest"), 100},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			srv := newServer(t)
-			h := openSink(t, srv, map[string]string{"flush.size": "12", "s3.part.size": "5242880"})
+			h := openSink(t, srv, map[string]string{"flush.size": "12", "s3.part.size": smallParts})
 			h.assign(0, 0)
 			srv.inject(c.kind, -1, c.act)
 			h.write(rawBatch(0, 0, 12, c.size))
@@ -212,12 +217,12 @@ func TestLongOutage(t *testing.T) {
 func TestCancelledCalls(t *testing.T) {
 	srv := newServer(t)
 	h := openSink(t, srv, map[string]string{"buffer.memory.max": "20971520", "s3.part.size": "5242880"})
-	h.sink.stall = time.Hour
+	h.sink.limits.stall = time.Hour
 	h.assign(0, 0)
 	srv.inject("part", -1, hang)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- h.sink.Write(ctx, rawBatch(0, 0, 40, 1<<20)) }()
+	go func() { done <- h.sink.Write(ctx, rawBatch(0, 0, 24, 1<<20)) }()
 	h.poll("parts on their way", func() bool { return srv.count("part") > 0 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {

@@ -3,6 +3,7 @@ package s3
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sluice-data/sluice/connect"
@@ -25,7 +26,22 @@ func checkKey(key string) error {
 	case !utf8.ValidString(key):
 		return fmt.Errorf("the name of its object would not be UTF-8: %.100q", key)
 	}
+	if i := strings.IndexFunc(key, notXML); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(key[i:])
+		return fmt.Errorf("the name of its object would have the character %U, which answers of S3 cannot have: %.100q", r, key)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "." || part == ".." {
+			return fmt.Errorf("the name of its object would have the directory %q: %.100s", part, key)
+		}
+	}
 	return nil
+}
+
+// notXML tells characters that XML 1.0 has not (section 2.2). S3 names the object in its answers, and a client that cannot read those does not get to
+// know an upload's id.
+func notXML(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff
 }
 
 // topicDir is the directory of a topic's objects, with the delimiter.

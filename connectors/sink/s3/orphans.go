@@ -25,7 +25,7 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 	}
 	for topic, tps := range byTopic {
 		names := ownNames{sink: s, tps: tps, perPart: make(map[connect.TopicPartition]*regexp.Regexp)}
-		err := s.retrier.within(ctx, listTimeout, s.config.topicDir(topic), func(ctx context.Context) error {
+		err := s.retrier.within(ctx, s.limits.list, s.config.topicDir(topic), func(ctx context.Context) error {
 			return s.store.eachUpload(ctx, s.config.topicDir(topic), func(u savedUpload, _ time.Time) {
 				if names.has(u.Key) {
 					o.found = append(o.found, u)
@@ -34,6 +34,9 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 		})
 		if err != nil {
 			s.logger.Warn("unfinished uploads of former owners could not be listed, so they stay; give the bucket a lifecycle rule", "topic", topic, "error", err)
+			if transient(err) {
+				return // the other topics would take as long
+			}
 		}
 	}
 }

@@ -38,6 +38,7 @@ func realSink(t *testing.T, url string, l ledger, changes map[string]string) *ha
 	}
 	h.sink = newSink(c)
 	h.sink.now = func() time.Time { return h.clock }
+	h.sink.limits = patient
 	t.Cleanup(h.close)
 	if err := h.sink.Open(t.Context(), connect.SinkContext{Connector: "c", Logger: slog.New(slog.DiscardHandler), ExactlyOnce: true}); err != nil {
 		t.Fatal(err)

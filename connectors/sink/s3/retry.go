@@ -13,10 +13,6 @@ const (
 	maxQuickPause = 20 * time.Second
 	// minPause keeps a backoff of 0 from becoming a busy loop.
 	minPause = time.Millisecond
-	// abortTimeout is for taking an upload away.
-	abortTimeout = 5 * time.Second
-	// listTimeout is for finding what former owners have left.
-	listTimeout = 30 * time.Second
 )
 
 // requestTimeout is how long a request with a body of n bytes may take: 30 s and

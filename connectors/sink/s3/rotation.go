@@ -86,13 +86,22 @@ func (r rotation) next(now time.Time) time.Time {
 		return time.Time{}
 	}
 	now = now.In(r.zone)
-	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, r.zone)
-	tomorrow := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, r.zone)
+	year, month, day := now.Date()
+	midnight, tomorrow := startOfDay(year, month, day, r.zone), startOfDay(year, month, day+1, r.zone)
 	due := midnight.Add((now.Sub(midnight)/r.schedule + 1) * r.schedule)
 	if due.After(tomorrow) {
 		return tomorrow
 	}
 	return due
+}
+
+// startOfDay is the first moment of a day: midnight, or later where the clocks are put forward then.
+func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
+	start := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if start.Day() != time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() {
+		_, start = start.ZoneBounds()
+	}
+	return start
 }
 
 // partBytes is the size of the part after n parts. It doubles every 1,000 parts,

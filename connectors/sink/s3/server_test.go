@@ -183,6 +183,7 @@ func (s *server) objects(t testing.TB) map[string][]byte {
 			t.Fatal(err)
 		}
 		var body bytes.Buffer
+		body.Grow(int(got.Size) + bytes.MinRead)
 		_, _ = body.ReadFrom(got.Contents)
 		_ = got.Contents.Close()
 		objects[o.Key] = body.Bytes()

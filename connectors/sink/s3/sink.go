@@ -13,19 +13,27 @@ import (
 )
 
 const (
-	// stallTimeout is how long Write waits for an upload to end before it gives
-	// the caller a chance to do something else.
-	stallTimeout = 5 * time.Second
-	// dropTimeout is for taking leave of files: for requests that make objects
-	// visible to end, for uploads to be aborted.
-	dropTimeout = 3 * time.Second
-	// leaveTimeout is for files that end since their partition is given up.
-	leaveTimeout = 10 * time.Second
 	// trimInterval is how long a buffer that nobody needs is kept: longer than a file takes to fill at a good rate, since new memory costs page faults.
 	trimInterval = 5 * time.Second
 	// maxLineBytes is what the line buffer keeps from one record to the next.
 	maxLineBytes = 1 << 20
 )
+
+// limits are how long the sink waits for the server before it goes on, or away, without.
+type limits struct {
+	// stall is how long Write waits for an upload to end, and Apply for all, before they
+	// give the caller a chance to do something else.
+	stall time.Duration
+	// drop is for taking leave of files: for requests that make objects visible to end,
+	// for uploads to be aborted.
+	drop  time.Duration
+	leave time.Duration // for files that end since their partition is given up
+	abort time.Duration // for taking one upload away, or one object of our own
+	list  time.Duration // for finding what former owners have left
+}
+
+// usualLimits are the limits but in tests.
+var usualLimits = limits{stall: 5 * time.Second, drop: 3 * time.Second, leave: 10 * time.Second, abort: 5 * time.Second, list: 30 * time.Second}
 
 // Sink writes records to S3. Config.Sink makes it.
 type Sink struct {
@@ -33,7 +41,7 @@ type Sink struct {
 	rotation rotation
 	logger   *slog.Logger
 	now      func() time.Time
-	stall    time.Duration
+	limits   limits
 
 	ctx      context.Context // ends the workers' requests; not a caller's, since those go on between calls
 	cancel   context.CancelFunc
@@ -78,7 +86,7 @@ var (
 )
 
 func newSink(c *Config) *Sink {
-	return &Sink{config: c, rotation: newRotation(c), now: time.Now, due: func() {}, stall: stallTimeout, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
+	return &Sink{config: c, rotation: newRotation(c), now: time.Now, due: func() {}, limits: usualLimits, stateBytes: maxStateBytes, pool: newPool(c.bufferMaxBytes),
 		partitions: make(map[connect.TopicPartition]*partition), leaving: make(map[connect.TopicPartition]bool), scratch: connect.NewBatch(1, 1)}
 }
 
@@ -172,7 +180,7 @@ func (s *Sink) Revoke(ctx context.Context, removed []connect.TopicPartition) err
 		}
 		delete(s.leaving, tp)
 	}
-	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.drop)
 	defer cancel()
 	s.drop(ctx, files)
 	return nil
@@ -190,7 +198,7 @@ func (s *Sink) Close() error {
 			files = append(files, p.files()...)
 		}
 		clear(s.partitions)
-		ctx, cancel := context.WithTimeout(s.ctx, dropTimeout)
+		ctx, cancel := context.WithTimeout(s.ctx, s.limits.drop)
 		s.drop(ctx, files)
 		s.settle(ctx, func() bool { return s.steps == 0 }) // aborts that Revoke left behind
 		cancel()

@@ -202,7 +202,7 @@ func TestReplayOverwrites(t *testing.T) {
 // Servers other than AWS do not know the checksums that the SDK adds by itself.
 func TestRequestsCarryNoChecksumTrailer(t *testing.T) {
 	srv := newServer(t)
-	h := openSink(t, srv, map[string]string{"flush.size": "6", "s3.part.size": "5242880"})
+	h := openSink(t, srv, map[string]string{"flush.size": "6", "s3.part.size": smallParts})
 	var mu sync.Mutex
 	var bad []string
 	look := func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
@@ -217,7 +217,7 @@ func TestRequestsCarryNoChecksumTrailer(t *testing.T) {
 	}
 	srv.inject("", -1, look)
 	h.assign(0, 0)
-	h.write(rawBatch(0, 0, 6, 1<<20))
+	h.write(rawBatch(0, 0, 6, unit))
 	h.write(rawBatch(0, 6, 12, 20))
 	h.flushUntil(0, 12)
 	mu.Lock()

@@ -68,7 +68,7 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 			continue
 		}
 		listed[prefix] = true
-		err := s.retrier.within(ctx, listTimeout, prefix, func(ctx context.Context) error {
+		err := s.retrier.within(ctx, s.limits.list, prefix, func(ctx context.Context) error {
 			return s.store.eachObject(ctx, prefix, func(key string) {
 				number, _, _ := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 				n, err := strconv.ParseInt(number, 10, 32)
@@ -79,6 +79,9 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 		})
 		if err != nil {
 			s.logger.Warn("objects with states of former owners could not be listed, so they stay", "prefix", prefix, "error", err)
+			if transient(err) {
+				return // the other topics would take as long
+			}
 		}
 	}
 }
@@ -98,7 +101,7 @@ func (s *Sink) deleteLater(key string) {
 	f := &file{up: newUpload(s.ctx, key)}
 	s.submit(&op{file: f, run: func() error {
 		defer f.up.cancel()
-		if err := s.retrier.within(s.ctx, abortTimeout, key, func(ctx context.Context) error { return s.store.deleteObject(ctx, key) }); err != nil {
+		if err := s.retrier.within(s.ctx, s.limits.abort, key, func(ctx context.Context) error { return s.store.deleteObject(ctx, key) }); err != nil {
 			s.logger.Warn("an object that is not needed any more could not be deleted", "key", key, "error", err)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -92,7 +93,7 @@ func TestStateObjectCrashes(t *testing.T) {
 			l.commit(h.prepareUntil(wideFiles))
 			srv.inject("complete", wideFiles/2, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) { s3.ServeHTTP(w, r) })
 			srv.inject("complete", -1, respond(http.StatusServiceUnavailable, "SlowDown"))
-			h.sink.stall = 0
+			h.sink.limits.stall = 0
 			if err := h.sink.Apply(t.Context()); !connect.IsRetriable(err) {
 				t.Errorf("Apply: %v", err)
 			}
@@ -266,8 +267,8 @@ func TestOffersWaitForTheBatch(t *testing.T) {
 	srv, l := newServer(t), ledger{}
 	h := mustOpen(t, srv, l, map[string]string{"flush.size": "4", "buffer.memory.max": "20971520", "s3.part.size": "5242880"})
 	srv.inject("part", -1, respond(http.StatusServiceUnavailable, "SlowDown"))
-	b := rawBatch(0, 0, 24, 4<<20)
-	h.sink.stall = 0
+	b := rawBatch(0, 0, 8, 4<<20)
+	h.sink.limits.stall = 0
 	if err := h.sink.Write(t.Context(), b); !connect.IsRetriable(err) {
 		t.Fatalf("Write with no memory left: %v", err)
 	}
@@ -278,7 +279,45 @@ func TestOffersWaitForTheBatch(t *testing.T) {
 			t.Errorf("offered in the middle of a batch: offset %d, %.100s", st.Offset, st.State)
 		}
 	}
-	h.sink.stall = stallTimeout
+	h.sink.limits.stall = patience
 	h.write(b)
-	h.commitAndApply(l, 24)
+	h.commitAndApply(l, 8)
+}
+
+// TestStateObjectThatIsGone says so, and nothing of the bucket, which is there.
+func TestStateObjectThatIsGone(t *testing.T) {
+	srv := newServer(t)
+	l := ledger{tp(0): {PartitionOffset: connect.PartitionOffset{TopicPartition: tp(0), Offset: 4},
+		State: json.RawMessage(`{"list":"topics/_sluice-state/c/iot/0/GONE"}`)}}
+	_, err := openOnce(t, srv, l, nil)
+	if err == nil || connect.IsRetriable(err) || !strings.Contains(err.Error(), "_sluice-state/c/iot/0/GONE") || !strings.Contains(err.Error(), "reset the connector's offsets") ||
+		strings.Contains(err.Error(), "s3.bucket.name") {
+		t.Errorf("Restore = %v, want a plain error with the object and what to do, and no other", err)
+	}
+}
+
+// TestCheckKey has names that S3, or the XML of its answers, does not take.
+func TestCheckKey(t *testing.T) {
+	for key, want := range map[string]string{
+		"topics/iot/a=b c+ü/x":                 "",
+		"topics/iot/a=b\nc\td/x":               "",
+		"topics/iot/a=./x":                     "",
+		"topics/iot/a=.../..b/x":               "",
+		strings.Repeat("x", 1025):              "1025 bytes",
+		"topics/iot/a=\xff/x":                  "not be UTF-8",
+		"topics/iot/a=\x00/x":                  "U+0000",
+		"topics/iot/a=\x1b/x":                  "U+001B",
+		"topics/iot/a=\ufffe/x":                "U+FFFE",
+		"topics/iot/a=b/../../other/x":         `"..": topics`,
+		"topics/iot/a=b/./x":                   `".": topics`,
+		"../x":                                 `"..": ../x`,
+		"topics/iot/a=b\u0085\ufffd\U0010ffff": "",
+	} {
+		switch err := checkKey(key); {
+		case want == "" && err != nil:
+			t.Errorf("%q: %v", key, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: %v, want an error with %s", key, err, want)
+		}
+	}
 }

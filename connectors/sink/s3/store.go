@@ -46,6 +46,10 @@ func (s *store) aws() bool {
 
 func (s *store) headBucket(ctx context.Context) error {
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
+	if statusCode(err) == http.StatusForbidden {
+		// It has no body that would say so when only our clock is wrong. The SDK goes by the server's from now on.
+		_, err = s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
+	}
 	return err
 }
 

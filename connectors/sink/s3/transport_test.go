@@ -61,10 +61,10 @@ func wired(t *testing.T) (*server, *wire) {
 // oneObject writes an object of two parts.
 func oneObject(t *testing.T, srv *server, changes map[string]string) {
 	t.Helper()
-	changes["flush.size"], changes["s3.part.size"] = "4", "5242880"
+	changes["flush.size"], changes["s3.part.size"] = "4", smallParts
 	l := ledger{}
 	h := mustOpen(t, srv, l, changes)
-	h.write(rawBatch(0, 0, 4, 2<<20))
+	h.write(rawBatch(0, 0, 4, 2*unit))
 	h.commitAndApply(l, 4)
 }
 
@@ -231,6 +231,7 @@ type fakeSTS struct {
 	mu     sync.Mutex // guards the rest
 	forms  []url.Values
 	status int // of the answers; 0 as 200
+	hangs  int // requests that are not answered, the first ones
 }
 
 func (f *fakeSTS) answer(status int) {
@@ -247,6 +248,12 @@ func newSTS(t *testing.T, life time.Duration) *fakeSTS {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.forms = append(f.forms, r.PostForm)
+		if f.hangs--; f.hangs >= 0 {
+			f.mu.Unlock()
+			<-r.Context().Done()
+			f.mu.Lock()
+			return
+		}
 		if f.status > http.StatusOK {
 			w.WriteHeader(f.status)
 			_, _ = io.WriteString(w, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>injected</Message></Error></ErrorResponse>")
@@ -258,6 +265,7 @@ func newSTS(t *testing.T, life time.Duration) *fakeSTS {
 			action, len(f.forms), time.Now().Add(life).UTC().Format(time.RFC3339))
 	}))
 	t.Cleanup(f.Close)
+	t.Cleanup(f.CloseClientConnections)
 	t.Setenv("AWS_ENDPOINT_URL_STS", f.URL)
 	return f
 }
@@ -305,6 +313,7 @@ func TestAssumedRole(t *testing.T) {
 
 // TestRoleThatCannotBeAssumedForAWhile waits for STS once it has had credentials, and not when they are refused (47).
 func TestRoleThatCannotBeAssumedForAWhile(t *testing.T) {
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // the SDK's own are with long waits
 	for _, refused := range []bool{false, true} {
 		sts := newSTS(t, -time.Second) // they have ended when they come
 		srv, l := newServer(t), ledger{}
@@ -332,20 +341,9 @@ func TestRoleThatCannotBeAssumedForAWhile(t *testing.T) {
 // TestWebIdentity takes the worker's environment: a file with a token, as Kubernetes has it (47).
 func TestWebIdentity(t *testing.T) {
 	sts := newSTS(t, time.Hour)
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("jwt"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::1:role/pod", "AWS_ACCESS_KEY_ID": "",
-		"AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"} {
-		t.Setenv(name, value)
-	}
 	srv, w := wired(t)
 	l := ledger{}
-	s := settings(srv, map[string]string{"flush.size": "4"})
-	delete(s, "aws.access.key.id")
-	delete(s, "aws.secret.access.key")
-	c, err := parse(s)
+	c, err := parse(webIdentity(t, srv))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,6 +366,50 @@ func TestWebIdentity(t *testing.T) {
 	})
 }
 
+// TestTokenServiceThatHangs has credentials as soon as a request to it is answered: the SDK asks once for all who wait, and lets none of them end that
+// request (47).
+func TestTokenServiceThatHangs(t *testing.T) {
+	for _, provider := range []string{"a role", "web identity"} {
+		sts := newSTS(t, time.Hour)
+		sts.hangs = 1
+		srv := newServer(t)
+		s := settings(srv, map[string]string{"s3.credentials.provider.class": "AwsAssumeRoleCredentialsProvider", "s3.credentials.provider.sts.role.arn": "arn:aws:iam::1:role/r"})
+		if provider == "web identity" {
+			s = webIdentity(t, srv)
+		}
+		c, err := parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.credentialsLimit = 100 * time.Millisecond
+		h := &harness{t: t, srv: srv, sink: newSink(c)}
+		if err := h.sink.Open(t.Context(), sinkContext()); err != nil {
+			t.Errorf("%s: Open = %v", provider, err)
+		}
+		if n := len(sts.asked()); n != 2 {
+			t.Errorf("%s: %d requests, want one that hangs and another", provider, n)
+		}
+		h.close()
+	}
+}
+
+// webIdentity is a config without keys, in an environment that has a token.
+func webIdentity(t *testing.T, srv *server) map[string]string {
+	t.Helper()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("jwt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::1:role/pod", "AWS_ACCESS_KEY_ID": "",
+		"AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"} {
+		t.Setenv(name, value)
+	}
+	s := settings(srv, map[string]string{"flush.size": "4"})
+	delete(s, "aws.access.key.id")
+	delete(s, "aws.secret.access.key")
+	return s
+}
+
 // TestSessionToken sends the token of temporary keys (47).
 func TestSessionToken(t *testing.T) {
 	srv, w := wired(t)
@@ -377,4 +419,36 @@ func TestSessionToken(t *testing.T) {
 			t.Errorf("no token: %v", r.Header)
 		}
 	})
+}
+
+// clock is a server's, so far ahead: it refuses what was signed at another time than its own.
+func clock(ahead time.Duration) func(http.ResponseWriter, *http.Request, http.Handler) {
+	return func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
+		now := time.Now().Add(ahead)
+		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+		if signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")); err != nil || now.Sub(signed).Abs() > 15*time.Minute {
+			s3 = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				respond(http.StatusForbidden, "RequestTimeTooSkewed")(w, r, nil)
+			})
+		}
+		r.Header.Set("X-Amz-Date", time.Now().UTC().Format("20060102T150405Z")) // the server behind looks at its own
+		s3.ServeHTTP(w, r)
+	}
+}
+
+// TestClockThatIsWrong signs by the server's clock once that has answered, also when one of the two is set while a task runs.
+func TestClockThatIsWrong(t *testing.T) {
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, exactlyOnceConfig)
+	for i, ahead := range []time.Duration{time.Hour, 0, -24 * time.Hour} {
+		srv.heal()
+		srv.inject("", -1, clock(ahead))
+		from := int64(4 * i)
+		h.write(rawBatch(0, from, from+4, 20))
+		h.commitAndApply(l, from+4)
+	}
+	h.wantObjects(map[int64][]byte{0: lines(0, 4, 20), 4: lines(4, 8, 20), 8: lines(8, 12, 20)})
+	if err := newConfig(t, srv, nil).Ping(t.Context()); err != nil {
+		t.Errorf("Ping = %v", err)
+	}
 }

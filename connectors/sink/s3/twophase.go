@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ func (s *Sink) awaitLeaving(ctx context.Context) {
 	if len(s.leaving) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.leave)
 	defer cancel()
 	s.settle(ctx, func() bool {
 		for tp, ends := range s.leaving {
@@ -225,7 +224,7 @@ func (s *Sink) applyOffers(ctx context.Context) error {
 			}
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, s.stall)
+	waiting, cancel := context.WithTimeout(ctx, s.limits.stall)
 	defer cancel()
 	missing := func(f *file) bool { return !f.complete }
 	s.settle(waiting, func() bool { return s.err != nil || !slices.ContainsFunc(files, missing) })
@@ -252,7 +251,7 @@ func (s *Sink) slow() error {
 	if err := s.retrier.health.trouble(); err != nil {
 		return fmt.Errorf("complete uploads to S3: %w", s.store.remedy(err))
 	}
-	return fmt.Errorf("complete uploads to S3: not all are after %s", s.stall)
+	return fmt.Errorf("complete uploads to S3: not all are after %s", s.limits.stall)
 }
 
 // Restore completes what the former owner of a partition committed, and aborts
@@ -340,6 +339,7 @@ func (s *Sink) canRefuse(ctx context.Context, sc connect.SinkContext) (bool, err
 		refuses, err = s.store.probe(ctx, s.config.probeKey(sc))
 		return err
 	})
+	s.endProbe(ctx, s.config.probeKey(sc))
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
@@ -366,6 +366,14 @@ func (s *Sink) dropProbe(ctx context.Context, sc connect.SinkContext) {
 	})
 }
 
+// endProbe takes the object of a probe away, best effort and not for long: ctx may have ended, or the server does not answer. The next probe replaces it.
+func (s *Sink) endProbe(ctx context.Context, key string) {
+	err := s.retrier.within(context.WithoutCancel(ctx), s.limits.drop, key, func(ctx context.Context) error { return s.store.deleteObject(ctx, key) })
+	if err != nil {
+		s.logger.Warn("the object with which the S3 server was tried out could not be deleted; it is replaced at the next start", "key", key, "error", err)
+	}
+}
+
 // probeKey names the object of the probe.
 func (c *Config) probeKey(sc connect.SinkContext) string {
 	return c.hiddenKey(fmt.Sprintf("probe-%s-%d", sc.Connector, sc.Task))
@@ -381,12 +389,11 @@ func (c *Config) hiddenKey(name string) string {
 	return key
 }
 
-// probe tries to replace an object that must not be.
+// probe tries to replace an object that must not be, and leaves it there.
 func (s *store) probe(ctx context.Context, key string) (refuses bool, err error) {
 	if err := s.putObject(ctx, key, []byte("probe")); err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, s.deleteObject(context.WithoutCancel(ctx), key)) }()
 	u := newUpload(ctx, key)
 	defer u.cancel()
 	if u.id, err = s.createUpload(ctx, u); err != nil {

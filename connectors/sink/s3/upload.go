@@ -145,7 +145,7 @@ func (s *Sink) completeParts(u *upload) error {
 // dropTwins takes away what lost answers have left of a file that is committed, best effort. Uploads of its name that are younger are not among
 // them: they would be of an owner that was told to write it all again.
 func (s *Sink) dropTwins(u *upload) {
-	err := s.retrier.within(s.ctx, abortTimeout, u.key, func(ctx context.Context) error {
+	err := s.retrier.within(s.ctx, s.limits.abort, u.key, func(ctx context.Context) error {
 		var made time.Time
 		others := make(map[string]time.Time)
 		err := s.store.eachUpload(ctx, u.key, func(found savedUpload, initiated time.Time) {
@@ -225,7 +225,7 @@ func (s *Sink) abortUpload(f *file) {
 		if u.id == "" {
 			return nil
 		}
-		if err := s.retrier.within(s.ctx, abortTimeout, u.key, func(ctx context.Context) error { return s.store.abortUpload(ctx, u) }); err != nil {
+		if err := s.retrier.within(s.ctx, s.limits.abort, u.key, func(ctx context.Context) error { return s.store.abortUpload(ctx, u) }); err != nil {
 			s.logger.Warn("an upload was left unfinished and could not be aborted", "key", u.key, "error", err)
 		}
 		return nil

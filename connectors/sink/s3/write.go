@@ -234,7 +234,7 @@ func (s *Sink) largest() *partition {
 
 // await waits for an op to end.
 func (s *Sink) await(ctx context.Context) error {
-	t := time.NewTimer(s.stall)
+	t := time.NewTimer(s.limits.stall)
 	defer t.Stop()
 	select {
 	case <-s.uploader.ready:
@@ -252,5 +252,5 @@ func (s *Sink) stalled() error {
 	if err := s.retrier.health.trouble(); err != nil {
 		return fmt.Errorf("upload to S3, with buffer.memory.max used up: %w", s.store.remedy(err))
 	}
-	return fmt.Errorf("upload to S3: buffer.memory.max is used up and no upload ended within %s", s.stall)
+	return fmt.Errorf("upload to S3: buffer.memory.max is used up and no upload ended within %s", s.limits.stall)
 }

@@ -11,6 +11,9 @@ type client interface {
 	// subscribeRefused and above.
 	subscribe(ctx context.Context, filters []string, o subscribeOptions) (map[string]byte, error)
 	unsubscribe(ctx context.Context, filters []string) error
+	// keptFor returns for how many seconds the broker keeps the session when the
+	// connection is gone, if it says that these are fewer than it was asked for.
+	keptFor() (seconds int64, fewer bool)
 	// ended is closed when the connection is lost. err then says why.
 	ended() <-chan struct{}
 	err() error

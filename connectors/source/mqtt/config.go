@@ -38,6 +38,7 @@ const (
 	optKeyStore            = "mqtt.ssl.key.store.path"
 	optWillTopic           = "mqtt.will.topic"
 	optSessionPurge        = "mqtt.session.purge"
+	optSessionExpiry       = "mqtt.session.expiry.seconds"
 	optDropsTopic          = "mqtt.broker.drops.topic"
 )
 

@@ -62,6 +62,7 @@ func (o *offsets) only() (text string) {
 
 // Who asks for the counter in mqtt.topics gets it as records, too.
 func TestBrokerDropsAsRecords(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "sys_interval 1")
 	k := openTask(t, nil, fast(m.uri(), optTopics, "$SYS/broker/publish/messages/#", optDropsTopic, dropsTopic))
 	var got []record
@@ -77,6 +78,7 @@ func TestBrokerDropsAsRecords(t *testing.T) {
 // A broker that does not allow its counter to be read, or ends the connection for
 // it, delivers messages all the same.
 func TestBrokerDropsRefused(t *testing.T) {
+	t.Parallel()
 	for name, refuse := range map[string]func(*fakeConn){
 		"refused":    func(c *fakeConn) { c.suback(subscribeRefused) },
 		"hung up on": func(c *fakeConn) { c.next() },

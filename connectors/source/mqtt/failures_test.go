@@ -33,10 +33,15 @@ func startSilent(t *testing.T, answer string) (addr string, asked <-chan struct{
 // A server that accepts and never gets done with TLS, WebSocket or CONNECT, or
 // begins to and stops, takes mqtt.connect.timeout.seconds and no longer; the task
 // goes on trying, and the next server is used.
-func TestSilentServer(t *testing.T) { inBothVersions(t, testSilentServer) }
+func TestSilentServer(t *testing.T) { aloneInBothVersions(t, testSilentServer) }
 
 func testSilentServer(t *testing.T, version string) {
 	m := startMosquitto(t)
+	t.Run("all", func(t *testing.T) { silentServers(t, m, version) })
+	noLeaks(t)
+}
+
+func silentServers(t *testing.T, m *mosquitto, version string) {
 	for scheme, answers := range map[string][]string{
 		"tcp": {"", "\x20", "\x20\x02\x00"},
 		"ssl": {"", "\x16\x03\x03"},
@@ -48,13 +53,14 @@ func testSilentServer(t *testing.T, version string) {
 		}
 		for _, answer := range answers {
 			t.Run(scheme, func(t *testing.T) {
+				t.Parallel()
 				addr, asked := startSilent(t, answer)
 				silent := scheme + "://" + addr
 				began := time.Now()
 				k := openTask(t, nil, fast(silent+","+m.uri(), optVersion, version, "mqtt.connect.timeout.seconds", "1"))
 				k.connected(1)
 				<-asked
-				if took := time.Since(began); took < time.Second || took > 20*time.Second {
+				if took := time.Since(began); took < time.Second || took > time.Minute {
 					t.Errorf("the second server was used after %v, want about a second", took)
 				}
 				k.close()
@@ -62,10 +68,9 @@ func testSilentServer(t *testing.T, version string) {
 				<-asked
 				began = time.Now()
 				k.close()
-				if took := time.Since(began); took > 20*time.Second {
+				if took := time.Since(began); took > time.Minute {
 					t.Errorf("Close took %v", took)
 				}
-				noLeaks(t)
 			})
 		}
 	}
@@ -74,6 +79,7 @@ func testSilentServer(t *testing.T, version string) {
 // A broker that stops in the middle of a packet is noticed by its missing answer to
 // a ping.
 func TestHalfAPacket(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(n int, c *fakeConn) {
 		c.welcome(n > 1)
 		if n == 1 {
@@ -160,6 +166,7 @@ func testServersInTurn(t *testing.T, version string) {
 
 // A broker that refuses one filter of several says why, with the filter and what to do.
 func TestFilterRefused(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(_ int, conn *fakeConn) {
 		buf := make([]byte, 1024)
 		conn.Read(buf) // CONNECT

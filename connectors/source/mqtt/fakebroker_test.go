@@ -106,6 +106,7 @@ func (c *fakeConn) drain() {
 
 // Acknowledgements are sent in the order of arrival, and none before Commit.
 func TestAcksInOrderAfterCommit(t *testing.T) {
+	t.Parallel()
 	const n = 1000
 	acks := make(chan uint16, n+1)
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
@@ -144,6 +145,7 @@ func TestAcksInOrderAfterCommit(t *testing.T) {
 
 // A mark covers its Read and no more.
 func TestCommitOfOneRead(t *testing.T) {
+	t.Parallel()
 	acks := make(chan uint16, 10)
 	second := make(chan struct{})
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
@@ -178,6 +180,7 @@ func TestCommitOfOneRead(t *testing.T) {
 // What came on an old connection is not acknowledged on the next, where the same
 // packet id may be another message's.
 func TestLateAcksAreVoid(t *testing.T) {
+	t.Parallel()
 	acks := make(chan string, 10)
 	b := startFakeBroker(t, func(n int, c *fakeConn) {
 		if n == 1 {
@@ -219,6 +222,7 @@ func TestLateAcksAreVoid(t *testing.T) {
 }
 
 func TestSubscribeRefused(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
 		c.welcome(true) // of a session that the connector knows nothing about
 		c.suback(subscribeRefused)
@@ -231,6 +235,7 @@ func TestSubscribeRefused(t *testing.T) {
 }
 
 func TestGrantedLowerQoS(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
 		c.welcome(true)
 		c.suback(0)
@@ -245,6 +250,7 @@ func TestGrantedLowerQoS(t *testing.T) {
 
 // Whatever a broker sends, the connector warns and tries again.
 func TestHostileBroker(t *testing.T) {
+	t.Parallel()
 	cases := map[string]func(*fakeConn){
 		"nonsense":              func(c *fakeConn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
 		"silence":               func(c *fakeConn) { c.next() },
@@ -281,6 +287,7 @@ func TestHostileBroker(t *testing.T) {
 }
 
 func TestConnackRefusals(t *testing.T) {
+	t.Parallel()
 	for code, option := range map[byte]string{1: optServerURI, 2: optClientID, 4: optUsername, 5: optUsername} {
 		b := startFakeBroker(t, func(n int, c *fakeConn) {
 			c.next()
@@ -296,6 +303,7 @@ func TestConnackRefusals(t *testing.T) {
 }
 
 func TestPacketTooLarge(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(_ int, c *fakeConn) {
 		c.welcome(false)
 		c.publish(1, strings.Repeat("x", 2000))
@@ -310,6 +318,7 @@ func TestPacketTooLarge(t *testing.T) {
 // A broker that sends more than it may, to a log that stands still, loses its
 // connection, not the messages; it is not asked for more until there is room.
 func TestQueueOverflow(t *testing.T) {
+	t.Parallel()
 	again := make(chan struct{})
 	b := startFakeBroker(t, func(n int, c *fakeConn) {
 		if n > 1 {
@@ -341,9 +350,9 @@ func TestQueueOverflow(t *testing.T) {
 func TestCloseWhileDown(t *testing.T) {
 	b := startFakeBroker(t, func(_ int, c *fakeConn) { c.drain() }) // never answers
 	began := time.Now()
-	k := openTask(t, nil, fast(b.uri(), "mqtt.connect.timeout.seconds", "60"))
+	k := openTask(t, nil, fast(b.uri(), "mqtt.connect.timeout.seconds", "3600"))
 	k.close()
-	if d := time.Since(began); d > 20*time.Second {
+	if d := time.Since(began); d > time.Minute {
 		t.Errorf("Close took %v", d)
 	}
 	noLeaks(t)

@@ -18,8 +18,8 @@ func checkFilter(filter string) error {
 		return fmt.Errorf("topic filter %q must be UTF-8 without NUL", filter)
 	}
 	levels := strings.Split(filter, "/")
-	if levels[0] == "$share" && (len(levels) < 3 || levels[1] == "") {
-		return fmt.Errorf("shared subscription %q must have the form $share/group/filter", filter)
+	if levels[0] == "$share" && (len(levels) < 3 || levels[1] == "" || strings.ContainsAny(levels[1], "+#") || len(levels) == 3 && levels[2] == "") {
+		return fmt.Errorf("shared subscription %q must have the form $share/group/filter, the group without + and #", filter)
 	}
 	for i, level := range levels {
 		if err := checkLevel(level, i == len(levels)-1); err != nil {

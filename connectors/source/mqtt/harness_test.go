@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,17 +23,41 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/internal/loopback"
 )
 
 const patience = 2 * time.Minute
 
+// TestMain lets four tests run at a time where there are fewer cores, unless -parallel says
+// otherwise: they wait for a broker most of the time.
+func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 // quietTime is how long nothing should happen.
 const quietTime = 200 * time.Millisecond
 
-// inBothVersions runs a test with MQTT 3.1.1 and 5.
+// inBothVersions runs a test with MQTT 3.1.1 and 5, at the same time as others: most of
+// it is waiting for a broker.
 func inBothVersions(t *testing.T, test func(t *testing.T, version string)) {
+	t.Parallel()
+	for _, version := range []string{"3", "5"} {
+		t.Run("mqtt"+version, func(t *testing.T) {
+			t.Parallel()
+			test(t, version)
+		})
+	}
+}
+
+// aloneInBothVersions is for a test that looks at all goroutines of the process.
+func aloneInBothVersions(t *testing.T, test func(t *testing.T, version string)) {
 	for _, version := range []string{"3", "5"} {
 		t.Run("mqtt"+version, func(t *testing.T) { test(t, version) })
 	}
@@ -178,6 +203,34 @@ func publish(t testing.TB, c paho.Client, topic string, qos byte, payloads ...st
 		}
 	}
 	wait()
+}
+
+// flood publishes payloads with QoS 1 as fast as the broker takes them, without a client
+// that keeps an account of each, and tells when the broker has taken all.
+func flood(t *testing.T, addr, topic string, payloads []string) <-chan error {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	var out bytes.Buffer
+	hello := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
+	hello.ProtocolName, hello.ProtocolVersion, hello.ClientIdentifier, hello.CleanSession = "MQTT", 4, "flood", true
+	hello.Write(&out)
+	for i, text := range payloads {
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		p.TopicName, p.Qos, p.MessageID, p.Payload = topic, 1, uint16(i%maxWindow+1), []byte(text)
+		p.Write(&out)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(io.Discard, conn, int64(4+4*len(payloads))) // CONNACK and PUBACKs
+		done <- err
+	}()
+	go conn.Write(out.Bytes()) // an error is the reader's too
+	return done
 }
 
 // numbers returns the texts of from..to-1.

@@ -191,14 +191,11 @@ func testPacketIDWrap(t *testing.T, version string) {
 	k := openTask(t, nil, fast(m.uri(), optVersion, version))
 	k.connected(1)
 	want := numbers(0, 70_000)
-	p := publisher(t, m.uri())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		publish(t, p, "t/x", 1, want...)
-	}()
+	flooded := flood(t, m.addr(), "t/x", want)
 	got := k.read(len(want), true)
-	<-done
+	if err := <-flooded; err != nil {
+		t.Errorf("publish: %v", err)
+	}
 	if !slices.Equal(values(got), want) {
 		t.Error("the records differ from what was published, or in their order")
 	}
@@ -337,7 +334,7 @@ func testHalfOpen(t *testing.T, version string) {
 		func(s *Source) { s.pingTimeout = time.Second })
 	k.connected(1)
 	r.setSwallow(true)
-	eventually(t, "notice", func() bool { return k.log.count("mqtt connection lost") == 1 })
+	eventually(t, "notice", func() bool { return k.log.count("mqtt connection lost") > 0 })
 	r.setSwallow(false)
 	k.connected(2)
 	publish(t, publisher(t, m.uri()), "t/x", 1, "a")
@@ -394,7 +391,7 @@ func testSeveralServers(t *testing.T, version string) {
 }
 
 // Messages that come while the connector is away wait in the session.
-func TestAwayAndClose(t *testing.T) { inBothVersions(t, testAwayAndClose) }
+func TestAwayAndClose(t *testing.T) { aloneInBothVersions(t, testAwayAndClose) }
 
 func testAwayAndClose(t *testing.T, version string) {
 	m := startMosquitto(t)

@@ -15,6 +15,7 @@ import (
 // Properties of a real MQTT 5 client reach the record's headers, through a real
 // broker.
 func TestPropertiesThroughBroker(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t)
 	k := openTask(t, nil, fast(m.uri(), optVersion, "5"))
 	k.connected(1)
@@ -60,6 +61,7 @@ func TestPropertiesThroughBroker(t *testing.T) {
 
 // The receive maximum is the broker's window.
 func TestReceiveMaximum(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t, "max_inflight_messages 1000")
 	k := openTask(t, nil, fast(m.uri(), optVersion, "5", "mqtt.receive.maximum", "7"))
 	k.connected(1)
@@ -78,6 +80,7 @@ func TestReceiveMaximum(t *testing.T) {
 
 // Refusals of MQTT 5 say what to change; what may pass is tried again.
 func TestRefusals5(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		connack []byte
 		option  string // "" for trying again
@@ -113,6 +116,7 @@ func TestRefusals5(t *testing.T) {
 
 // The reason that a broker ends the connection for is in the log.
 func TestDisconnectReason(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(_ int, conn *fakeConn) {
 		buf := make([]byte, 1024)
 		conn.Read(buf) // CONNECT
@@ -142,6 +146,7 @@ func TestKeystores(t *testing.T) {
 // the offset, when the broker has lost that and the task that saw it was killed before it
 // could subscribe. To subscribe again to what a session has brings nothing retained.
 func TestStartSubscribesAgain(t *testing.T) {
+	t.Parallel()
 	m := startMosquitto(t)
 	settings := fast(m.uri(), optVersion, "5", optClientID, "id", "mqtt.qos", "1")
 	o := new(offsets)
@@ -175,4 +180,30 @@ func TestStartSubscribesAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts("third", "kept", "third")
+}
+
+// A broker that keeps the session for a shorter time than it is asked to says so in
+// CONNACK, and the log does: once, and again when that changes.
+func TestSessionExpiryIsCut(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[string]int{"4294967295": 2, "7200": 0} {
+		b := startFakeBroker(t, func(n int, conn *fakeConn) {
+			buf := make([]byte, 1024)
+			conn.Read(buf)                                                  // CONNECT
+			granted := []byte{0x20, 0x20, 0x21}[min(n, 3)-1]                // 7200 seconds, 7200, 7201
+			conn.Write([]byte{0x20, 8, 0, 0, 5, 0x11, 0, 0, 0x1c, granted}) // CONNACK
+			conn.Read(buf)                                                  // SUBSCRIBE, whose packet id follows the header
+			conn.Write([]byte{0x90, 4, buf[2], buf[3], 0, 1})
+			if n >= 3 {
+				conn.drain()
+			}
+		})
+		k := openTask(t, nil, fast(b.uri(), optVersion, "5", optSessionExpiry, asked))
+		k.connected(3)
+		eventually(t, "the log", func() bool { return k.log.count("shorter time than mqtt.session.expiry.seconds") >= want })
+		if n := k.log.count("granted=7200") + k.log.count("granted=7201"); n != want {
+			t.Errorf("%s asked for: %d warnings, want %d:\n%s", asked, n, want, k.log)
+		}
+		k.close()
+	}
 }

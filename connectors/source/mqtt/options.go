@@ -85,7 +85,7 @@ func (c *Config) sessionOptions() []connect.Option {
 			Check: inRange(&c.KeepAlive, time.Second, math.MaxUint16*time.Second, time.Second),
 			Doc:   "Seconds without traffic after which the broker is pinged. A dead connection is noticed 20 to 30 seconds later.",
 			Group: groupSession, Importance: connect.Low, Width: connect.WidthShort, Display: "Keep Alive"},
-		{Name: "mqtt.session.expiry.seconds", Var: &c.SessionExpiry, Default: "4294967295",
+		{Name: optSessionExpiry, Var: &c.SessionExpiry, Default: "4294967295",
 			Check: inRange(&c.SessionExpiry, 1, math.MaxUint32, 1),
 			Doc: "Seconds that the broker should keep the session while the connector is away; 4294967295 means for ever. " +
 				"MQTT 5 only: MQTT 3.1.1 leaves it to the broker.",

@@ -151,6 +151,9 @@ func (c *pahoClient) wait(ctx context.Context, token paho.Token) error {
 	}
 }
 
+// keptFor is nothing that a broker of MQTT 3.1.1 says.
+func (*pahoClient) keptFor() (int64, bool) { return 0, false }
+
 func (c *pahoClient) ended() <-chan struct{} { return c.lost }
 
 func (c *pahoClient) err() error { return c.lostErr }

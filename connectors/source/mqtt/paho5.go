@@ -20,6 +20,7 @@ type paho5Client struct {
 	paho        *paho5.Client
 	wire        *wire
 	subackCodes atomic.Int32 // codes expected in the next SUBACK
+	expiry      *uint32      // for which the broker keeps the session, in seconds; nil: as long as it was asked to
 	reported    atomic.Bool  // lostErr is set, or being set
 	lost        chan struct{}
 	lostErr     error // set before lost is closed
@@ -52,6 +53,9 @@ func connectPaho5(ctx context.Context, o clientOptions) (client, bool, error) {
 		c.wire.abort(err)
 		<-c.wire.flushed
 		return nil, false, explainConnack(ctx, o, ack, err)
+	}
+	if ack.Properties != nil && !o.cleanSession {
+		c.expiry = ack.Properties.SessionExpiryInterval
 	}
 	return c, ack.SessionPresent, nil
 }
@@ -138,6 +142,13 @@ func (c *paho5Client) reason(err error) error {
 	default:
 		return err
 	}
+}
+
+func (c *paho5Client) keptFor() (seconds int64, fewer bool) {
+	if c.expiry == nil {
+		return 0, false
+	}
+	return int64(*c.expiry), true
 }
 
 func (c *paho5Client) ended() <-chan struct{} { return c.lost }

@@ -289,6 +289,7 @@ func TestDupAloneSaysNothing(t *testing.T) {
 
 // What found no room in the queue has not been seen.
 func TestOverflowIsNotSeen(t *testing.T) {
+	t.Parallel()
 	s := newSource(Config{QueueSize: 1, FullTimeout: 0})
 	r := s.receiver(func(error) {})
 	r.publish(&message{id: 1, qos: 2, payload: make([]byte, maxHeldBytes)})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,16 +29,18 @@ func (c *Config) Remove(ctx context.Context, rc connect.RemoveContext) error {
 	}
 	c.tlsConfig = cfg
 	clientID := c.clientID(rc.Connector, rc.Task)
-	// Several servers may be one broker or several, each with a session.
-	var errs []error
-	for _, s := range c.servers {
-		if err := c.removeSessionPatiently(ctx, s, clientID, rc.Deleted); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		rc.Logger.Info("mqtt session removed from the broker", logServer, s.String(), logClientID, clientID)
+	// Several servers may be one broker or several, each with a session. One that is away takes none of the time of another.
+	errs := make([]error, len(c.servers))
+	var removing sync.WaitGroup
+	for i, s := range c.servers {
+		removing.Go(func() {
+			if errs[i] = c.removeSessionPatiently(ctx, s, clientID, rc.Deleted); errs[i] == nil {
+				rc.Logger.Info("mqtt session removed from the broker", logServer, s.String(), logClientID, clientID)
+			}
+		})
 	}
-	if len(errs) > 0 {
+	removing.Wait()
+	if errors.Join(errs...) != nil {
 		return fmt.Errorf("the session of the client %q may be left on the broker: %w", clientID, errors.Join(errs...))
 	}
 	return nil

@@ -92,6 +92,7 @@ func testFewerTasksLoseNothing(t *testing.T, version string) {
 
 // A broker that is away leaves an error that says what may be left.
 func TestRemoveWithoutBroker(t *testing.T) {
+	t.Parallel()
 	c := parse(t, fast("tcp://127.0.0.1:1"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -114,5 +115,32 @@ func testLastWill(t *testing.T, version string) {
 	r.cut()
 	if got := watcher.read(1, true); got[0].key != "state/sluice" || got[0].value != "gone" {
 		t.Errorf("got %+v, want the last will", got[0])
+	}
+}
+
+// A server that is away does not keep the session on another: each is asked for as long as there is time.
+func TestRemoveFromEachServer(t *testing.T) {
+	t.Parallel()
+	removed := make(chan struct{}, 1)
+	b := startFakeBroker(t, func(_ int, c *fakeConn) {
+		c.connack(false)
+		c.drain()
+		removed <- struct{}{}
+	})
+	c := parse(t, fast("tcp://127.0.0.1:1,"+b.uri()))
+	ctx, cancel := timeout(t)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Remove(ctx, connect.RemoveContext{Connector: "conn", Deleted: true, Logger: slog.New(slog.DiscardHandler)})
+	}()
+	select {
+	case <-removed:
+	case <-ctx.Done():
+		t.Error("the second server was not asked")
+	}
+	cancel()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "127.0.0.1:1:") || strings.Contains(err.Error(), b.uri()) {
+		t.Errorf("got %v, want an error of the first server alone", err)
 	}
 }

@@ -36,7 +36,7 @@ const (
 // run keeps a connection until ctx ends or something is wrong that trying again
 // does not mend.
 func (s *Source) run(ctx context.Context) {
-	w := watch{source: s, longest: s.config.MaxRetry}
+	w := watch{source: s, longest: s.config.MaxRetry, expiry: -1}
 	for {
 		began := time.Now()
 		connected, err := s.runConnection(ctx, &w)
@@ -67,6 +67,7 @@ func (s *Source) runConnection(ctx context.Context, w *watch) (connected bool, e
 		return false, err
 	}
 	w.up(server, present)
+	w.kept(c.keptFor())
 	select {
 	case <-c.ended():
 		return true, c.err()
@@ -179,6 +180,9 @@ type watch struct {
 	attempt int  // failed attempts and short connections in a row
 	short   int  // short connections in a row
 	down    bool // logged as down
+	// expiry is for how many seconds the broker keeps the session, as was logged; -1
+	// before that.
+	expiry int64
 }
 
 // up notes that the connection stands.
@@ -188,6 +192,16 @@ func (w *watch) up(server server, present bool) {
 	w.source.log.Info("mqtt connected", logServer, server.String(), logClientID, w.source.session.clientID,
 		logSessionPresent, present, logAttempt, w.attempt+1)
 	w.down = false
+}
+
+// kept says once when the broker keeps the session for a shorter time than it was asked
+// to: what is published while the connector is away for longer is lost.
+func (w *watch) kept(seconds int64, fewer bool) {
+	if fewer && seconds < w.source.config.SessionExpiry && seconds != w.expiry {
+		w.expiry = seconds
+		w.source.log.Warn("mqtt broker keeps the session for a shorter time than "+optSessionExpiry+" asks for: what is published while the "+
+			"connector is away for longer is lost; let the broker allow more", "asked", w.source.config.SessionExpiry, "granted", seconds)
+	}
 }
 
 // wait waits before the next attempt and returns false when ctx ends first. A

@@ -16,6 +16,7 @@ import (
 // A broker that has lost a session has a new one, without subscriptions, from CONNECT
 // on. When the connection or the task ends before they are there, the next makes them.
 func TestSessionLostBeforeSubscribed(t *testing.T) {
+	t.Parallel()
 	for name, restarts := range map[string]bool{"the connection ends": false, "the task ends": true} {
 		t.Run(name, func(t *testing.T) {
 			known, cut := make(chan struct{}), make(chan struct{})
@@ -60,6 +61,7 @@ func TestSessionLostBeforeSubscribed(t *testing.T) {
 
 // That a session was lost is not forgotten when the queue has no room for it.
 func TestLostSessionIsTold(t *testing.T) {
+	t.Parallel()
 	s := newSource(Config{QueueSize: 1})
 	s.log = slog.New(slog.DiscardHandler)
 	s.session = &session{changed: make(chan struct{}, 1), have: &subscriptions{Topics: "t/#"}}
@@ -125,6 +127,7 @@ func (c *fakeConn) publish2(id uint16, payload string, dup bool) {
 // A packet id that the broker uses again as soon as it may is another message's, also
 // when that has to be sent again (DUP), to the same task or to the next one.
 func TestPacketIDUsedAgain(t *testing.T) {
+	t.Parallel()
 	for name, restarts := range map[string]bool{"the same task": false, "the next task": true} {
 		t.Run(name, func(t *testing.T) {
 			cut := make(chan struct{})
@@ -210,6 +213,7 @@ func TestSessionChanges(t *testing.T) {
 // A broker that refuses a connection for a while has not lost the session: what came
 // before comes again and is known.
 func TestRefusalIsNoLostSession(t *testing.T) {
+	t.Parallel()
 	b := startFakeBroker(t, func(n int, c *fakeConn) {
 		switch n {
 		case 1:

@@ -346,3 +346,34 @@ func BenchmarkFormats(b *testing.B) {
 		})
 	}
 }
+
+// TestParquetNames has fields whose names are no identifiers: each is a column of its name.
+func TestParquetNames(t *testing.T) {
+	for _, name := range []string{"a b", "a.b", "ü", "a,b", "list"} {
+		pq, err := NewParquet(Values, "none", 1<<20, false, connectavro.Options{ScrubNames: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &connect.Record{ValueSchema: structOf(connect.Attrs{}, connect.Field{Name: name, Schema: connect.Int32Schema}),
+			Value: connect.StructValue([]connect.Value{connect.Int32Value(7)})}
+		w, err := pq.NewWriter(r)
+		if err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		row, err := w.Append(nil, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := w.Seal(&out, [][]byte{row}, 1, true); err != nil {
+			t.Fatal(err)
+		}
+		f, err := parquet.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Schema().Columns(); len(got) != 1 || len(got[0]) != 1 || got[0][0] != name {
+			t.Errorf("%q: the columns are %q", name, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package partitioner
 import (
 	"fmt"
 	"time"
+	_ "time/tzdata" // of the zones: a machine or a container may have none
 
 	"github.com/sluice-data/sluice/connect"
 )
