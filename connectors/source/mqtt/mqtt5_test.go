@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -183,27 +184,38 @@ func TestStartSubscribesAgain(t *testing.T) {
 }
 
 // A broker that keeps the session for a shorter time than it is asked to says so in
-// CONNACK, and the log does: once, and again when that changes.
+// CONNACK, and the log does: once for each such time.
 func TestSessionExpiryIsCut(t *testing.T) {
-	t.Parallel()
-	for asked, want := range map[string]int{"4294967295": 2, "7200": 0} {
-		b := startFakeBroker(t, func(n int, conn *fakeConn) {
-			buf := make([]byte, 1024)
-			conn.Read(buf)                                                  // CONNECT
-			granted := []byte{0x20, 0x20, 0x21}[min(n, 3)-1]                // 7200 seconds, 7200, 7201
-			conn.Write([]byte{0x20, 8, 0, 0, 5, 0x11, 0, 0, 0x1c, granted}) // CONNACK
-			conn.Read(buf)                                                  // SUBSCRIBE, whose packet id follows the header
-			conn.Write([]byte{0x90, 4, buf[2], buf[3], 0, 1})
-			if n >= 3 {
-				conn.drain()
-			}
-		})
-		k := openTask(t, nil, fast(b.uri(), optVersion, "5", optSessionExpiry, asked))
-		k.connected(3)
-		eventually(t, "the log", func() bool { return k.log.count("shorter time than mqtt.session.expiry.seconds") >= want })
-		if n := k.log.count("granted=7200") + k.log.count("granted=7201"); n != want {
-			t.Errorf("%s asked for: %d warnings, want %d:\n%s", asked, n, want, k.log)
+	lines := new(logLines)
+	s := newSource(Config{SessionExpiry: 4294967295})
+	s.log = slog.New(slog.NewTextHandler(lines, nil))
+	w := watch{source: s, expiry: -1}
+	for _, c := range []struct {
+		seconds int64
+		fewer   bool
+		want    int
+	}{{0, false, 0}, {4294967295, true, 0}, {7200, true, 1}, {7200, true, 1}, {0, true, 2}} {
+		if w.kept(c.seconds, c.fewer); lines.count("shorter time than "+optSessionExpiry) != c.want {
+			t.Errorf("after %+v: %s", c, lines)
 		}
-		k.close()
 	}
+}
+
+// What CONNACK says of the session's time is known.
+func TestSessionExpiryOfConnack(t *testing.T) {
+	b := startFakeBroker(t, func(_ int, conn *fakeConn) {
+		buf := make([]byte, 1024)
+		conn.Read(buf)                                               // CONNECT
+		conn.Write([]byte{0x20, 8, 0, 0, 5, 0x11, 0, 0, 0x1c, 0x20}) // CONNACK
+		conn.Read(buf)                                               // DISCONNECT
+	})
+	c := parse(t, fast(b.uri(), optVersion, "5"))
+	conn, _, err := connectPaho5(t.Context(), clientOptions{config: c, server: c.servers[0], clientID: "id", pingTimeout: pingTimeout, taker: noTaker{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seconds, fewer := conn.keptFor(); seconds != 7200 || !fewer {
+		t.Errorf("got %d seconds, %v, want 7200", seconds, fewer)
+	}
+	conn.close()
 }
