@@ -295,7 +295,7 @@ func TestYesAndAnothersObject(t *testing.T) {
 	l.commit(h.prepareUntil(4))
 	srv.inject("complete", 1, cut)
 	srv.inject("complete", 1, func(w http.ResponseWriter, r *http.Request, s3 http.Handler) {
-		if err := h.sink.store.putObject(t.Context(), "topics/iot/partition=0/iot+0+0000000000.json", []byte("theirs")); err != nil {
+		if err := h.sink.store.putObject(t.Context(), "topics/iot/partition=0/iot+0+0000000000.json", "", []byte("theirs")); err != nil {
 			t.Error(err)
 		}
 		yes(w, r, s3)

@@ -20,7 +20,7 @@ func (s *Sink) offerList(ctx context.Context, p *partition, o *offer) error {
 		key := s.listPrefix(p.TopicPartition) + rand.Text()
 		body := []byte(o.state)
 		if err := s.retrier.once(ctx, requestTimeout(len(body)), func(ctx context.Context) error {
-			return s.store.putObject(ctx, key, body)
+			return s.store.putObject(ctx, key, s.store.ownACL(), body)
 		}); err != nil {
 			if transient(err) {
 				return connect.Retriable(s.store.remedy(err))

@@ -53,7 +53,7 @@ func (s *store) headBucket(ctx context.Context) error {
 	return err
 }
 
-func (s *store) putObject(ctx context.Context, key string, body ...[]byte) error {
+func (s *store) putObject(ctx context.Context, key, acl string, body ...[]byte) error {
 	algorithm, customer, sum := s.customerKey()
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &s.bucket,
@@ -61,12 +61,23 @@ func (s *store) putObject(ctx context.Context, key string, body ...[]byte) error
 		Body:                 &chunkReader{chunks: body},
 		ContentLength:        aws.Int64(length(body)),
 		ContentMD5:           s.digest(body),
-		ACL:                  types.ObjectCannedACL(s.config.cannedACL),
+		ACL:                  types.ObjectCannedACL(acl),
 		ServerSideEncryption: s.encryption(),
 		SSEKMSKeyId:          optional(s.config.sseKMSKeyID),
 		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,
 	})
 	return err
+}
+
+// ownACL is the access to objects of the sink's own: what the config says, unless that is
+// for everybody.
+func (s *store) ownACL() string {
+	switch acl := types.ObjectCannedACL(s.config.cannedACL); acl {
+	case types.ObjectCannedACLPublicRead, types.ObjectCannedACLPublicReadWrite, types.ObjectCannedACLAuthenticatedRead:
+		return ""
+	default:
+		return string(acl)
+	}
 }
 
 func (s *store) createUpload(ctx context.Context, u *upload) (string, error) {

@@ -107,6 +107,34 @@ func TestEncryptionAndACLOnTheWire(t *testing.T) {
 	})
 }
 
+// TestOwnObjectsAreNotPublic has the list of a wide state, and what the probe leaves for a moment, without the right for everybody to read them.
+func TestOwnObjectsAreNotPublic(t *testing.T) {
+	srv, w := wired(t)
+	h := mustOpen(t, srv, ledger{}, map[string]string{"flush.size": fmt.Sprint(wideFiles), "partitioner.class": "FieldPartitioner", "partition.field.name": "o", "s3.acl.canned": "public-read"})
+	h.sink.stateBytes = 1 << 10
+	h.write(rawBatch(0, 0, wideFiles, 20))
+	h.poll("the list", func() bool { h.prepare(); return len(srv.stateObjects(t)) > 0 })
+	w.each(t, "create", func(r *http.Request) {
+		if r.Header.Get("X-Amz-Acl") != "public-read" {
+			t.Errorf("an upload has %v", r.Header)
+		}
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := 0
+	for _, r := range w.requests {
+		if kindOf(r) == "put" && strings.Contains(r.URL.Path, "_sluice") {
+			own++
+			if acl := r.Header.Get("X-Amz-Acl"); acl != "" {
+				t.Errorf("%s is %s", r.URL.Path, acl)
+			}
+		}
+	}
+	if own < 2 {
+		t.Errorf("%d objects, want those of the probe and of the state", own)
+	}
+}
+
 // TestChecksumOnTheWire sends a CRC32 when told to, and none otherwise (49).
 func TestChecksumOnTheWire(t *testing.T) {
 	srv, w := wired(t)
@@ -219,7 +247,7 @@ func TestHostsOnTheWire(t *testing.T) {
 		host = r.URL.Host
 		return nil, errNoNetwork
 	})
-	sent := st.putObject(t.Context(), "k", []byte("x"))
+	sent := st.putObject(t.Context(), "k", "", []byte("x"))
 	if host != "lake.s3-accelerate.amazonaws.com" {
 		t.Errorf("s3.wan.mode sends to %q: %v", host, sent)
 	}

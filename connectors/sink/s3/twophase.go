@@ -391,7 +391,7 @@ func (c *Config) hiddenKey(name string) string {
 
 // probe tries to replace an object that must not be, and leaves it there.
 func (s *store) probe(ctx context.Context, key string) (refuses bool, err error) {
-	if err := s.putObject(ctx, key, []byte("probe")); err != nil {
+	if err := s.putObject(ctx, key, s.ownACL(), []byte("probe")); err != nil {
 		return false, err
 	}
 	u := newUpload(ctx, key)

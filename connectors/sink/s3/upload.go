@@ -123,7 +123,7 @@ func (s *Sink) complete(f *file) {
 
 func (s *Sink) putWhole(u *upload, body buffer) error {
 	return s.retrier.try(u.ctx, requestTimeout(body.n), u.key, func(ctx context.Context) error {
-		return s.store.putObject(ctx, u.key, body.chunks...)
+		return s.store.putObject(ctx, u.key, s.config.cannedACL, body.chunks...)
 	})
 }
 
