@@ -6,6 +6,7 @@ package topicend
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,20 +21,27 @@ const maxBytes = 1 << 20
 // partition from the offset from on and below the offset end; from when there is none.
 // Records of open and aborted transactions count: what follows them is a marker.
 //
-// Errors: those of the requests; what the broker says of the partition.
+// Errors: those of the requests; what the broker says of the partition, or that it says
+// nothing.
 func Last(ctx context.Context, client *kgo.Client, topic string, partition int32, from, end int64) (int64, error) {
 	if from >= end {
 		return from, nil
 	}
 	_, last, err := fetch(ctx, client, topic, partition, end-1)
-	if err != nil || last > 0 {
-		return min(last, end), err
+	if err != nil {
+		return 0, err
+	}
+	if last > 0 {
+		return min(last, end), nil
 	}
 	last = from
 	for at := from; at < end; {
 		next, behind, err := fetch(ctx, client, topic, partition, at)
-		if err != nil || next <= at {
-			return min(last, end), err
+		if err == nil && next <= at { // a throttled client gets nothing, too: it says nothing about what there is
+			err = fmt.Errorf("%s-%d: the broker answers with nothing for offset %d, before the end at %d", topic, partition, at, end)
+		}
+		if err != nil {
+			return 0, err
 		}
 		at, last = next, max(last, behind)
 	}

@@ -101,8 +101,12 @@ func (f *mqttFlow) check(records []*kgo.Record) (again int, err error) {
 
 // TestMQTTOverKillNine publishes to four connectors, QoS 1 and 2 with MQTT 3.1.1
 // and 5, while the server is killed with SIGKILL again and again: in every third
-// round before it may be ready, else when messages have arrived. Nothing is lost, and with QoS 2
-// nothing is there twice (I2, I7).
+// round before it connects to the broker, else when messages have arrived. Nothing is lost, and with
+// QoS 2 nothing is there twice (I2, I7).
+//
+// In between it is not killed: Mosquitto, up to 2.0.20 at least, goes back to PUBLISH with a message
+// whose PUBREL it could not send again on one connection when the next one comes
+// (db__message_reconnect_reset_outgoing), which MQTT forbids [MQTT-4.3.3-1].
 //
 // SLUICE_KILL_ROUNDS is how many kills there are, SLUICE_KILL_SEED repeats a run.
 func TestMQTTOverKillNine(t *testing.T) {
@@ -134,7 +138,11 @@ func TestMQTTOverKillNine(t *testing.T) {
 			continue
 		}
 		s.launch(t)
-		<-time.After(time.Duration(random.IntN(1500)) * time.Millisecond)
+		<-time.After(time.Duration(random.IntN(300)) * time.Millisecond)
+		if s.connectsMQTT() {
+			eventually(t, s.health)
+			eventually(t, s.hasMQTTMessages)
+		}
 	}
 	if !s.running() {
 		t.Fatalf("sluice ended by itself:\n%s", s.out)
@@ -170,6 +178,9 @@ func device(t *testing.T, id string) mqtt.Client {
 	t.Cleanup(func() { client.Disconnect(100) })
 	return client
 }
+
+// connectsMQTT tells whether a connector has begun to connect to the broker.
+func (s *sluice) connectsMQTT() bool { return strings.Contains(s.out.String(), "mqtt source starts") }
 
 // hasMQTTMessages returns nil when each connector has got messages since the start.
 func (s *sluice) hasMQTTMessages() error {
