@@ -139,14 +139,7 @@ func (m *mosquitto) drain(ctx context.Context, id string, n int64) (time.Duratio
 		return 0, err
 	}
 	defer cl.Disconnect(100)
-	select {
-	case <-done:
-		return time.Since(begin), nil
-	case <-time.After(2 * time.Minute):
-		return 0, fmt.Errorf("got %d of %d messages", got.Load(), n)
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	return drained(ctx, begin, done, &got, n)
 }
 
 // drain5 is drain with MQTT 5, by a client that acknowledges each when its handler
@@ -174,6 +167,12 @@ func (m *mosquitto) drain5(ctx context.Context, id string, n int64) (time.Durati
 		return 0, err
 	}
 	defer func() { _ = cl.Disconnect(&mqtt5.Disconnect{}) }() // what it took is known
+	return drained(ctx, begin, done, &got, n)
+}
+
+// drained waits until n messages have come, which closes done, and returns for how long
+// since begin.
+func drained(ctx context.Context, begin time.Time, done <-chan struct{}, got *atomic.Int64, n int64) (time.Duration, error) {
 	select {
 	case <-done:
 		return time.Since(begin), nil

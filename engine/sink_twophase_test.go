@@ -278,9 +278,10 @@ func (s unrestored) Prepare(ctx context.Context) ([]connect.PartitionState, erro
 	return s.LakeSink.Prepare(ctx)
 }
 
-// TestStopDuringRestore stops a task that has not restored yet what was committed. It must not prepare: a sink takes what it was not told of for the
-// leftovers of a former owner (I3).
-func TestStopDuringRestore(t *testing.T) {
+// committedNotVisible runs a worker until ten records are committed, of which the lake
+// lets none become visible, and stops it.
+func committedNotVisible(t *testing.T) (*enginetest.Cluster, *connecttest.Lake) {
+	t.Helper()
 	c, _, _ := killable(t, 0)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
 	lake := connecttest.NewLake()
@@ -290,8 +291,15 @@ func TestStopDuringRestore(t *testing.T) {
 	w.Create(t, "snk", lakeConf())
 	enginetest.Eventually(t, func() bool { return committed(t, c, "connect-snk", "in", 0) == 10 }, func() string { return "the offset was not committed" })
 	w.Stop(t)
+	return c, lake
+}
+
+// TestStopDuringRestore stops a task that has not restored yet what was committed. It must not prepare: a sink takes what it was not told of for the
+// leftovers of a former owner (I3).
+func TestStopDuringRestore(t *testing.T) {
+	c, lake := committedNotVisible(t)
 	var restores, prepares atomic.Int32
-	w = enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return unrestored{lake.Sink(), &restores, &prepares} }))
+	w := enginetest.Start(t, c, nil, enginetest.SinkPlugin(func() connect.Sink { return unrestored{lake.Sink(), &restores, &prepares} }))
 	enginetest.Eventually(t, func() bool { return restores.Load() > 0 }, func() string { return "nothing was to be restored" })
 	w.Stop(t)
 	if n := prepares.Load(); n > 0 {
@@ -505,16 +513,8 @@ func TestOffsetsChangeDropsStates(t *testing.T) {
 // nothing kept, when the worker's property says so, and to finish what it had
 // committed before.
 func TestTwoPhaseSinkWithoutTransactions(t *testing.T) {
-	c, _, _ := killable(t, 0)
-	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
-	lake := connecttest.NewLake()
-	w := enginetest.Start(t, c, quick, lakePlugin(lake, func(s *connecttest.LakeSink) {
-		s.OnApply = func(context.Context) error { return connect.Retriable(errors.New("503 Slow Down")) }
-	}))
-	w.Create(t, "snk", lakeConf())
-	enginetest.Eventually(t, func() bool { return committed(t, c, "connect-snk", "in", 0) == 10 }, func() string { return "nothing was committed" })
-	w.Stop(t)
-	w = enginetest.Start(t, c, func(cfg *engine.Config) { quick(cfg); cfg.ExactlyOnceSink = engine.ExactlyOnceDisabled }, lakePlugin(lake, nil))
+	c, lake := committedNotVisible(t)
+	w := enginetest.Start(t, c, func(cfg *engine.Config) { quick(cfg); cfg.ExactlyOnceSink = engine.ExactlyOnceDisabled }, lakePlugin(lake, nil))
 	awaitVisible(t, lake, 10)
 	enginetest.Produce(t, c, numbered("in", 0, 10, 20)...)
 	awaitVisible(t, lake, 20)
