@@ -43,6 +43,9 @@
 // new message would be taken for the old one. Neither paho library can wait there,
 // which is why PUBLISH and PUBREL do not pass through them (frame.go).
 //
+// Released messages stay in the offset for one more round trip, because Mosquitto
+// publishes some of them again (ledger.go).
+//
 // # Session
 //
 // The broker keeps messages for a client that is away only under a fixed client

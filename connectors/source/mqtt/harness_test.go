@@ -93,6 +93,7 @@ type mosquitto struct {
 	conf string
 	port int
 	cmd  *exec.Cmd
+	log  logLines
 }
 
 // startMosquitto starts a broker with a listener on a free port and further
@@ -122,8 +123,7 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 func (m *mosquitto) start() {
 	m.t.Helper()
 	m.cmd = exec.Command("/usr/sbin/mosquitto", "-c", m.conf)
-	var log bytes.Buffer
-	m.cmd.Stderr = &log
+	m.cmd.Stderr = &m.log
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (m *mosquitto) start() {
 		if time.Now().After(deadline) {
 			m.cmd.Process.Kill()
 			m.cmd.Wait()
-			m.t.Fatalf("mosquitto does not listen: %s", log.String())
+			m.t.Fatalf("mosquitto does not listen: %s", &m.log)
 		}
 		runtime.Gosched()
 	}
@@ -300,6 +300,14 @@ func (o *offsets) session() (s storedSession) {
 
 // ids returns the packet ids in the only offset.
 func (o *offsets) ids() string { return o.session().InFlight }
+
+// released returns those that the broker may not know of.
+func (o *offsets) released() string {
+	if r := o.session().Released; r != nil {
+		return *r
+	}
+	return ""
+}
 
 func timeout(t testing.TB) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), patience)

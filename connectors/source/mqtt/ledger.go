@@ -7,41 +7,188 @@ import (
 	"hash/crc32"
 	"maps"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
 )
 
-// ledger has the packet ids of QoS 2 that are in use, and the sums of their messages.
-// Its zero value is empty.
+// ledger has the messages of QoS 2 that are under way, by packet id: in flight from their
+// record until the broker releases them (PUBREL), and released until the broker has
+// shown that it knows of it (PUBCOMP). Its zero value is empty.
+//
+// A broker that goes by MQTT never sends a message again that it has released
+// [MQTT-4.3.3-1]. Mosquitto does, up to 2.0.20 at least: what it could not release again on
+// one connection it publishes on the next one (db__message_reconnect_reset_outgoing). So
+// released messages are told by their content like those in flight, but only of a broker that
+// counts its packet ids up. One that takes the lowest free id may have given that of a
+// released message to the next one with the same content.
 type ledger struct {
-	ids  packetIDs
-	sums map[uint16]uint32 // without those of ids that an older version has noted
+	inFlight, released packetIDs
+	messages           map[uint16]noted // of both; without those in flight that an older version has noted
+	releases           fifo[position]   // the released ones in order, and some that are not any more
+	clock              uint64           // messages and releases so far
+	countsUp           bool             // the broker gives packet ids in order
+
+	// Of the present connection:
+	generation uint64
+	since      uint64 // the clock when it began
+	last       uint16 // the latest packet id on it, 0 for none
+	otherQoS   bool   // messages of QoS 1, which have packet ids too, came on it
+	// Messages under way at a time, since the clock was round, and before that for as
+	// long as a message takes from PUBLISH to PUBREL.
+	most, mostBefore int
+	round            uint64
 }
 
-func (l *ledger) has(id uint16) bool { return l.ids.has(id) }
-func (l *ledger) empty() bool        { return l.ids == (packetIDs{}) }
+// noted is what is known of a message.
+type noted struct {
+	sum uint32
+	at  uint64 // the clock at its release, or when it arrived; 0 if it was not sent for the first time
+}
 
-func (l *ledger) add(id uint16, sum uint32) {
-	l.ids.add(id)
-	if l.sums == nil {
-		l.sums = make(map[uint16]uint32)
+type position struct {
+	id uint16
+	at uint64
+}
+
+func (l *ledger) empty() bool {
+	return l.inFlight == (packetIDs{}) && len(l.messages) == 0 && !l.countsUp
+}
+
+// on tells on which connection comes what comes next.
+func (l *ledger) on(generation uint64) {
+	if generation != l.generation {
+		l.generation, l.since, l.last, l.otherQoS = generation, l.clock, 0, false
+		l.most, l.mostBefore, l.round = len(l.messages), 0, l.clock
 	}
-	l.sums[id] = sum
 }
 
-func (l *ledger) remove(id uint16) {
-	l.ids.remove(id)
-	delete(l.sums, id)
+// has tells whether a message that is sent again (DUP) was noted.
+func (l *ledger) has(m *message) bool {
+	n, known := l.messages[m.id]
+	if l.inFlight.has(m.id) {
+		return !known || n.sum == m.sum()
+	}
+	return known && l.countsUp && l.later(m.id) && n.sum == m.sum()
 }
 
-// hasMessage tells whether a message of this packet id and sum was noted.
-func (l *ledger) hasMessage(id uint16, sum uint32) bool {
-	noted, known := l.sums[id]
-	return l.ids.has(id) && (!known || noted == sum)
+// later tells whether a packet id comes after all others of the connection. What a broker
+// sends again it sends in order, before anything new.
+func (l *ledger) later(id uint16) bool { return l.last == 0 || int16(id-l.last) > 0 }
+
+// take notes what has arrived. What it is has been told from what was noted before.
+func (l *ledger) take(m *message) {
+	l.on(m.generation)
+	switch m.kind {
+	case newMessage, seenMessage:
+		if m.qos > 0 {
+			l.publish(m)
+		}
+	case release:
+		l.release(m.id)
+	case newSession, lostSession:
+		*l = ledger{generation: m.generation}
+	}
 }
 
-func (l *ledger) clone() ledger { return ledger{l.ids, maps.Clone(l.sums)} }
+func (l *ledger) publish(m *message) {
+	l.mention(m.id)
+	l.otherQoS = l.otherQoS || m.qos == 1
+	switch {
+	case m.qos == 2 && m.kind == newMessage:
+		n := noted{sum: m.sum()}
+		if !m.duplicate {
+			n.at = l.clock
+			l.judge(m.id)
+		}
+		l.note(m.id, n)
+	case !m.duplicate:
+		l.forget(m.id) // it is another message's now
+	case m.qos == 2 && l.released.has(m.id) && l.messages[m.id].sum == m.sum():
+		l.note(m.id, noted{sum: m.sum()})
+	}
+}
+
+func (l *ledger) mention(id uint16) {
+	if l.clock++; l.later(id) {
+		l.last = id
+	}
+}
+
+// idsAhead is by how much more than twice the number of messages under way a packet id has to
+// be for the proof that the broker counts.
+const idsAhead = 64
+
+// judge sees whether a new packet id shows that the broker counts: it has seen too few
+// messages under way to be at the lowest free one.
+func (l *ledger) judge(id uint16) {
+	l.most = max(l.most, len(l.messages))
+	if !l.otherQoS && int(id) > 2*max(l.most, l.mostBefore)+idsAhead {
+		l.countsUp = true
+	}
+}
+
+// note puts a message in flight.
+func (l *ledger) note(id uint16, n noted) {
+	if l.messages == nil {
+		l.messages = make(map[uint16]noted)
+	}
+	l.messages[id] = n
+	l.inFlight.add(id)
+	l.released.remove(id)
+}
+
+// forget drops a released message.
+func (l *ledger) forget(id uint16) {
+	if l.released.has(id) {
+		l.released.remove(id)
+		delete(l.messages, id)
+	}
+}
+
+// release notes that the broker will not send a message again.
+func (l *ledger) release(id uint16) {
+	l.mention(id)
+	if !l.inFlight.has(id) {
+		return
+	}
+	l.inFlight.remove(id)
+	n, known := l.messages[id]
+	if !known {
+		return
+	}
+	if n.at > l.since {
+		l.settle(n.at)
+	}
+	if n.at > l.round {
+		l.most, l.mostBefore, l.round = len(l.messages), l.most, l.clock
+	}
+	l.messages[id] = noted{n.sum, l.clock}
+	l.released.add(id)
+	l.releases.push(position{id, l.clock})
+	if l.releases.len() > maxWindow {
+		l.settle(l.releases.first().at + 1)
+	}
+}
+
+// settle drops what was released before a message was sent for the first time that the
+// broker releases on the same connection: it has had our PUBREC, so it has also had every
+// PUBCOMP before, and what it had to release again it did before.
+func (l *ledger) settle(at uint64) {
+	for l.releases.len() > 0 && l.releases.first().at < at {
+		p := l.releases.pop()
+		if l.released.has(p.id) && l.messages[p.id].at == p.at {
+			l.forget(p.id)
+		}
+	}
+}
+
+func (l *ledger) clone() ledger {
+	c := *l
+	c.messages, c.releases.ring = maps.Clone(l.messages), slices.Clone(l.releases.ring)
+	return c
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -52,38 +199,89 @@ func (m *message) sum() uint32 {
 	return max(1, crc32.Update(crc32.Update(uint32(len(topic)), castagnoli, topic), castagnoli, m.payload))
 }
 
-// appendSums writes the sums in the order of their ids, in base64: 4 bytes each, 0 for
-// one that is not known.
-func (l *ledger) appendSums(dst []byte) []byte {
+// storedLedger is a ledger in the source offset.
+type storedLedger struct {
+	InFlight     string  `json:"mqtt.qos2.in.flight,omitempty"`
+	Sums         string  `json:"mqtt.qos2.in.flight.crc32c,omitempty"` // of their messages
+	Released     *string `json:"mqtt.qos2.released,omitempty"`         // nil: not known to count
+	ReleasedSums string  `json:"mqtt.qos2.released.crc32c,omitempty"`
+}
+
+// append writes the members of a storedLedger, with a comma before each.
+func (l *ledger) append(dst []byte) []byte {
+	if l.inFlight != (packetIDs{}) {
+		dst = l.inFlight.append(append(dst, `,"mqtt.qos2.in.flight":"`...))
+		dst = l.appendSums(append(dst, `","mqtt.qos2.in.flight.crc32c":"`...), &l.inFlight)
+		dst = append(dst, '"')
+	}
+	if l.countsUp {
+		dst = l.released.append(append(dst, `,"mqtt.qos2.released":"`...))
+		dst = l.appendSums(append(dst, `","mqtt.qos2.released.crc32c":"`...), &l.released)
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// appendSums writes the sums of messages in the order of their ids, in base64: 4 bytes
+// each, 0 for one that is not known.
+func (l *ledger) appendSums(dst []byte, ids *packetIDs) []byte {
 	var sums []byte
-	for id := l.ids.next(0); id <= maxWindow; id = l.ids.next(id + 1) {
-		sums = binary.BigEndian.AppendUint32(sums, l.sums[uint16(id)])
+	for id := ids.next(0); id <= maxWindow; id = ids.next(id + 1) {
+		sums = binary.BigEndian.AppendUint32(sums, l.messages[uint16(id)].sum)
 	}
 	return base64.RawStdEncoding.AppendEncode(dst, sums)
 }
 
-// parseLedger reads packet ids and what appendSums wrote, "" from an older version.
-func parseLedger(ids, sums string) (l ledger, err error) {
-	if l.ids, err = parsePacketIDs(ids); err != nil || sums == "" {
+// ledger reads what append wrote, or an older version, or somebody in their place.
+func (s *storedLedger) ledger() (l ledger, err error) {
+	err = eachSum(s.InFlight, s.Sums, func(id uint16, sum uint32) error {
+		if l.inFlight.add(id); sum != 0 {
+			l.note(id, noted{sum: sum})
+		}
+		return nil
+	})
+	if err != nil || s.Released == nil {
 		return l, err
+	}
+	l.countsUp = true
+	return l, eachSum(*s.Released, s.ReleasedSums, func(id uint16, sum uint32) error {
+		if l.inFlight.has(id) {
+			return fmt.Errorf("packet id %d is both in flight and released", id)
+		}
+		if sum != 0 {
+			l.note(id, noted{sum: sum})
+			l.release(id)
+		}
+		return nil
+	})
+}
+
+// eachSum calls f with packet ids and the sums of their messages, 0 for those that are not
+// known. An older version has stored no sums: "".
+func eachSum(ids, sums string, f func(id uint16, sum uint32) error) error {
+	set, err := parsePacketIDs(ids)
+	if err != nil {
+		return err
 	}
 	p, err := base64.RawStdEncoding.DecodeString(sums)
 	if err != nil {
-		return l, fmt.Errorf("the sums of the messages in flight: %w", err)
+		return fmt.Errorf("the sums of messages: %w", err)
 	}
-	for id := l.ids.next(0); id <= maxWindow; id = l.ids.next(id + 1) {
-		if len(p) < 4 {
-			return l, fmt.Errorf("packet id %d has no sum", id)
+	for id := set.next(0); id <= maxWindow; id = set.next(id + 1) {
+		var sum uint32
+		if len(p) >= 4 {
+			sum, p = binary.BigEndian.Uint32(p), p[4:]
+		} else if sums != "" {
+			return fmt.Errorf("packet id %d has no sum", id)
 		}
-		if sum := binary.BigEndian.Uint32(p); sum != 0 {
-			l.add(uint16(id), sum)
+		if err := f(uint16(id), sum); err != nil {
+			return err
 		}
-		p = p[4:]
 	}
 	if len(p) > 0 {
-		return l, fmt.Errorf("there are %d bytes of sums more than packet ids", len(p))
+		return fmt.Errorf("there are %d bytes of sums more than packet ids", len(p))
 	}
-	return l, nil
+	return nil
 }
 
 // packetIDs is a set of packet ids.

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -225,45 +224,6 @@ func TestMessageSum(t *testing.T) {
 	}
 }
 
-// An offset of an older version has no sums: there the flag has to do.
-func TestLedgerOfOlderVersion(t *testing.T) {
-	l, err := parseLedger("3-4", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !l.hasMessage(3, 17) || l.hasMessage(5, 17) {
-		t.Error("packet id 3 is to stand for any message and 5 for none")
-	}
-	l.add(4, 17)
-	if l.hasMessage(4, 18) {
-		t.Error("packet id 4 stands for any message")
-	}
-}
-
-func TestLedgerInOffset(t *testing.T) {
-	var l ledger
-	for id := range 200 {
-		l.add(uint16(65535-id), uint32(id+1))
-	}
-	l.ids.add(7) // without a sum
-	ids, sums := string(l.ids.append(nil)), string(l.appendSums(nil))
-	again, err := parseLedger(ids, sums)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again.ids != l.ids || !maps.Equal(again.sums, l.sums) {
-		t.Errorf("%s with %s is read as %v", ids, sums, again.sums)
-	}
-	for _, bad := range []string{sums[:len(sums)-8], sums + "AAAAAAAA", "?", "AA"} {
-		if _, err := parseLedger(ids, bad); err == nil {
-			t.Errorf("%q is taken", bad)
-		}
-	}
-	if l.remove(65535); l.hasMessage(65535, 1) {
-		t.Error("a packet id that is released is in use")
-	}
-}
-
 // A message with the DUP flag is no duplicate when its packet id is free, and one
 // without the flag is new even if the id is in use, as is one of another content.
 func TestDupAloneSaysNothing(t *testing.T) {
@@ -294,47 +254,9 @@ func TestOverflowIsNotSeen(t *testing.T) {
 	r := s.receiver(func(error) {})
 	r.publish(&message{id: 1, qos: 2, payload: make([]byte, maxHeldBytes)})
 	r.publish(&message{id: 2, qos: 2, payload: []byte("no room")})
-	if !s.seen.has(1) || s.seen.has(2) {
-		t.Errorf("seen: 1 %v, 2 %v, want the first alone", s.seen.has(1), s.seen.has(2))
+	if !s.seen.inFlight.has(1) || s.seen.inFlight.has(2) {
+		t.Errorf("seen: 1 %v, 2 %v, want the first alone", s.seen.inFlight.has(1), s.seen.inFlight.has(2))
 	}
-}
-
-func TestPacketIDs(t *testing.T) {
-	for _, text := range []string{"", "1", "1-2", "63-65", "1-20,25,64,127-129,65535", "1-65535"} {
-		s, err := parsePacketIDs(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(s.append(nil)); got != text {
-			t.Errorf("got %q, want %q", got, text)
-		}
-	}
-	for _, text := range []string{"0", "2-1", "65536", "1,", "a", "-1", "1--2"} {
-		if _, err := parsePacketIDs(text); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-	var s packetIDs
-	s.add(65535)
-	s.add(1)
-	s.remove(1)
-	if got := string(s.append(nil)); got != "65535" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func FuzzPacketIDs(f *testing.F) {
-	f.Add("1-20,25")
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parsePacketIDs(text)
-		if err != nil {
-			return
-		}
-		again, err := parsePacketIDs(string(s.append(nil)))
-		if err != nil || again != s {
-			t.Fatalf("%q is read as %q", text, s.append(nil))
-		}
-	})
 }
 
 // A session that is gone takes its packet ids along, and says so once.

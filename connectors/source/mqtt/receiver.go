@@ -36,6 +36,7 @@ func (r *receiver) connected(present bool) {
 		}
 		s.seen = ledger{}
 	}
+	s.seen.on(r.generation)
 	if s.begins != newMessage && r.put(&message{kind: s.begins, qos: 2}) {
 		s.begins = newMessage
 	}
@@ -48,7 +49,7 @@ func (s *Source) sessionLost() {
 		logClientID, s.session.clientID)
 }
 
-// publish takes a message. One of QoS 2 whose packet id is in use is the same
+// publish takes a message. One of QoS 2 whose packet id is under way is the same
 // again, if the broker says so (DUP) and its content is the same: then nothing but the
 // acknowledgement is missing. Otherwise it is a new one, and the broker has forgotten
 // that the id was in use: it has another session than the one that the id is of. This
@@ -64,21 +65,23 @@ func (r *receiver) publish(m *message) {
 			return
 		}
 		m.kind = seenMessage
-	} else if m.qos == 2 && m.duplicate && s.seen.hasMessage(m.id, m.sum()) {
+	} else if m.qos == 2 && m.duplicate && s.seen.has(m) {
 		m.kind = seenMessage
 		s.numbers.suppressed.Add(1)
 	}
-	// Only what is in the queue counts as seen.
-	if r.put(m) && m.qos == 2 && m.kind == newMessage {
-		s.seen.add(m.id, m.sum())
-	}
+	r.take(m)
 }
 
 // released takes the end of a delivery of QoS 2. An unknown packet id is answered
 // too: its release is durable, and the broker has not heard of it.
 func (r *receiver) released(id uint16) {
-	if r.put(&message{kind: release, id: id, qos: 2}) {
-		r.source.seen.remove(id)
+	r.take(&message{kind: release, id: id, qos: 2})
+}
+
+// take puts a message into the queue. Only what is in it counts as seen.
+func (r *receiver) take(m *message) {
+	if r.put(m) {
+		r.source.seen.take(m)
 	}
 }
 

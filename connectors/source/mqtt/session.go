@@ -34,13 +34,12 @@ type session struct {
 	// shared subscriptions.
 	quiet bool
 
-	// inFlight are the packet ids of QoS 2 whose records are read and that the
-	// broker has not released. Its owner is Read.
-	inFlight ledger
+	// underWay are the messages of QoS 2 whose records are read. Its owner is Read.
+	underWay ledger
 	// brokerDrops is the last value of the broker's counter of dropped messages, -1
 	// if there was none. Its owner is Read.
 	brokerDrops int64
-	// moved: inFlight or brokerDrops is not in an offset yet.
+	// moved: underWay or brokerDrops is not in an offset yet.
 	moved  bool
 	offset []byte // memory of the last offset
 }
@@ -55,8 +54,7 @@ type subscriptions struct {
 // storedSession is the source offset.
 type storedSession struct {
 	subscriptions
-	InFlight    string `json:"mqtt.qos2.in.flight,omitempty"`
-	Sums        string `json:"mqtt.qos2.in.flight.crc32c,omitempty"` // of their messages
+	storedLedger
 	BrokerDrops *int64 `json:"mqtt.broker.drops,omitempty"`
 }
 
@@ -89,7 +87,7 @@ func openSession(ctx context.Context, c *Config, clientID string,
 	var known storedSession
 	err = json.Unmarshal(offset, &known)
 	if err == nil {
-		s.inFlight, err = parseLedger(known.InFlight, known.Sums)
+		s.underWay, err = known.ledger()
 	}
 	if known.BrokerDrops != nil {
 		s.brokerDrops = *known.BrokerDrops
@@ -217,33 +215,13 @@ func (s *session) appendOffset(dst []byte) []byte {
 	if s.brokerDrops >= 0 {
 		dst = strconv.AppendInt(append(dst, `,"mqtt.broker.drops":`...), s.brokerDrops, 10)
 	}
-	if s.inFlight.empty() {
-		return append(dst, '}')
-	}
-	dst = s.inFlight.ids.append(append(dst, `,"mqtt.qos2.in.flight":"`...))
-	dst = s.inFlight.appendSums(append(dst, `","mqtt.qos2.in.flight.crc32c":"`...))
-	return append(dst, `"}`...)
+	return append(s.underWay.append(dst), '}')
 }
 
-// arrived notes the packet id of a message of QoS 2 whose record is in this batch.
-func (s *session) arrived(m *message) {
-	s.inFlight.add(m.id, m.sum())
-	s.moved = true
-}
-
-// released notes that a packet id may be used for another message. The broker hears
-// of it (PUBCOMP) when that is durable: a packet id that was still known after a
-// crash would make a new message look like one that came before.
-func (s *session) released(id uint16) {
-	if s.inFlight.has(id) {
-		s.inFlight.remove(id)
-		s.moved = true
-	}
-}
-
-// begun notes that the broker knows nothing of packet ids.
-func (s *session) begun() {
-	if !s.inFlight.empty() {
-		s.inFlight, s.moved = ledger{}, true
-	}
+// took notes what is in this batch. The broker hears of a release (PUBCOMP) when that is
+// durable: a packet id that was still in flight after a crash would make a new message
+// look like one that came before.
+func (s *session) took(m *message) {
+	s.underWay.take(m)
+	s.moved = s.moved || m.qos == 2
 }

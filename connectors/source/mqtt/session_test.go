@@ -68,8 +68,8 @@ func TestLostSessionIsTold(t *testing.T) {
 	s.receiver(nil).publish(&message{id: 1, qos: 2, payload: make([]byte, maxHeldBytes)})
 	full := false
 	s.receiver(func(error) { full = true }).connected(false)
-	if !full || s.seen.has(1) {
-		t.Fatalf("no room %v, packet id 1 in use %v, want the first alone", full, s.seen.has(1))
+	if !full || s.seen.inFlight.has(1) {
+		t.Fatalf("no room %v, packet id 1 in use %v, want the first alone", full, s.seen.inFlight.has(1))
 	}
 	s.queue.take(nil, 1, 1)
 	s.queue.committed.Store(1)
@@ -246,8 +246,8 @@ func TestSessionGoneWithoutOffset(t *testing.T) {
 	s.session = &session{changed: make(chan struct{}, 1)}
 	s.receiver(nil).publish(&message{id: 7, qos: 2})
 	s.receiver(nil).connected(false)
-	if got := s.queue.take(nil, 10, 1); len(got) != 2 || got[1].kind != newSession || s.seen.has(7) {
-		t.Errorf("got %+v, packet id 7 in use %v", got, s.seen.has(7))
+	if got := s.queue.take(nil, 10, 1); len(got) != 2 || got[1].kind != newSession || s.seen.inFlight.has(7) {
+		t.Errorf("got %+v, packet id 7 in use %v", got, s.seen.inFlight.has(7))
 	}
 }
 

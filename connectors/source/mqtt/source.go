@@ -36,8 +36,8 @@ type Source struct {
 	taken   []message // of Read, its memory
 	reads   uint64    // Reads so far, the token of the last one's mark
 	numbers counts
-	// seen are the packet ids of QoS 2 that have arrived and are not released, of
-	// the goroutine that receives. What Read knows (session.inFlight) follows it.
+	// seen are the messages of QoS 2 that have arrived, of the goroutine that
+	// receives. What Read knows (session.underWay) follows it.
 	seen ledger
 	// begins is lostSession or newSession until that is in the queue, else newMessage.
 	// Its owner is the goroutine that receives.
@@ -93,7 +93,7 @@ func (s *Source) Open(ctx context.Context, sc connect.SourceContext) error {
 	if !s.dropsCovered {
 		session.want.Drops = s.dropsTopic
 	}
-	s.session, s.seen = session, session.inFlight.clone()
+	s.session, s.seen = session, session.underWay.clone()
 	if s.records, err = newRecordMaker(&s.config, clientID, sc.Logger, &s.numbers); err != nil {
 		return err
 	}
@@ -164,18 +164,11 @@ func (s *Source) fill(b *connect.Batch) (filled bool, err error) {
 
 // handle takes what stood in the queue in its turn.
 func (s *Source) handle(b *connect.Batch, m *message) error {
+	s.session.took(m)
 	switch m.kind {
 	case newMessage:
-		if m.qos == 2 {
-			s.session.arrived(m)
-		}
 		return s.records.append(b, m)
-	case release:
-		s.session.released(m.id)
-	case newSession:
-		s.session.begun()
 	case lostSession:
-		s.session.begun()
 		s.records.appendGap(b, m)
 	case brokerDrops:
 		s.brokerDropped(b, m)
