@@ -39,6 +39,9 @@ type clientOptions struct {
 	clientID     string
 	cleanSession bool
 	pingTimeout  time.Duration
+	// announce, if there is one, is called when the server has answered and before CONNECT. Where
+	// each start subscribes to everything (MQTT 5) there is nothing to announce.
+	announce func(context.Context) error
 	// taker gets what is delivered, in order, from one goroutine. Its methods must
 	// return within the ping timeout.
 	taker taker

@@ -57,6 +57,8 @@
 //     mqtt.topics: each SUBSCRIBE brings all retained messages again, so a session
 //     that is present is left alone. In MQTT 5 it does not, so there each start subscribes
 //     to everything, in case the session is not the one that the offset is of;
+//   - says before CONNECT that it connects (MQTT 3.1.1): a task that is killed before it has
+//     subscribed in a new session leaves the next one in doubt, which subscribes to everything;
 //   - knows that it had a session when the broker reports none, which means
 //     that messages may have been dropped: it says so in the log, in the metric
 //     mqtt_session_gaps_total and, if mqtt.gap.topic is set, as a record.

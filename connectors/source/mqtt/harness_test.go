@@ -356,7 +356,8 @@ func fast(uri string, settings ...string) map[string]string {
 	return m
 }
 
-// openTask opens a source. o may be nil, or the offsets of an earlier one.
+// openTask opens a source. o may be nil, or the offsets of an earlier one. It does not announce its
+// connections in the offset, so that a test need not read before there is one, unless announcing is given.
 func openTask(t testing.TB, o *offsets, settings map[string]string, change ...func(*Source)) *task {
 	t.Helper()
 	if o == nil {
@@ -364,6 +365,7 @@ func openTask(t testing.TB, o *offsets, settings map[string]string, change ...fu
 	}
 	k := &task{t: t, src: parse(t, settings).Source().(*Source), log: new(logLines), offsets: o,
 		batch: connect.NewBatch(10_000, 8<<20)}
+	k.src.announce = nil
 	for _, f := range change {
 		f(k.src)
 	}
@@ -374,6 +376,8 @@ func openTask(t testing.TB, o *offsets, settings map[string]string, change ...fu
 	t.Cleanup(k.close)
 	return k
 }
+
+func announcing(s *Source) { s.announce = s.announceConnect }
 
 // connected waits for the nth connection.
 func (k *task) connected(n int) {

@@ -48,6 +48,11 @@ func connectPaho(ctx context.Context, o clientOptions) (client, bool, error) {
 	var stopWatching func() bool
 	options.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 		conn, err := dial(ctx, o.server, o.config.tlsConfig)
+		if err == nil && o.announce != nil {
+			if err = o.announce(ctx); err != nil {
+				conn.Close()
+			}
+		}
 		if err != nil {
 			dialErr = err
 			return nil, err

@@ -83,7 +83,8 @@ func (s *Source) connectAny(ctx context.Context, overflow func(error)) (client, 
 	var errs attemptErrors
 	for _, server := range s.config.servers {
 		c, present, err := s.connect(ctx, clientOptions{config: &s.config, server: server,
-			clientID: s.session.clientID, cleanSession: s.config.CleanSession, pingTimeout: s.pingTimeout, taker: s.receiver(overflow)})
+			clientID: s.session.clientID, cleanSession: s.config.CleanSession, pingTimeout: s.pingTimeout,
+			announce: s.announce, taker: s.receiver(overflow)})
 		if err == nil {
 			return c, server, present, nil
 		}

@@ -28,11 +28,16 @@ type session struct {
 	unmarked bool // have is not in an offset yet
 	// checked: the session has the wanted subscriptions. Before, some may be missing in spite
 	// of have: shared ones (remove.go), and all when the broker has lost the session and the
-	// task that saw it was killed before it could subscribe.
-	checked bool
+	// task that saw it was killed before it could subscribe: in doubt.
+	checked, doubt bool
 	// quiet: to subscribe again brings nothing retained, which is so in MQTT 5, and with
 	// shared subscriptions.
 	quiet bool
+	// connecting is what the offset says, or is to say, before CONNECT: it is the doubt of a
+	// task that comes after this one.
+	connecting bool
+	announced  chan struct{} // closed when that is durable, then nil
+	announcing uint64        // the token of its mark, 0 if it is not marked yet
 
 	// underWay are the messages of QoS 2 whose records are read. Its owner is Read.
 	underWay ledger
@@ -54,6 +59,7 @@ type subscriptions struct {
 // storedSession is the source offset.
 type storedSession struct {
 	subscriptions
+	Connecting bool `json:"mqtt.connecting,omitempty"`
 	storedLedger
 	BrokerDrops *int64 `json:"mqtt.broker.drops,omitempty"`
 }
@@ -89,6 +95,7 @@ func openSession(ctx context.Context, c *Config, clientID string,
 	if err == nil {
 		s.underWay, err = known.ledger()
 	}
+	s.connecting, s.doubt = known.Connecting, known.Connecting
 	if known.BrokerDrops != nil {
 		s.brokerDrops = *known.BrokerDrops
 	}
@@ -122,9 +129,47 @@ func (s *session) absent() (lost bool) {
 		return false
 	}
 	lost = s.have.Topics != ""
-	s.have, s.unmarked = nil, true
+	s.have, s.connecting, s.unmarked = nil, false, true
 	notify(s.changed)
 	return lost
+}
+
+// announce waits until the offset says that a connection is being made. Without that a
+// task that is killed after the broker has answered with a new session, and before it has
+// subscribed, would leave one that finds this session and believes that it has the filters.
+// Where subscribing again brings nothing retained it is not needed.
+func (s *session) announce(ctx context.Context) error {
+	s.mu.Lock()
+	if s.clean || s.quiet || s.have == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	if !s.connecting {
+		s.connecting, s.unmarked = true, true
+		s.announced, s.announcing = make(chan struct{}), 0
+		notify(s.changed)
+	}
+	announced := s.announced
+	s.mu.Unlock()
+	if announced == nil {
+		return nil
+	}
+	select {
+	case <-announced:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the log has not stored the offset of the session: %w", context.Cause(ctx))
+	}
+}
+
+// committed notes that marks up to a token are durable.
+func (s *session) committed(token uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.announced != nil && s.announcing != 0 && token >= s.announcing {
+		close(s.announced)
+		s.announced = nil
+	}
 }
 
 // changes returns the filters to subscribe after a connect, those to subscribe again in case
@@ -141,7 +186,7 @@ func (s *session) changes(present bool) (add, again, remove []string) {
 		switch {
 		case s.have.QoS != s.want.QoS || !slices.Contains(have, f):
 			add = append(add, f)
-		case !s.checked && (s.quiet || strings.HasPrefix(f, "$share/")):
+		case !s.checked && (s.quiet || s.doubt || strings.HasPrefix(f, "$share/")):
 			again = append(again, f)
 		}
 	}
@@ -178,11 +223,11 @@ func (s *session) subscribed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checked = true
-	if s.clean || s.have != nil && *s.have == s.want {
+	if s.clean || s.have != nil && *s.have == s.want && !s.connecting {
 		return
 	}
 	want := s.want
-	s.have, s.unmarked = &want, true
+	s.have, s.connecting, s.unmarked = &want, false, true
 	notify(s.changed)
 }
 
@@ -197,6 +242,9 @@ func (s *session) mark(b *connect.Batch, token uint64) bool {
 		return false
 	}
 	s.unmarked, s.moved = false, false
+	if s.announced != nil && s.announcing == 0 {
+		s.announcing = token
+	}
 	s.offset = s.appendOffset(s.offset[:0])
 	b.Mark(connect.Mark{Partition: s.partition, Offset: s.offset, Token: token})
 	return true
@@ -209,6 +257,9 @@ func (s *session) appendOffset(dst []byte) []byte {
 	}
 	dst = connectjson.AppendString(append(dst, `{"mqtt.topics":`...), have.Topics)
 	dst = strconv.AppendInt(append(dst, `,"mqtt.qos":`...), int64(have.QoS), 10)
+	if s.connecting {
+		dst = append(dst, `,"mqtt.connecting":true`...)
+	}
 	if have.Drops != "" {
 		dst = connectjson.AppendString(append(dst, `,"mqtt.broker.drops.topic":`...), have.Drops)
 	}

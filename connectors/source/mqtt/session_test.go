@@ -3,8 +3,10 @@ package mqtt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,101 @@ func TestSessionLostBeforeSubscribed(t *testing.T) {
 				t.Errorf("got %+v, want the message after it", got)
 			}
 		})
+	}
+}
+
+// A task is killed after the broker has answered with a new session and before it has
+// subscribed (MQTT 3.1.1): the next one finds the session, and subscribes.
+func TestKilledBeforeSubscribed(t *testing.T) {
+	t.Parallel()
+	b := startFakeBroker(t, func(n int, c *fakeConn) {
+		switch n {
+		case 1:
+			c.welcome(false)
+			c.publish(1, "a")
+		case 2: // it is known to have the filters
+			c.connack(true)
+			c.publish(2, "b")
+		case 3: // the session is lost
+			c.connack(false)
+		case 4: // and is there again, without filters
+			c.connack(true)
+			c.suback(1)
+			c.publish(1, "c")
+		case 5:
+			c.connack(true)
+			c.publish(2, "d")
+		}
+		if p := c.next(); p != nil && n != 3 {
+			if _, acks := p.(*packets.PubackPacket); !acks {
+				t.Errorf("connection %d: got %v, want no SUBSCRIBE", n, p)
+			}
+		}
+		c.drain()
+	})
+	o := new(offsets)
+	settings := fast(b.uri(), optClientID, "id", "max.retry.time.ms", "3600000")
+	next := func(want string) {
+		t.Helper()
+		k := openTask(t, o, settings, announcing)
+		var got []record
+		for len(got) == 0 || o.session().Connecting || o.session().Topics == "" {
+			got = append(got, k.readSome()...)
+			k.commit()
+		}
+		if got[0].value != want {
+			t.Errorf("got %+v, want %s", got, want)
+		}
+		k.close()
+	}
+	next("a")
+	next("b")
+	k := openTask(t, o, settings, announcing)
+	for !o.session().Connecting {
+		k.readSome()
+		k.commit()
+	}
+	eventually(t, "the answer of the broker", func() bool { return k.log.count("no session") == 1 })
+	k.close() // without a commit, as a kill leaves it
+	next("c")
+	next("d")
+}
+
+// A connection is announced once, to who would believe in what the session has, and waits until
+// just that is durable.
+func TestAnnounce(t *testing.T) {
+	for name, s := range map[string]*session{
+		"clean":      {clean: true, have: new(subscriptions)},
+		"MQTT 5":     {quiet: true, have: new(subscriptions)},
+		"no offset":  {},
+		"it says so": {have: new(subscriptions), connecting: true},
+	} {
+		if err := s.announce(t.Context()); err != nil || s.unmarked {
+			t.Errorf("%s: it is announced, %v", name, err)
+		}
+	}
+	s := &session{have: new(subscriptions), changed: make(chan struct{}, 1)}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := s.announce(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that the log has not stored it", err)
+	}
+	s.committed(6) // before it is marked
+	b := connect.NewBatch(10, 1000)
+	if !s.mark(b, 7) || !strings.Contains(string(b.Marks()[0].Offset), `"mqtt.connecting":true`) {
+		t.Errorf("the mark is %s", s.offset)
+	}
+	s.committed(6)
+	if err := s.announce(ended); err == nil {
+		t.Error("it is taken for durable before it is")
+	}
+	s.committed(8)
+	if err := s.announce(ended); err != nil {
+		t.Errorf("got %v after it was durable", err)
+	}
+	s.subscribed()
+	if s.mark(b, 9); strings.Contains(string(s.offset), "connecting") {
+		t.Errorf("the mark after it has subscribed is %s", s.offset)
 	}
 }
 

@@ -28,9 +28,11 @@ type Source struct {
 	// pingTimeout is how long the answer to a ping may take; pingTimeout unless a
 	// test is in a hurry.
 	pingTimeout time.Duration
-	log         *slog.Logger
-	queue       *queue
-	session     *session
+	// announce is called before CONNECT; nil for a test that does not read by then.
+	announce func(context.Context) error
+	log      *slog.Logger
+	queue    *queue
+	session  *session
 
 	records *recordMaker
 	taken   []message // of Read, its memory
@@ -66,9 +68,13 @@ var (
 )
 
 func newSource(c Config) *Source {
-	return &Source{config: c, connect: c.connector(), pingTimeout: pingTimeout, queue: newQueue(c.QueueSize, c.FullTimeout),
+	s := &Source{config: c, connect: c.connector(), pingTimeout: pingTimeout, queue: newQueue(c.QueueSize, c.FullTimeout),
 		commits: make(chan struct{}, 1), failed: make(chan struct{}), stopAcker: make(chan struct{})}
+	s.announce = s.announceConnect
+	return s
 }
+
+func (s *Source) announceConnect(ctx context.Context) error { return s.session.announce(ctx) }
 
 // Open starts connecting. It does not wait for the broker, which may come later
 // than the connector.
@@ -150,16 +156,14 @@ func (s *Source) fill(b *connect.Batch) (filled bool, err error) {
 		}
 		clear(s.taken) // let go of what it points to
 	}
-	if taken > 0 {
-		s.reads = token
+	if !s.session.mark(b, token) {
+		if taken == 0 {
+			return false, nil
+		}
+		b.Mark(connect.Mark{Token: token})
 	}
-	if s.session.mark(b, s.reads) {
-		return true, nil
-	}
-	if taken > 0 {
-		b.Mark(connect.Mark{Token: s.reads})
-	}
-	return taken > 0, nil
+	s.reads = token
+	return true, nil
 }
 
 // handle takes what stood in the queue in its turn.
@@ -181,6 +185,7 @@ func (s *Source) handle(b *connect.Batch, m *message) error {
 func (s *Source) Commit(m connect.Mark) {
 	if m.Token > s.queue.committed.Load() {
 		s.queue.committed.Store(m.Token)
+		s.session.committed(m.Token)
 		notify(s.commits)
 	}
 }

@@ -57,6 +57,7 @@ func TestInvalidTopic(t *testing.T) {
 // an older mark that comes after a newer one takes nothing back.
 func TestLastAcknowledgements(t *testing.T) {
 	s := newSource(Config{QueueSize: 10})
+	s.session = &session{clean: true}
 	acks := new(recorder)
 	for id := range uint16(3) {
 		if _, err := s.queue.put(message{id: id + 1, qos: 1, ack: acks}); err != nil {
