@@ -55,7 +55,7 @@
 //
 //   - subscribes only to what is new and unsubscribes from what was removed from
 //     mqtt.topics: each SUBSCRIBE brings all retained messages again, so a session
-//     that is present is left alone. In MQTT 5 it does not, so there each start subscribes
+//     that is present is left alone. In MQTT 5 it does not, so there each connection subscribes
 //     to everything, in case the session is not the one that the offset is of;
 //   - says before CONNECT that it connects (MQTT 3.1.1): a task that is killed before it has
 //     subscribed in a new session leaves the next one in doubt, which subscribes to everything;

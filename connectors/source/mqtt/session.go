@@ -172,7 +172,7 @@ func (s *session) committed(token uint64) {
 	}
 }
 
-// changes returns the filters to subscribe after a connect, those to subscribe again in case
+// changes returns the filters to subscribe to after a connect, those to subscribe again in case
 // they are missing, and those to unsubscribe.
 func (s *session) changes(present bool) (add, again, remove []string) {
 	s.mu.Lock()
@@ -186,7 +186,7 @@ func (s *session) changes(present bool) (add, again, remove []string) {
 		switch {
 		case s.have.QoS != s.want.QoS || !slices.Contains(have, f):
 			add = append(add, f)
-		case !s.checked && (s.quiet || s.doubt || strings.HasPrefix(f, "$share/")):
+		case s.quiet || !s.checked && (s.doubt || strings.HasPrefix(f, "$share/")):
 			again = append(again, f)
 		}
 	}
