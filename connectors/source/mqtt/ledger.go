@@ -34,11 +34,15 @@ type ledger struct {
 	generation uint64
 	since      uint64 // the clock when it began
 	last       uint16 // the latest packet id on it, 0 for none
-	otherQoS   bool   // messages of QoS 1, which have packet ids too, came on it
-	// Messages under way at a time, since the clock was round, and before that for as
-	// long as a message takes from PUBLISH to PUBREL.
-	most, mostBefore int
-	round            uint64
+	now, past  round
+}
+
+// round is about as long as a message takes from PUBLISH to PUBREL, so that what came before
+// the last round is acknowledged unless it is in the ledger.
+type round struct {
+	since uint64 // the clock when it began
+	qos1  int    // messages of QoS 1, which have packet ids too, that came in it
+	most  int    // messages under way at a time
 }
 
 // noted is what is known of a message.
@@ -59,8 +63,8 @@ func (l *ledger) empty() bool {
 // on tells on which connection comes what comes next.
 func (l *ledger) on(generation uint64) {
 	if generation != l.generation {
-		l.generation, l.since, l.last, l.otherQoS = generation, l.clock, 0, false
-		l.most, l.mostBefore, l.round = len(l.messages), 0, l.clock
+		l.generation, l.since, l.last = generation, l.clock, 0
+		l.now, l.past = round{since: l.clock}, round{}
 	}
 }
 
@@ -94,7 +98,9 @@ func (l *ledger) take(m *message) {
 
 func (l *ledger) publish(m *message) {
 	l.mention(m.id)
-	l.otherQoS = l.otherQoS || m.qos == 1
+	if m.qos == 1 {
+		l.now.qos1++
+	}
 	switch {
 	case m.qos == 2 && m.kind == newMessage:
 		n := noted{sum: m.sum()}
@@ -120,11 +126,11 @@ func (l *ledger) mention(id uint16) {
 // be for the proof that the broker counts.
 const idsAhead = 64
 
-// judge sees whether a new packet id shows that the broker counts: it has seen too few
-// messages under way to be at the lowest free one.
+// judge sees whether a new packet id shows that the broker counts: too few messages have
+// been under way for it to be the lowest free one.
 func (l *ledger) judge(id uint16) {
-	l.most = max(l.most, len(l.messages))
-	if !l.otherQoS && int(id) > 2*max(l.most, l.mostBefore)+idsAhead {
+	l.now.most = max(l.now.most, len(l.messages)+l.now.qos1+l.past.qos1)
+	if int(id) > 2*max(l.now.most, l.past.most)+idsAhead {
 		l.countsUp = true
 	}
 }
@@ -161,8 +167,8 @@ func (l *ledger) release(id uint16) {
 	if n.at > l.since {
 		l.settle(n.at)
 	}
-	if n.at > l.round {
-		l.most, l.mostBefore, l.round = len(l.messages), l.most, l.clock
+	if n.at > l.now.since {
+		l.now, l.past = round{since: l.clock}, l.now
 	}
 	l.messages[id] = noted{n.sum, l.clock}
 	l.released.add(id)
