@@ -30,10 +30,9 @@ var parquetCodecs = map[string]parquetCodec{
 var ParquetCodecs = []string{"none", "snappy", "gzip", "brotli", "lz4_raw", "zstd"}
 
 const (
-	parquetPageBytes = 64 << 10
-	dictionaryBytes  = 1 << 20
-	columnRows       = 256 // rows that are made columns at a time
-	maxSharedWriters = 8   // schemas whose writer is kept: a writer has some megabytes (I5)
+	parquetPageBytes = 56 << 10
+	columnRows       = 64 // rows that are made columns at a time
+	maxSharedWriters = 8  // schemas whose writer is kept: a writer has some megabytes (I5)
 )
 
 // Parquet writes Parquet files, with a column for each primitive field in the order of the schema. Rows wait in the block until it
@@ -45,14 +44,22 @@ type Parquet struct {
 	legacyLists   bool
 	avro          connectavro.Options
 	plans         cache[*parquetPlan]
-	shared        map[*parquetPlan]*parquet.Writer
+	shared        map[writerKind]*parquet.Writer
 	out           redirect
+	pages         pagePool
 	values        [][]parquet.Value
+	samples       []sample
+}
+
+// writerKind is what the files of a writer have in common.
+type writerKind struct {
+	plan  *parquetPlan
+	plain plainColumns
 }
 
 // parquetPlan is what is compiled for a schema.
 type parquetPlan struct {
-	schema  *parquet.Schema
+	source  *connect.Schema
 	columns []column
 	wrap    bool   // keys and headers stand in a field of a record
 	avro    string // the schema in the words of Avro, which readers of Java look for
@@ -65,7 +72,7 @@ func NewParquet(part Part, codec string, rowGroupBytes int, legacyLists bool, o 
 		return nil, fmt.Errorf("there is no Parquet codec %q", codec)
 	}
 	return &Parquet{content: newContent(part), codec: c, rowGroupBytes: rowGroupBytes, legacyLists: legacyLists, avro: o,
-		shared: make(map[*parquetPlan]*parquet.Writer)}, nil
+		shared: make(map[writerKind]*parquet.Writer)}, nil
 }
 
 // Extension tells the codec.
@@ -92,11 +99,10 @@ func (f *Parquet) compile(s *connect.Schema) (*parquetPlan, error) {
 		s, p.wrap = connect.MustStruct("RecordHeaders", connect.Field{Name: "headers", Schema: s}), true
 	}
 	m := schemaMaker{legacyLists: f.legacyLists}
-	var err error
-	if p.schema, err = m.root(s); err != nil {
+	if _, err := m.root(s); err != nil {
 		return nil, err
 	}
-	p.columns = m.columns
+	p.source, p.columns = s, m.columns
 	e, err := connectavro.FromConnect(s, f.avro)
 	if err != nil {
 		return nil, err
@@ -105,29 +111,35 @@ func (f *Parquet) compile(s *connect.Schema) (*parquetPlan, error) {
 	return p, nil
 }
 
-// newWriter makes a writer of files of a plan.
-func (f *Parquet) newWriter(p *parquetPlan) *parquet.Writer {
-	return parquet.NewWriter(&f.out, p.schema, parquet.Compression(f.codec.codec), parquet.PageBufferSize(parquetPageBytes), parquet.WriteBufferSize(0),
-		parquet.DataPageVersion(1), parquet.DataPageStatistics(true), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.CreatedBy("sluice", "", ""),
-		parquet.KeyValueMetadata("parquet.avro.schema", p.avro), parquet.KeyValueMetadata("writer.model.name", "avro"))
+// newWriter makes a writer of files of a kind.
+func (f *Parquet) newWriter(k writerKind) (*parquet.Writer, error) {
+	m := schemaMaker{legacyLists: f.legacyLists, plain: k.plain}
+	schema, err := m.root(k.plan.source)
+	if err != nil {
+		return nil, err
+	}
+	return parquet.NewWriter(&f.out, schema, parquet.Compression(f.codec.codec), parquet.PageBufferSize(parquetPageBytes), parquet.WriteBufferSize(0),
+		parquet.DataPageVersion(1), parquet.DataPageStatistics(true), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.ColumnPageBuffers(&f.pages),
+		parquet.CreatedBy("sluice", "", ""), parquet.KeyValueMetadata("parquet.avro.schema", k.plan.avro), parquet.KeyValueMetadata("writer.model.name", "avro")), nil
 }
 
 // sharedWriter returns the writer for files of one row group.
-func (f *Parquet) sharedWriter(p *parquetPlan) *parquet.Writer {
-	w := f.shared[p]
-	if w == nil {
-		for other := range f.shared {
-			if len(f.shared) < maxSharedWriters {
-				break
-			}
-			delete(f.shared, other)
-		}
-		w = f.newWriter(p)
-		f.shared[p] = w
-	} else {
+func (f *Parquet) sharedWriter(k writerKind) (*parquet.Writer, error) {
+	if w := f.shared[k]; w != nil {
 		w.Reset(&f.out)
+		return w, nil
 	}
-	return w
+	for other := range f.shared {
+		if len(f.shared) < maxSharedWriters {
+			break
+		}
+		delete(f.shared, other)
+	}
+	w, err := f.newWriter(k)
+	if err == nil {
+		f.shared[k] = w
+	}
+	return w, err
 }
 
 // parquetWriter is one file.
@@ -153,31 +165,41 @@ func (w *parquetWriter) Append(block []byte, r *connect.Record) ([]byte, error) 
 
 func (w *parquetWriter) BlockBytes() int { return w.parquet.rowGroupBytes }
 
-// Seal makes a row group of the block.
+// Seal makes a row group of the block. Compressed pages are put where rows have been.
 func (w *parquetWriter) Seal(out io.Writer, block [][]byte, records int, last bool) error {
 	f := w.parquet
 	f.out.to = out
-	defer func() { f.out.to = nil }()
-	to := w.own
-	switch {
-	case to != nil:
-	case last:
-		to = f.sharedWriter(w.plan)
-	default:
-		to = f.newWriter(w.plan)
-		w.own = to
+	defer func() {
+		f.out.to = nil
+		f.pages.reset()
+	}()
+	to, err := w.writer(block, records, last)
+	if err == nil {
+		err = f.write(to, w.plan, block)
 	}
-	if err := f.write(to, w.plan, block); err != nil {
-		return fmt.Errorf("write a row group: %w", err)
+	if err == nil && last {
+		err = to.Close()
+	} else if err == nil {
+		err = to.Flush()
 	}
-	end := to.Flush
-	if last {
-		end = to.Close
-	}
-	if err := end(); err != nil {
+	if err != nil {
 		return fmt.Errorf("write a row group: %w", err)
 	}
 	return nil
+}
+
+// writer returns the file's own writer, or the one of all files that have one row group. The first row group of a file says what is better without a dictionary in it.
+func (w *parquetWriter) writer(block [][]byte, records int, last bool) (to *parquet.Writer, err error) {
+	if w.own != nil {
+		return w.own, nil
+	}
+	f := w.parquet
+	k := writerKind{w.plan, f.survey(w.plan, block, records)}
+	if last {
+		return f.sharedWriter(k)
+	}
+	w.own, err = f.newWriter(k)
+	return w.own, err
 }
 
 // redirect passes on what the writers of all files write, one after the other.
@@ -187,13 +209,9 @@ func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
 
 // write makes columns of rows.
 func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block [][]byte) error {
-	for len(f.values) < len(p.columns) {
-		f.values = append(f.values, nil)
-	}
 	columns := to.ColumnWriters()
 	for _, piece := range block {
-		r := rowReader{block: piece, columns: p.columns, values: f.values[:len(p.columns)]}
-		for len(r.block) > 0 {
+		for r := f.reader(p, piece); len(r.block) > 0; {
 			r.rows(columnRows)
 			for i, values := range r.values {
 				if _, err := columns[i].WriteRowValues(values); err != nil {
@@ -201,6 +219,15 @@ func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block [][]byte) erro
 				}
 			}
 		}
+		f.pages.add(piece)
 	}
 	return nil
+}
+
+// reader reads a piece of a block.
+func (f *Parquet) reader(p *parquetPlan, piece []byte) *rowReader {
+	for len(f.values) < len(p.columns) {
+		f.values = append(f.values, nil)
+	}
+	return &rowReader{block: piece, columns: p.columns, values: f.values[:len(p.columns)]}
 }
