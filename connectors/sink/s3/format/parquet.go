@@ -126,7 +126,7 @@ func (f *Parquet) newWriter(k writerKind) (*parquet.Writer, error) {
 // sharedWriter returns the writer for files of one row group.
 func (f *Parquet) sharedWriter(k writerKind) (*parquet.Writer, error) {
 	if w := f.shared[k]; w != nil {
-		w.Reset(&f.out)
+		reset(w, &f.out)
 		return w, nil
 	}
 	for other := range f.shared {
@@ -140,6 +140,17 @@ func (f *Parquet) sharedWriter(k writerKind) (*parquet.Writer, error) {
 		f.shared[k] = w
 	}
 	return w, err
+}
+
+// reset makes a writer ready for another file. The library clears what the footer of the last one says, the paths of columns included, and would
+// write empty ones from then on: footer and writer have them in the same memory.
+func reset(w *parquet.Writer, out io.Writer) {
+	for _, group := range w.File().Metadata().RowGroups {
+		for i := range group.Columns {
+			group.Columns[i].MetaData.PathInSchema = nil
+		}
+	}
+	w.Reset(out)
 }
 
 // parquetWriter is one file.
@@ -166,7 +177,7 @@ func (w *parquetWriter) Append(block []byte, r *connect.Record) ([]byte, error) 
 func (w *parquetWriter) BlockBytes() int { return w.parquet.rowGroupBytes }
 
 // Seal makes a row group of the block. Compressed pages are put where rows have been.
-func (w *parquetWriter) Seal(out io.Writer, block [][]byte, records int, last bool) error {
+func (w *parquetWriter) Seal(out Output, block [][]byte, records int, last bool) error {
 	f := w.parquet
 	f.out.to = out
 	defer func() {
@@ -177,12 +188,18 @@ func (w *parquetWriter) Seal(out io.Writer, block [][]byte, records int, last bo
 	if err == nil {
 		err = f.write(to, w.plan, block)
 	}
+	if err == nil {
+		for _, piece := range f.pages.room {
+			out.Free(piece)
+		}
+	}
 	if err == nil && last {
 		err = to.Close()
 	} else if err == nil {
 		err = to.Flush()
 	}
 	if err != nil {
+		clear(f.shared) // a writer that has not come to its end cannot be reset
 		return fmt.Errorf("write a row group: %w", err)
 	}
 	return nil
@@ -220,6 +237,11 @@ func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block [][]byte) erro
 			}
 		}
 		f.pages.add(piece)
+	}
+	for _, c := range columns {
+		if err := c.Flush(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -11,46 +11,41 @@ const (
 )
 
 // pagePool has the compressed pages of a row group until its last column is complete: in the file the pages of a column stand together. It is the pool of the library's
-// writers, but all their buffers are in the same memory, one page after the other: where the rows of the block were that are columns already.
+// writers, but all their buffers are in the same memory, one page after the other: where rows of the block were that are columns already.
 type pagePool struct {
-	room [][]byte // pieces that nobody reads any more
-	own  [][]byte
-	used int // of own
-	free []*pageBuffer
+	current []byte   // where the next page goes
+	room    [][]byte // pieces of the block that nobody reads any more
+	own     [][]byte // for pages that come before
+	used    int      // of own
+	free    []*pageBuffer
 }
 
 // add gives memory to pages that come.
 func (p *pagePool) add(piece []byte) { p.room = append(p.room, piece[:0]) }
 
+// place makes room in current.
+func (p *pagePool) place() {
+	switch n := len(p.room); {
+	case len(p.current) < cap(p.current):
+	case n > 0:
+		p.current, p.room = p.room[n-1], p.room[:n-1]
+	default:
+		if p.used == len(p.own) {
+			p.own = append(p.own, make([]byte, 0, ownPageBytes))
+		}
+		p.current = p.own[p.used]
+		p.used++
+	}
+}
+
 // reset forgets all pages and the memory that was given.
 func (p *pagePool) reset() {
-	clear(p.room)
-	p.room, p.used = p.room[:0], 0
+	clear(p.room[:cap(p.room)])
+	p.current, p.room, p.used = nil, p.room[:0], 0
 	if len(p.own) > maxOwnPages {
 		clear(p.own[maxOwnPages:])
 		p.own = p.own[:maxOwnPages]
 	}
-	for i := range p.own {
-		p.own[i] = p.own[i][:0]
-	}
-}
-
-// place returns a piece that has room left.
-func (p *pagePool) place() *[]byte {
-	for len(p.room) > 0 {
-		if last := &p.room[len(p.room)-1]; len(*last) < cap(*last) {
-			return last
-		}
-		p.room = p.room[:len(p.room)-1]
-	}
-	if p.used > 0 && len(p.own[p.used-1]) < ownPageBytes {
-		return &p.own[p.used-1]
-	}
-	if p.used == len(p.own) {
-		p.own = append(p.own, make([]byte, 0, ownPageBytes))
-	}
-	p.used++
-	return &p.own[p.used-1]
 }
 
 // GetBuffer implements parquet.BufferPool. A pool belongs to one goroutine, as the format does.
@@ -82,7 +77,8 @@ type pageBuffer struct {
 func (b *pageBuffer) Write(page []byte) (int, error) {
 	n := len(page)
 	for len(page) > 0 {
-		to := b.pool.place()
+		b.pool.place()
+		to := &b.pool.current
 		from := len(*to)
 		fits := min(cap(*to)-from, len(page))
 		*to = append(*to, page[:fits]...)

@@ -1,0 +1,236 @@
+package format
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/sluice-data/sluice/connect"
+	"github.com/sluice-data/sluice/connect/connectavro"
+)
+
+// texts are rows with columns of text of which more or fewer are equal.
+var texts = structOf(connect.Attrs{Name: "org.example.Texts"}, connect.Field{Name: "few", Schema: connect.StringSchema},
+	connect.Field{Name: "turns", Schema: connect.OptionalStringSchema}, connect.Field{Name: "different", Schema: connect.OptionalStringSchema}, connect.Field{Name: "most", Schema: connect.StringSchema})
+
+func textsRow(n int) *connect.Record {
+	text := func(n int) connect.Value { return connect.StringValue(fmt.Sprintf("%060x", n)) }
+	return &connect.Record{ValueSchema: texts, Value: connect.StructValue([]connect.Value{text(n % 100), text(n % 3000), text(n), text(n * 7919 % 1_000_003 % 90_000)})}
+}
+
+// blockOf has rows in pieces of so many.
+func blockOf(t testing.TB, w Writer, row func(int) *connect.Record, rows, each int) (block [][]byte) {
+	t.Helper()
+	for from := 0; from < rows; from += each {
+		var piece []byte
+		for n := from; n < min(from+each, rows); n++ {
+			var err error
+			if piece, err = w.Append(piece, row(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		block = append(block, piece)
+	}
+	return block
+}
+
+// TestDictionaries: columns whose texts are mostly different have none, in row groups that are large enough for it to matter. All rows are there.
+func TestDictionaries(t *testing.T) {
+	for _, c := range []struct {
+		rows, each, groups int
+		want               []string // columns without a dictionary
+	}{{20_000, 2000, 1, []string{"different", "most"}}, {20_000, 2000, 3, []string{"different", "most"}}, {2000, 2000, 1, nil}, {1, 1, 1, nil}} {
+		f, err := NewParquet(Values, "snappy", 1<<30, false, connectavro.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second file of one row group has the writer of the first
+			w, err := f.NewWriter(textsRow(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			for g := range c.groups {
+				if err := w.Seal(overwriting{&out}, blockOf(t, w, textsRow, c.rows, c.each), c.rows, g == c.groups-1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkTexts(t, out.Bytes(), c.rows, c.groups, c.want)
+		}
+	}
+}
+
+func checkTexts(t *testing.T, data []byte, rows, groups int, plain []string) {
+	t.Helper()
+	pf, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(pf.RowGroups()); got != groups {
+		t.Fatalf("%d row groups, want %d", got, groups)
+	}
+	for g, group := range pf.RowGroups() {
+		for i, column := range pf.Metadata().RowGroups[g].Columns {
+			m := column.MetaData
+			if got := m.DictionaryPageOffset == 0; got != slices.Contains(plain, m.PathInSchema[0]) {
+				t.Errorf("%d rows in group %d of %d: %s without a dictionary: %v", rows, g, groups, m.PathInSchema[0], got)
+			}
+			if m.Statistics.MinValue == nil || m.Statistics.MaxValue == nil || m.NumValues != int64(rows) {
+				t.Errorf("%s has no statistics, or %d values", m.PathInSchema[0], m.NumValues)
+			}
+			checkColumn(t, group.ColumnChunks()[i], i)
+		}
+	}
+}
+
+func checkColumn(t *testing.T, c parquet.ColumnChunk, column int) {
+	t.Helper()
+	pages := c.Pages()
+	defer pages.Close()
+	n, values := 0, make([]parquet.Value, 100)
+	for {
+		page, err := pages.ReadPage()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := page.Values(); err == nil; {
+			var got int
+			got, err = r.ReadValues(values)
+			for _, v := range values[:got] {
+				if want := textsRow(n).Value.Cells()[column].Text(); string(v.ByteArray()) != want {
+					t.Fatalf("row %d, column %d: %s, want %s", n, column, v, want)
+				}
+				n++
+			}
+		}
+	}
+	if n != int(c.NumValues()) {
+		t.Errorf("%d values, want %d", n, c.NumValues())
+	}
+}
+
+// TestEstimate: how many values are different, by a sample.
+func TestEstimate(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, values := range []int{1, 10, 1000, 10_000, 50_000} {
+		const sampled, all = 4096, 100_000
+		seen := make(map[int]bool)
+		found := 0
+		for n := range all {
+			if seen[random.IntN(values)] = true; n == sampled-1 {
+				found = len(seen)
+			}
+		}
+		if got, want := distinct(float64(found), sampled, all), float64(len(seen)); got < want*0.9 || got > want*1.1 {
+			t.Errorf("of %d values the estimate is %.0f, there are %.0f", values, got, want)
+		}
+	}
+	if got := distinct(sampledOnce, sampledOnce, sampledOnce); got < sampledOnce*0.99 {
+		t.Errorf("of %d that are different the estimate is %.0f", sampledOnce, got)
+	}
+}
+
+const sampledOnce = 4096
+
+// living is an Output that notes what lives when the first bytes of a row group come.
+type living struct{ bytes uint64 }
+
+func (l *living) Free([]byte) {}
+
+func (l *living) Write(p []byte) (int, error) {
+	if l.bytes == 0 {
+		l.bytes = liveBytes()
+	}
+	return len(p), nil
+}
+
+func liveBytes() uint64 {
+	runtime.GC()
+	runtime.GC() // what pools of the runtime keep for one collection
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestRowGroupMemory: what a row group is written through is small beside its rows, while it is written and after that.
+func TestRowGroupMemory(t *testing.T) {
+	f, err := NewParquet(Values, "snappy", 1<<30, false, connectavro.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(7, 8))
+	row := func(int) *connect.Record {
+		text := func() connect.Value {
+			return connect.StringValue(fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()))
+		}
+		return &connect.Record{ValueSchema: texts, Value: connect.StructValue([]connect.Value{text(), text(), text(), text()})}
+	}
+	w, err := f.NewWriter(row(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rows = 60_000 // 8 MB
+	block := blockOf(t, w, row, rows, 5000)
+	before := liveBytes()
+	out := new(living)
+	if err := w.Seal(out, block, rows, true); err != nil {
+		t.Fatal(err)
+	}
+	after := liveBytes()
+	if most := before + 3<<20; out.bytes > most || after > most {
+		t.Errorf("%d bytes live while a row group of %d is written, %d after it", out.bytes-before, len(bytes.Join(block, nil)), after-before)
+	}
+	runtime.KeepAlive(f)
+	runtime.KeepAlive(block)
+}
+
+// TestPagePool writes buffers in turn, with memory that is given and without, and reads them as the library does and as io.Reader.
+func TestPagePool(t *testing.T) {
+	p := new(pagePool)
+	for round := range 3 {
+		buffers := []io.ReadWriteSeeker{p.GetBuffer(), p.GetBuffer(), p.GetBuffer()}
+		want := make([][]byte, len(buffers))
+		for n := range 600 {
+			page := bytes.Repeat([]byte{byte(n)}, 1+n*13%3000)
+			i := n % len(buffers)
+			if got, err := buffers[i].Write(page); got != len(page) || err != nil {
+				t.Fatal(got, err)
+			}
+			want[i] = append(want[i], page...)
+			if round > 0 && n%10 == 0 {
+				p.add(make([]byte, 10, 10_000))
+			}
+		}
+		for i, b := range buffers {
+			if at, err := b.Seek(0, io.SeekStart); at != 0 || err != nil {
+				t.Fatal(at, err)
+			}
+			var got bytes.Buffer
+			if i == 0 {
+				_, _ = got.ReadFrom(struct{ io.Reader }{b})
+			} else if n, err := b.(io.WriterTo).WriteTo(&got); n != int64(got.Len()) || err != nil {
+				t.Fatal(n, err)
+			}
+			if !bytes.Equal(got.Bytes(), want[i]) {
+				t.Errorf("round %d: buffer %d has %d bytes, want %d, or they differ", round, i, got.Len(), len(want[i]))
+			}
+			if _, err := b.Seek(1, io.SeekCurrent); err == nil {
+				t.Error("Seek goes anywhere")
+			}
+			p.PutBuffer(b)
+		}
+		p.reset()
+		if len(p.own) > maxOwnPages || len(p.room) > 0 {
+			t.Errorf("%d pieces are kept, and %d that were given", len(p.own), len(p.room))
+		}
+	}
+}
