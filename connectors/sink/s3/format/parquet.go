@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -36,7 +37,7 @@ const (
 )
 
 // Parquet writes Parquet files, with a column for each primitive field in the order of the schema. Rows wait in the block until it
-// is a row group: then they are made columns. A file of one row group, as most are, has no memory beside its block.
+// is a row group: then they are made columns, by a writer that all files share. A file has no memory beside its block but what its footer will say.
 type Parquet struct {
 	content       content
 	codec         parquetCodec
@@ -46,6 +47,7 @@ type Parquet struct {
 	plans         cache[*parquetPlan]
 	shared        map[writerKind]*parquet.Writer
 	out           redirect
+	end           bytes.Buffer // what stands behind a row group
 	pages         pagePool
 	values        [][]parquet.Value
 	samples       []sample
@@ -111,20 +113,8 @@ func (f *Parquet) compile(s *connect.Schema) (*parquetPlan, error) {
 	return p, nil
 }
 
-// newWriter makes a writer of files of a kind.
-func (f *Parquet) newWriter(k writerKind) (*parquet.Writer, error) {
-	m := schemaMaker{legacyLists: f.legacyLists, plain: k.plain}
-	schema, err := m.root(k.plan.source)
-	if err != nil {
-		return nil, err
-	}
-	return parquet.NewWriter(&f.out, schema, parquet.Compression(f.codec.codec), parquet.PageBufferSize(parquetPageBytes), parquet.WriteBufferSize(0),
-		parquet.DataPageVersion(1), parquet.DataPageStatistics(true), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.ColumnPageBuffers(&f.pages),
-		parquet.CreatedBy("sluice", "", ""), parquet.KeyValueMetadata("parquet.avro.schema", k.plan.avro), parquet.KeyValueMetadata("writer.model.name", "avro")), nil
-}
-
-// sharedWriter returns the writer for files of one row group.
-func (f *Parquet) sharedWriter(k writerKind) (*parquet.Writer, error) {
+// writer returns the writer of row groups of a kind.
+func (f *Parquet) writer(k writerKind) (*parquet.Writer, error) {
 	if w := f.shared[k]; w != nil {
 		reset(w, &f.out)
 		return w, nil
@@ -135,11 +125,16 @@ func (f *Parquet) sharedWriter(k writerKind) (*parquet.Writer, error) {
 		}
 		delete(f.shared, other)
 	}
-	w, err := f.newWriter(k)
-	if err == nil {
-		f.shared[k] = w
+	m := schemaMaker{legacyLists: f.legacyLists, plain: k.plain}
+	schema, err := m.root(k.plan.source)
+	if err != nil {
+		return nil, err
 	}
-	return w, err
+	w := parquet.NewWriter(&f.out, schema, parquet.Compression(f.codec.codec), parquet.PageBufferSize(parquetPageBytes), parquet.WriteBufferSize(0),
+		parquet.DataPageVersion(1), parquet.DataPageStatistics(true), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.ColumnPageBuffers(&f.pages),
+		parquet.CreatedBy("sluice", "", ""), parquet.KeyValueMetadata("parquet.avro.schema", k.plan.avro), parquet.KeyValueMetadata("writer.model.name", "avro"))
+	f.shared[k] = w
+	return w, nil
 }
 
 // reset makes a writer ready for another file. The library clears what the footer of the last one says, the paths of columns included, and would
@@ -157,7 +152,7 @@ func reset(w *parquet.Writer, out io.Writer) {
 type parquetWriter struct {
 	parquet *Parquet
 	plan    *parquetPlan
-	own     *parquet.Writer // of a file of several row groups
+	file    parquetFile // of several row groups
 }
 
 func (w *parquetWriter) Append(block []byte, r *connect.Record) ([]byte, error) {
@@ -179,24 +174,17 @@ func (w *parquetWriter) BlockBytes() int { return w.parquet.rowGroupBytes }
 // Seal makes a row group of the block. Compressed pages are put where rows have been.
 func (w *parquetWriter) Seal(out Output, block [][]byte, records int, last bool) error {
 	f := w.parquet
-	f.out.to = out
 	defer func() {
-		f.out.to = nil
+		f.out = redirect{}
 		f.pages.reset()
 	}()
-	to, err := w.writer(block, records, last)
-	if err == nil {
-		err = f.write(to, w.plan, block)
+	one := last && w.file.bytes == 0
+	var err error
+	if records > 0 || one {
+		err = w.group(out, block, records, one)
 	}
-	if err == nil {
-		for _, piece := range f.pages.room {
-			out.Free(piece)
-		}
-	}
-	if err == nil && last {
-		err = to.Close()
-	} else if err == nil {
-		err = to.Flush()
+	if err == nil && last && !one {
+		err = w.file.end(out)
 	}
 	if err != nil {
 		clear(f.shared) // a writer that has not come to its end cannot be reset
@@ -205,24 +193,52 @@ func (w *parquetWriter) Seal(out Output, block [][]byte, records int, last bool)
 	return nil
 }
 
-// writer returns the file's own writer, or the one of all files that have one row group. The first row group of a file says what is better without a dictionary in it.
-func (w *parquetWriter) writer(block [][]byte, records int, last bool) (to *parquet.Writer, err error) {
-	if w.own != nil {
-		return w.own, nil
-	}
+// group writes a row group, which may be the only one.
+func (w *parquetWriter) group(out Output, block [][]byte, records int, one bool) error {
 	f := w.parquet
-	k := writerKind{w.plan, f.survey(w.plan, block, records)}
-	if last {
-		return f.sharedWriter(k)
+	to, err := f.writer(writerKind{w.plan, f.survey(w.plan, block, records)})
+	if err != nil {
+		return err
 	}
-	w.own, err = f.newWriter(k)
-	return w.own, err
+	f.out = redirect{to: out}
+	if w.file.bytes > 0 {
+		f.out.skip = len(parquetMagic)
+	}
+	if err := f.write(to, w.plan, block); err != nil {
+		return err
+	}
+	for _, piece := range f.pages.room {
+		out.Free(piece)
+	}
+	if one {
+		return to.Close()
+	}
+	if err := to.Flush(); err != nil {
+		return err
+	}
+	size := f.out.bytes - int64(len(parquetMagic))
+	f.end.Reset()
+	f.out = redirect{to: &f.end}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	return w.file.add(size, f.end.Bytes())
 }
 
 // redirect passes on what the writers of all files write, one after the other.
-type redirect struct{ to io.Writer }
+type redirect struct {
+	to    io.Writer
+	skip  int   // bytes that are not passed on
+	bytes int64 // that came
+}
 
-func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
+func (r *redirect) Write(p []byte) (int, error) {
+	r.bytes += int64(len(p))
+	skipped := min(r.skip, len(p))
+	r.skip -= skipped
+	n, err := r.to.Write(p[skipped:])
+	return skipped + n, err
+}
 
 // write makes columns of rows.
 func (f *Parquet) write(to *parquet.Writer, p *parquetPlan, block [][]byte) error {

@@ -21,7 +21,7 @@ type sample struct {
 	bytes  int
 }
 
-// survey says which columns of text are to have no dictionary in a file, by rows from all over its first row group. The library finds out at the end of a page that a dictionary has outgrown its
+// survey says which columns of text are to have no dictionary in a row group, by rows from all over it. The library finds out at the end of a page that a dictionary has outgrown its
 // limit, and keeps what it has until then: of texts that are all different some megabytes that help nobody. In a block of one piece no dictionary is large.
 func (f *Parquet) survey(p *parquetPlan, block [][]byte, records int) plainColumns {
 	if len(block) < 2 {

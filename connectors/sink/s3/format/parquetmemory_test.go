@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -118,6 +119,62 @@ func checkColumn(t *testing.T, c parquet.ColumnChunk, column int) {
 	}
 }
 
+// TestSeveralRowGroups: a file whose row groups were written one by one is what the library writes in one go, with files of others between them.
+func TestSeveralRowGroups(t *testing.T) {
+	const rows, groups = 700, 4
+	f, err := NewParquet(Values, "snappy", 1<<30, false, connectavro.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(w Writer, group int) [][]byte {
+		return blockOf(t, w, func(n int) *connect.Record { return record(group*rows + n) }, rows, 100)
+	}
+	w, other := newWriter(t, f), newWriter(t, f)
+	var got, want bytes.Buffer
+	for g := range groups {
+		for _, seal := range []error{w.Seal(overwriting{&got}, block(w, g), rows, false), other.Seal(overwriting{io.Discard}, block(other, g), rows, false)} {
+			if seal != nil {
+				t.Fatal(seal)
+			}
+		}
+	}
+	if err := w.Seal(overwriting{&got}, nil, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	plan := w.(*parquetWriter).plan
+	to, err := f.writer(writerKind{plan: plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.out.to = &want
+	for g := range groups {
+		if err := errors.Join(f.write(to, plan, block(w, g)), to.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		f.pages.reset()
+	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("the file has %d bytes, the library's %d, or they differ", got.Len(), want.Len())
+	}
+	pf, err := parquet.OpenFile(bytes.NewReader(got.Bytes()), int64(got.Len()))
+	if err != nil || len(pf.RowGroups()) != groups || pf.NumRows() != rows*groups {
+		t.Fatal(pf, err)
+	}
+	compareRows(t, pf)
+}
+
+func newWriter(t *testing.T, f Format) Writer {
+	t.Helper()
+	w, err := f.NewWriter(record(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // TestEstimate: how many values are different, by a sample.
 func TestEstimate(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
@@ -191,6 +248,27 @@ func TestRowGroupMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(f)
 	runtime.KeepAlive(block)
+}
+
+// TestOpenFilesMemory: a file that has row groups already keeps little of them until its next.
+func TestOpenFilesMemory(t *testing.T) {
+	const files, rows, most = 30, 2000, 100 << 10
+	f, err := NewParquet(Values, "snappy", 1<<30, false, connectavro.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := liveBytes()
+	open := make([]Writer, files)
+	for i := range open {
+		open[i] = newWriter(t, f)
+		if err := open[i].Seal(overwriting{io.Discard}, blockOf(t, open[i], record, rows, rows), rows, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := (liveBytes() - before) / files; got > most {
+		t.Errorf("an open file has %d bytes, want at most %d", got, most)
+	}
+	runtime.KeepAlive(open)
 }
 
 // TestPagePool writes buffers in turn, with memory that is given and without, and reads them as the library does and as io.Reader.
