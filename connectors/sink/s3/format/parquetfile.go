@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func (p *parquetFile) addGroup(g *format.RowGroup, by int64, end []byte, begins 
 			return fmt.Errorf("write an offset index: %w", err)
 		}
 		p.offsets = append(p.offsets, moved)
-		p.columns = append(p.columns, append([]byte(nil), end[c.ColumnIndexOffset-begins:][:c.ColumnIndexLength]...))
+		p.columns = append(p.columns, bytes.Clone(end[c.ColumnIndexOffset-begins:][:c.ColumnIndexLength]))
 	}
 	return nil
 }
