@@ -31,9 +31,11 @@ var parquetCodecs = map[string]parquetCodec{
 var ParquetCodecs = []string{"none", "snappy", "gzip", "brotli", "lz4_raw", "zstd"}
 
 const (
+	// parquetPageBytes and what the rows of one step go beyond it stay below 64 KiB, unless texts are longer than 140 bytes: for larger pages the encoder of snappy needs
+	// tables that throw those for small pages out of its pool, and are thrown out by them.
 	parquetPageBytes = 56 << 10
-	columnRows       = 64 // rows that are made columns at a time
-	maxSharedWriters = 8  // schemas whose writer is kept: a writer has some megabytes (I5)
+	columnRows       = 64 // rows that are made columns in a step
+	maxSharedWriters = 8  // kinds of row groups whose writer is kept: a writer has a megabyte (I5)
 )
 
 // Parquet writes Parquet files, with a column for each primitive field in the order of the schema. Rows wait in the block until it

@@ -173,6 +173,40 @@ func TestSeveralRowGroups(t *testing.T) {
 	compareRows(t, pf)
 }
 
+// full is an Output that takes so many bytes.
+type full struct{ bytes int }
+
+var errFull = errors.New("full")
+
+func (*full) Free([]byte) {}
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.bytes -= len(p); f.bytes < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+// TestFailedRowGroup: after a file that could not be written to its end the next one is as it should be.
+func TestFailedRowGroup(t *testing.T) {
+	f, err := NewParquet(Values, "snappy", 1<<30, false, connectavro.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := file(t, f, 500)
+	for most := 0; most < len(want); most += len(want) / 8 {
+		for _, last := range []bool{true, false} {
+			w := newWriter(t, f)
+			if err := w.Seal(&full{most}, blockOf(t, w, record, 500, 100), 500, last); last && !errors.Is(err, errFull) {
+				t.Fatal(err)
+			}
+			if got := file(t, f, 500); !bytes.Equal(got, want) {
+				t.Fatalf("after %d bytes of a file the next one has %d bytes, want %d, or they differ", most, len(got), len(want))
+			}
+		}
+	}
+}
+
 func newWriter(t *testing.T, f Format) Writer {
 	t.Helper()
 	w, err := f.NewWriter(record(0))
