@@ -1,5 +1,7 @@
 package s3
 
+import "slices"
+
 // block has the rows of a file that are not sealed yet, in pieces from the pool: one that doubles up to chunkBytes, then further ones of that size. A row is
 // never divided, so a piece may have room left.
 type block struct {
@@ -51,14 +53,24 @@ func (p *pool) addRow(b *block, row []byte, limit int) {
 	b.rows++
 }
 
-// restart leaves a block empty, with its first piece for the rows to come.
+// freePiece takes a piece of a block back.
+func (p *pool) freePiece(b *block, piece []byte) {
+	i := slices.IndexFunc(b.pieces, func(have []byte) bool { return &have[:1][0] == &piece[:1][0] })
+	b.pieces = slices.Delete(b.pieces, i, i+1)
+	b.held -= cap(piece)
+	p.put(piece)
+}
+
+// restart leaves a block empty, with a piece for the rows to come if there is one.
 func (p *pool) restart(b *block) {
-	for _, piece := range b.pieces[1:] {
-		p.put(piece)
+	if len(b.pieces) == 0 {
+		*b = block{}
+		return
 	}
-	first := b.pieces[0][:0]
-	b.pieces[0] = first
-	*b = block{pieces: b.pieces[:1], held: cap(first)}
+	first := b.pieces[0]
+	b.pieces = b.pieces[1:]
+	p.releaseBlock(b)
+	*b = block{pieces: [][]byte{first[:0]}, held: cap(first)}
 }
 
 // releaseBlock takes the pieces of a block back and leaves it empty.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/iotest"
 )
@@ -132,8 +133,17 @@ func TestBlockGrowth(t *testing.T) {
 			if used := p.heldBytes - p.freeBytes; b.held != used {
 				t.Fatalf("the block says that it has %d bytes of the pool, it has %d", b.held, used)
 			}
+			pieces := slices.Clone(b.pieces)
+			random.Shuffle(len(pieces), func(i, j int) { pieces[i], pieces[j] = pieces[j], pieces[i] })
+			for _, piece := range pieces[:random.IntN(len(pieces)+1)] {
+				p.freePiece(&b, piece[:0])
+				if used := p.heldBytes - p.freeBytes; b.held != used {
+					t.Fatalf("a block that has given a piece back has %d bytes of the pool, says %d", used, b.held)
+				}
+			}
+			left := min(len(b.pieces), 1)
 			p.restart(&b)
-			if used := p.heldBytes - p.freeBytes; b.n != 0 || b.rows != 0 || len(b.pieces) != 1 || b.held != used {
+			if used := p.heldBytes - p.freeBytes; b.n != 0 || b.rows != 0 || len(b.pieces) != left || b.held != used {
 				t.Fatalf("a block that starts again has %d bytes of the pool, says %d", used, b.held)
 			}
 			p.releaseBlock(&b)

@@ -93,6 +93,9 @@ func (w filling) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Free implements format.Output.
+func (w filling) Free(piece []byte) { w.sink.pool.freePiece(&w.file.block, piece) }
+
 // fill appends bytes of the object, which send the parts that they make full.
 func (s *Sink) fill(f *file, p []byte) {
 	f.written += int64(len(p))

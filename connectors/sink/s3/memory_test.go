@@ -3,10 +3,13 @@ package s3
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/sluice-data/sluice/connect"
 )
 
 // 1,000 partitions whose files do not fit in memory together: the buffers stay
@@ -100,6 +103,30 @@ func TestLargeRecords(t *testing.T) {
 				t.Errorf("the line buffer has %d bytes", cap(h.sink.lines[0]))
 			}
 		})
+	}
+}
+
+// TestRowGroupGivesBack: the object that a row group becomes has the memory that the rows had.
+func TestRowGroupGivesBack(t *testing.T) {
+	const rows, size = 6000, 1000
+	h := openSink(t, newServer(t), map[string]string{"format.class": "ParquetFormat", "flush.size": strconv.Itoa(rows)})
+	h.assign(0, 0)
+	b := connect.NewBatch(rows, 1<<30)
+	b.From = tp(0)
+	schema := connect.MustStruct("row", connect.Field{Name: "text", Schema: connect.BytesSchema})
+	random := rand.NewChaCha8([32]byte{})
+	for n := range int64(rows) {
+		r := b.Append()
+		r.Topic, r.Offset, r.ValueSchema = b.From.Topic, n, schema
+		cells := b.Cells(1)
+		text := make([]byte, size)
+		_, _ = random.Read(text[:size/3]) // the rest is small when it is compressed
+		cells[0] = connect.BytesValue(text)
+		r.Value = connect.StructValue(cells)
+	}
+	h.write(b)
+	if got, most := h.sink.pool.peakBytes, rows*size+2*chunkBytes; got > most {
+		t.Errorf("%d bytes of buffers for rows of %d", got, rows*size)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"github.com/sluice-data/sluice/connect"
 	"github.com/sluice-data/sluice/connect/connectavro"
@@ -75,7 +74,7 @@ func (w *avroWriter) Append(block []byte, r *connect.Record) ([]byte, error) {
 
 func (*avroWriter) BlockBytes() int { return avroBlockBytes }
 
-func (w *avroWriter) Seal(to io.Writer, block [][]byte, records int, _ bool) error {
+func (w *avroWriter) Seal(to Output, block [][]byte, records int, _ bool) error {
 	f := w.avro
 	out := f.out[:0]
 	if !w.started {

@@ -39,7 +39,7 @@ func BenchmarkOrders(b *testing.B) {
 	gzip, _ := NewGzip(json, -1)
 	avro, _ := NewAvro(Values, "snappy", connectavro.Options{})
 	parquet, _ := NewParquet(Values, "snappy", 128<<20, false, connectavro.Options{})
-	records := orders(10_000)
+	records := orders(100_000)
 	size := 0
 	for i := range records {
 		line, err := json.Append(nil, &records[i])
@@ -60,22 +60,37 @@ func BenchmarkOrders(b *testing.B) {
 	}
 }
 
+type discard struct{ io.Writer }
+
+func (discard) Free([]byte) {}
+
 func benchmarkOrders(b *testing.B, f Format, records []connect.Record) {
-	var line, block []byte
-	rows := 0
+	const pieceBytes = 1 << 20
+	var line []byte
+	var block, pieces [][]byte // in hand, and those that were
+	size, rows := 0, 0
 	w, err := f.NewWriter(&records[0])
 	for n := 0; b.Loop() && err == nil; n++ {
 		if line, err = w.Append(line[:0], &records[n%len(records)]); err != nil {
 			break
 		}
-		block = append(block, line...)
-		rows++
-		last := n%100_000 == 99_999
-		if last || w.BlockBytes() > 0 && len(block) >= w.BlockBytes() || w.BlockBytes() == 0 && len(block) > 1<<20 {
-			err = w.Seal(io.Discard, [][]byte{block}, rows, last)
-			block, rows = block[:0], 0
+		if k := len(block); k == 0 || len(block[k-1])+len(line) > cap(block[k-1]) {
+			if k == len(pieces) {
+				pieces = append(pieces, make([]byte, 0, pieceBytes))
+			}
+			block = pieces[:k+1]
+			block[k] = block[k][:0]
 		}
-		if last && err == nil {
+		last := &block[len(block)-1]
+		*last = append(*last, line...)
+		size += len(line)
+		rows++
+		ends := n%100_000 == 99_999
+		if ends || size >= max(w.BlockBytes(), 64<<10) {
+			err = w.Seal(discard{io.Discard}, block, rows, ends)
+			block, size, rows = nil, 0, 0
+		}
+		if ends && err == nil {
 			w, err = f.NewWriter(&records[0])
 		}
 	}

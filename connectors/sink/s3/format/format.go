@@ -41,9 +41,16 @@ type Writer interface {
 	Append(block []byte, r *connect.Record) ([]byte, error)
 	// BlockBytes is how long a block should become before it is sealed; 0: it needs no sealing.
 	BlockBytes() int
-	// Seal writes the bytes of the object that a block with so many records makes. The block comes in pieces, each of whole records. The last block of a file may
-	// be empty. A file that is given up is not sealed.
-	Seal(out io.Writer, block [][]byte, records int, last bool) error
+	// Seal writes the bytes of the object that a block with so many records makes. The block comes in pieces, each of whole records, which Seal may write over. The
+	// last block of a file may be empty. A file that is given up is not sealed.
+	Seal(out Output, block [][]byte, records int, last bool) error
+}
+
+// Output takes the bytes of an object.
+type Output interface {
+	io.Writer
+	// Free gives a piece of the block back, for what is written then. Seal need not call it.
+	Free(piece []byte)
 }
 
 // unsealed is a Writer without blocks.
@@ -51,7 +58,7 @@ type unsealed struct{}
 
 func (unsealed) BlockBytes() int { return 0 }
 
-func (unsealed) Seal(out io.Writer, block [][]byte, _ int, _ bool) error {
+func (unsealed) Seal(out Output, block [][]byte, _ int, _ bool) error {
 	for _, piece := range block {
 		if _, err := out.Write(piece); err != nil {
 			return err

@@ -105,6 +105,15 @@ func record(n int) *connect.Record {
 		Headers: []connect.Header{{Key: "n", Schema: connect.Int32Schema, Value: connect.Int32Value(int32(n))}, {Key: "none"}}[:n%3]}
 }
 
+// overwriting is an Output that spoils what it gets back.
+type overwriting struct{ io.Writer }
+
+func (overwriting) Free(piece []byte) {
+	for i := range piece[:cap(piece)] {
+		piece[:cap(piece)][i] = 0xff
+	}
+}
+
 // file writes records as the sink does.
 func file(t testing.TB, f Format, records int) []byte {
 	t.Helper()
@@ -116,7 +125,7 @@ func file(t testing.TB, f Format, records int) []byte {
 	var block [][]byte
 	size, rows := 0, 0
 	seal := func(last bool) {
-		if err := w.Seal(&out, block, rows, last); err != nil {
+		if err := w.Seal(overwriting{&out}, block, rows, last); err != nil {
 			t.Fatal(err)
 		}
 		block, size, rows = nil, 0, 0
@@ -165,8 +174,14 @@ func TestParquet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var first []byte
 		for round := range 2 { // the second file has the writer of the first
 			data := file(t, f, c.rows)
+			if round == 0 {
+				first = data
+			} else if !bytes.Equal(data, first) {
+				t.Errorf("%s: file %d of the same rows is another than the first", c.codec, round+1)
+			}
 			pf, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
 			if err != nil {
 				t.Fatal(err)
@@ -337,7 +352,7 @@ func BenchmarkFormats(b *testing.B) {
 				}
 				b.SetBytes(0)
 				if rows++; len(block) >= max(w.BlockBytes(), 1<<20) {
-					if err := w.Seal(io.Discard, [][]byte{block}, rows, false); err != nil {
+					if err := w.Seal(overwriting{io.Discard}, [][]byte{block}, rows, false); err != nil {
 						b.Fatal(err)
 					}
 					block, rows = block[:0], 0
@@ -365,7 +380,7 @@ func TestParquetNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := w.Seal(&out, [][]byte{row}, 1, true); err != nil {
+		if err := w.Seal(overwriting{&out}, [][]byte{row}, 1, true); err != nil {
 			t.Fatal(err)
 		}
 		f, err := parquet.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len()))

@@ -61,7 +61,7 @@ func (w *gzipWriter) Append(block []byte, r *connect.Record) ([]byte, error) {
 func (*gzipWriter) BlockBytes() int { return gzipBlockBytes }
 
 // Seal compresses the block, and ends the member after the last.
-func (w *gzipWriter) Seal(out io.Writer, block [][]byte, _ int, last bool) error {
+func (w *gzipWriter) Seal(out Output, block [][]byte, _ int, last bool) error {
 	if !w.started {
 		w.started = true
 		if _, err := out.Write(gzipHeader[:]); err != nil {

@@ -141,8 +141,8 @@ type rowReader struct {
 	values  [][]parquet.Value // by column; they share the block's memory
 }
 
-// rows makes values of the next rows, n of them at most, in place of those that there are.
-func (r *rowReader) rows(n int) {
+// rows makes values of the next rows, n of them at most, in place of those that there are, and says how many they were.
+func (r *rowReader) rows(n int) int {
 	for i := range r.columns {
 		if cap(r.values[i]) < n {
 			r.values[i] = make([]parquet.Value, n)
@@ -168,6 +168,7 @@ func (r *rowReader) rows(n int) {
 			r.values[i] = r.values[i][:row]
 		}
 	}
+	return row
 }
 
 // repeatedValues appends the values of a row.

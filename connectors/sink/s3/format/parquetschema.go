@@ -56,12 +56,18 @@ func (f *field) Value(base reflect.Value) reflect.Value { return base }
 
 // column is a leaf of a schema and the way to it.
 type column struct {
-	kind     parquet.Kind
-	way      []step
-	maxDef   int
-	repeated bool
-	scale    int // of a Decimal
+	kind       parquet.Kind
+	way        []step
+	maxDef     int
+	repeated   bool
+	dictionary bool
+	scale      int // of a Decimal
 }
+
+// plainColumns has a byte for each column, not 0 for those of text that have no dictionary. Empty, all of them have one.
+type plainColumns string
+
+func (p plainColumns) has(column int) bool { return p != "" && p[column] != 0 }
 
 // step leads from a value to one below it.
 type step struct {
@@ -82,6 +88,7 @@ const (
 // schemaMaker makes a schema of Parquet and its columns from one of Kafka Connect.
 type schemaMaker struct {
 	legacyLists bool
+	plain       plainColumns
 	columns     []column
 }
 
@@ -203,7 +210,7 @@ func required(s *connect.Schema) *connect.Schema {
 }
 
 func (m *schemaMaker) leaf(s *connect.Schema, at place) (parquet.Node, error) {
-	c := column{way: at.way, maxDef: at.def, repeated: at.repeat}
+	c := column{way: at.way, maxDef: at.def, repeated: at.repeat, dictionary: s.Type() == connect.String && !m.plain.has(len(m.columns))}
 	node, err := leafNode(s, &c)
 	if err != nil {
 		return nil, err
@@ -237,7 +244,10 @@ func leafNode(s *connect.Schema, c *column) (parquet.Node, error) {
 	case connect.Float64:
 		return parquet.Leaf(parquet.DoubleType), nil
 	case connect.String:
-		return parquet.Encoded(parquet.String(), &parquet.RLEDictionary), nil
+		if c.dictionary {
+			return parquet.Encoded(parquet.String(), &parquet.RLEDictionary), nil
+		}
+		return parquet.Encoded(parquet.String(), &parquet.Plain), nil
 	}
 	return parquet.Encoded(parquet.Leaf(parquet.ByteArrayType), &parquet.Plain), nil
 }
