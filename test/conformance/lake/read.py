@@ -1,5 +1,5 @@
 """Reads the files that the tests of the S3 sink's formats write with pyarrow, DuckDB and fastavro, and compares every row with the JSON
-lines of the same records."""
+lines of the same records, as it does with what Read.java has read."""
 import base64
 import datetime
 import decimal
@@ -79,6 +79,9 @@ for path in sorted(glob.glob(os.path.join(folder, "values*.parquet"))):
     cursor = duckdb.connect().execute(f"SET TimeZone='UTC'; SELECT * FROM read_parquet('{path}')")
     names = [d[0] for d in cursor.description]
     total += compare("duckdb", path, (dict(zip(names, r)) for r in cursor.fetchall()))
+for path in sorted(glob.glob(os.path.join(folder, "values*.parquet.java"))):
+    with open(path) as lines:
+        total += compare("java", path, (json.loads(line) for line in lines))
 for path in sorted(glob.glob(os.path.join(folder, "values*.avro"))):
     with open(path, "rb") as f:
         total += compare("fastavro", path, fastavro.reader(f))
