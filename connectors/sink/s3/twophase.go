@@ -39,6 +39,8 @@ type offer struct {
 	state  string
 	list   string // the object that has the state, if it needs one
 	groups int    // of partition.rotated
+	// committed is set when that is known: then it becomes visible.
+	committed bool
 }
 
 // Prepare rotates files that are old enough and returns what is on the server and
@@ -194,7 +196,7 @@ func (s *Sink) Withdraw() {
 func (s *Sink) Apply(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
-			p.reported, p.saved = p.offer.offset, p.offer.state
+			p.reported, p.saved, p.offer.committed = p.offer.offset, p.offer.state, true
 			s.keepList(p, p.offer.list)
 		}
 		if !s.exactlyOnce {
@@ -207,12 +209,12 @@ func (s *Sink) Apply(ctx context.Context) error {
 	return s.applyOffers(ctx)
 }
 
-// applyOffers completes the offered uploads of all partitions.
+// applyOffers completes the offered uploads of all partitions whose offers are committed.
 func (s *Sink) applyOffers(ctx context.Context) error {
 	s.collect()
 	var files []*file
 	for _, p := range s.partitions {
-		if p.offer == nil {
+		if p.offer == nil || !p.offer.committed {
 			continue
 		}
 		for _, g := range p.rotated[:p.offer.groups] {
@@ -237,7 +239,7 @@ func (s *Sink) applyOffers(ctx context.Context) error {
 		return connect.Retriable(s.slow())
 	}
 	for _, p := range s.partitions {
-		if p.offer != nil {
+		if p.offer != nil && p.offer.committed {
 			p.durable = p.offer.offset
 			p.rotated = slices.Delete(p.rotated, 0, p.offer.groups)
 			p.offer = nil
@@ -275,7 +277,7 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 			s.abortUpload(s.restoredFile(u))
 		}
 		p.rotated = append(p.rotated, g)
-		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List}
+		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List, committed: true}
 		if saved.List != "" {
 			p.lists = append(p.lists, saved.List)
 		}
