@@ -31,8 +31,8 @@
 // Exactly once (I3), where the engine commits states (connect.SinkContext):
 //
 //   - A crash before the commit leaves uploads that nobody sees. The next owner of the partition aborts those that the
-//     last state knows of, and those that the server lists under names that this config makes (orphans.go). A
-//     lifecycle rule for the rest must be of a week: a shorter one could take away what is committed.
+//     last state knows of, and those that the server lists under names that this config makes, once it has committed something
+//     itself: before that it may be a former owner that does not know it (orphans.go). A lifecycle rule for the rest must be of a week: a shorter one could take away what is committed.
 //   - A crash after the commit leaves a state, which the next owner restores: it
 //     completes the uploads, then goes on at the offset.
 //   - A former owner that wakes up can complete what was committed, which is right,

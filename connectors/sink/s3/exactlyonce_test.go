@@ -223,14 +223,23 @@ func TestNextOwnerAbortsOpenUploads(t *testing.T) {
 	if got := l[tp(0)].Offset; got != 0 {
 		t.Errorf("offset %d is committed with nothing to see", got)
 	}
-	other := newUpload(t.Context(), "topics/iot/partition=0/iot+0+0000000003.json")
+	other := newUpload(t.Context(), "topics/iot/partition=1/iot+1+0000000003.json")
 	id, err := first.sink.store.createUpload(t.Context(), other)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other.id = id
 	next := mustOpen(t, srv, l, exactlyOnceConfig) // the first has crashed
+	l.commit(next.prepareUntil(0))
+	if got := len(srv.uploads(t)); got != 2 {
+		t.Errorf("%d uploads before it is committed that the partition has another owner, want both", got)
+	}
+	next.apply()
 	next.poll("the abort", func() bool { return len(srv.uploads(t)) == 1 })
+	l.commit(next.prepare())
+	if st := l[tp(0)]; st.State != nil {
+		t.Errorf("the state with nothing left is %s", st.State)
+	}
 	if got := srv.uploads(t); got[0] != other.key {
 		t.Errorf("uploads that are left: %v, want the other's", got)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +72,7 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 				number, _, _ := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 				n, err := strconv.ParseInt(number, 10, 32)
 				if p := s.partitions[connect.TopicPartition{Topic: a.Topic, Partition: int32(n)}]; err == nil && p != nil {
-					p.strays = append(p.strays, key)
+					p.left.strays = append(p.left.strays, key)
 				}
 			})
 		})
@@ -84,16 +83,6 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 			}
 		}
 	}
-}
-
-// dropStrays deletes what findLists has found and no committed state needs.
-func (s *Sink) dropStrays(p *partition) {
-	for _, key := range p.strays {
-		if !slices.Contains(p.lists, key) {
-			s.deleteLater(key)
-		}
-	}
-	p.strays = nil
 }
 
 // deleteLater deletes an object that nobody needs, best effort.

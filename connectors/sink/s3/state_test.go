@@ -178,6 +178,7 @@ func TestForeignUploadsStay(t *testing.T) {
 	}
 	h := mustOpen(t, srv, ledger{}, nil)
 	h.prepare()
+	h.apply()
 	h.poll("own uploads", func() bool { h.sink.collect(); return len(srv.uploads(t)) <= len(foreign) })
 	slices.Sort(foreign)
 	got := srv.uploads(t)
@@ -197,6 +198,7 @@ func TestCommittedUploadsAreSpared(t *testing.T) {
 	crash(first)
 	next := mustOpen(t, srv, l, exactlyOnceConfig)
 	next.prepare()
+	next.apply()
 	next.close()
 	next.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
 	w.mu.Lock()

@@ -47,12 +47,10 @@ type offer struct {
 // can become visible.
 func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 	s.collect()
-	s.orphans.abort(s)
 	now := s.now()
 	var states []connect.PartitionState
 	s.alarmAt = time.Time{}
 	for _, p := range s.partitions {
-		s.dropStrays(p)
 		if p.open != nil && (s.leaving[p.TopicPartition] || s.rotation.old(p.open, now)) {
 			s.rotate(p)
 		}
@@ -68,7 +66,7 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 		} else if err := s.prepare(ctx, p); err != nil {
 			return nil, err
 		}
-		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved) {
+		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved || p.left.any()) {
 			states = append(states, connect.PartitionState{State: rawState(o.state),
 				PartitionOffset: connect.PartitionOffset{TopicPartition: p.TopicPartition, Offset: o.offset}})
 		} else {
@@ -145,10 +143,16 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		done += len(g.files)
 		o.groups, o.offset = o.groups+1, g.end
 	}
+	open := p.left.uploads
 	for _, f := range p.files()[done:] {
-		if id, ok := f.up.known(); ok && size <= s.stateBytes {
-			size += len(f.up.key) + len(id) + 32
-			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
+		if id, ok := f.up.known(); ok {
+			open = append(open[:len(open):len(open)], savedUpload{Key: f.up.key, ID: id})
+		}
+	}
+	for _, u := range open {
+		if size <= s.stateBytes {
+			size += len(u.Key) + len(u.ID) + 32
+			st.Open = append(st.Open, u)
 		}
 	}
 	if p.idle() {
@@ -197,6 +201,7 @@ func (s *Sink) Apply(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
 			p.reported, p.saved, p.offer.committed = p.offer.offset, p.offer.state, true
+			s.dropLeftovers(p)
 			s.keepList(p, p.offer.list)
 		}
 		if !s.exactlyOnce {
@@ -256,8 +261,7 @@ func (s *Sink) slow() error {
 	return fmt.Errorf("complete uploads to S3: not all are after %s", s.limits.stall)
 }
 
-// Restore completes what the former owner of a partition committed, and aborts
-// what it had under way.
+// Restore completes what the former owner of a partition committed. What it had under way is aborted after the next commit.
 func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) error {
 	for _, st := range states {
 		p := s.partitions[st.TopicPartition]
@@ -273,15 +277,15 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 		for _, u := range saved.Complete {
 			g.files = append(g.files, s.restoredFile(u))
 		}
-		for _, u := range saved.Open {
-			s.abortUpload(s.restoredFile(u))
+		p.left.restore(saved)
+		if !s.exactlyOnce {
+			s.dropLeftovers(p) // the state is forgotten, and no other follows
 		}
 		p.rotated = append(p.rotated, g)
 		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List, committed: true}
 		if saved.List != "" {
 			p.lists = append(p.lists, saved.List)
 		}
-		s.orphans.spare(saved.Complete)
 	}
 	err := s.applyOffers(ctx)
 	if code := errorCode(err); code == noSuchUpload || code == invalidPart {
