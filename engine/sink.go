@@ -96,8 +96,25 @@ type sinkBatch struct {
 	originals []*kgo.Record
 }
 
+// errTopicDeleted ends what was begun with a topic that is gone: the client does not go over to another one of its name.
+var errTopicDeleted = errors.New("a topic was deleted, and may have been made again")
+
 // runSink runs the task's sink until it stops or fails.
 func runSink(t task) error {
+	for {
+		err := runSinkOnTopics(t)
+		if !errors.Is(err, errTopicDeleted) {
+			return err
+		}
+		t.logger.Warn("the task begins anew", logError, err)
+		if sleep(t.stop, retryDelay) != nil {
+			return nil
+		}
+	}
+}
+
+// runSinkOnTopics runs the sink as long as the topics are those that it began with.
+func runSinkOnTopics(t task) error {
 	s := newSinkTask(t)
 	var err error
 	if s.letters, err = t.openLetters(); err != nil {
@@ -197,7 +214,7 @@ func (s *sinkTask) consume() error {
 	err = firstError(err, s.awaitFetcher(fetcherOver))
 	fetcher.Wait()
 	err = firstError(firstError(fetchErr, topicsErr), err)
-	err = firstError(err, guard(func() error { return s.finish(err == nil) }))
+	err = firstError(err, guard(func() error { return s.finish(err == nil || errors.Is(err, errTopicDeleted)) }))
 	close(s.ended)
 	s.leave(end)
 	return err
