@@ -81,9 +81,10 @@ type group struct {
 
 // cell has the files of one encoded partition: one for each part of records that is stored.
 type cell struct {
-	schema *connect.Schema // of the values in it
-	plan   *projection     // the last record's way to schema; nil: it had that schema
-	files  []*file         // as Sink.parts
+	schema    *connect.Schema // of the values in it
+	keySchema *connect.Schema
+	plan      *projection // the last record's way to schema; nil: it had that schema
+	files     []*file     // as Sink.parts
 }
 
 func newGroup(now time.Time) *group {
