@@ -490,6 +490,18 @@ func TestStatesAreBounded(t *testing.T) {
 	}
 }
 
+// TestStatesOfLongTexts keeps to the limit whatever JSON makes of the characters of names.
+func TestStatesOfLongTexts(t *testing.T) {
+	const files, limit = 20, 16 << 10
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, map[string]string{"flush.size": fmt.Sprint(files), "topics.dir": strings.Repeat("&", 500), "partitioner.class": "FieldPartitioner", "partition.field.name": "o"})
+	h.sink.stateBytes = limit
+	h.write(rawBatch(0, 0, files, 20))
+	if states := h.prepareUntil(files); len(states[0].State) > limit+limit/4 {
+		t.Errorf("the state has %d bytes", len(states[0].State))
+	}
+}
+
 // TestOffersWaitForParts offers no file whose parts are not all on the server, and
 // none behind it.
 func TestOffersWaitForParts(t *testing.T) {

@@ -167,7 +167,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
 	o.state = string(text)
-	if size > s.stateBytes+s.stateBytes/4 {
+	if len(text) > s.stateBytes+s.stateBytes/4 { // by the bytes: names may have characters that JSON makes six of
 		return s.offerList(ctx, p, o)
 	}
 	return nil
