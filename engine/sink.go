@@ -65,6 +65,7 @@ type sinkTask struct {
 	cluster    *kafkaCluster                             // that the consumer reads from
 	states     *sinkStates                               // there
 	unapplied  bool                                      // the writer's: what was committed last is not visible yet
+	stuck      bool                                      // the writer's: the last turn of a two-phase sink did not work, and comes again
 	halfAdded  bool                                      // partitions were assigned to the sink and not restored yet, or never, since the task stops
 
 	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
@@ -300,12 +301,12 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 	for {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
-		// What waits for Apply has a limit, as long as nothing is added to it (I5).
-		if resumed != nil || s.held != nil || s.unapplied {
+		// What waits for a commit or for Apply has a limit, as long as nothing is added to it (I5).
+		if resumed != nil || s.held != nil || s.stuck {
 			filled = nil
 		}
 		var err error
-		if b := s.held; b != nil && resumed == nil && !s.unapplied {
+		if b := s.held; b != nil && resumed == nil && !s.stuck {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {

@@ -547,6 +547,55 @@ func TestOffsetsChangeDropsStates(t *testing.T) {
 	}
 }
 
+// watchedSink tells before each Write.
+type watchedSink struct {
+	*connecttest.LakeSink
+	onWrite func()
+}
+
+func (s watchedSink) Write(ctx context.Context, b *connect.Batch) error {
+	s.onWrite()
+	return s.LakeSink.Write(ctx, b)
+}
+
+// TestSinkWaitsForItsCommit hands a sink no more records while what it has cannot be committed: that would have no limit (I5).
+func TestSinkWaitsForItsCommit(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	lake := connecttest.NewLake()
+	var turns atomic.Int64
+	var down atomic.Bool
+	down.Store(true)
+	w := enginetest.Start(t, c, quick, enginetest.SinkPlugin(func() connect.Sink {
+		s := lake.Sink()
+		s.OnPrepare = func(context.Context) error {
+			if down.Load() {
+				turns.Add(1)
+				return connect.Retriable(errors.New("503 Slow Down"))
+			}
+			return nil
+		}
+		return watchedSink{s, func() {
+			if down.Load() && turns.Load() > 0 {
+				t.Error("a record comes while nothing can be committed")
+			}
+		}}
+	}))
+	w.Create(t, "snk", lakeConf())
+	for _, n := range []int64{1, 5} {
+		enginetest.Eventually(t, func() bool { return turns.Load() >= n }, func() string { return "there is no other turn" })
+		enginetest.Produce(t, c, numbered("in", 0, int(n)*10, int(n)*10+10)...)
+	}
+	seen := turns.Load()
+	enginetest.Eventually(t, func() bool { return turns.Load() > seen+5 }, func() string { return "there is no other turn" })
+	down.Store(false)
+	awaitVisible(t, lake, 30)
+	w.Stop(t)
+	if n := len(lake.Values()); n != 30 {
+		t.Errorf("%d records are visible, want 30", n)
+	}
+}
+
 // TestTwoPhaseSinkWithoutTransactions wants the same sink to be at least once, with
 // nothing kept, when the worker's property says so, and to finish what it had
 // committed before.
