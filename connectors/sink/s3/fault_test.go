@@ -31,6 +31,8 @@ var passing = map[string]func(http.ResponseWriter, *http.Request, http.Handler){
 	"200 InternalError":    respond(200, "InternalError"),
 	"429":                  respond(429, "TooManyRequests"),
 	"409 OperationAborted": respond(409, "OperationAborted"),
+	"400 BadDigest":        respond(400, "BadDigest"),
+	"400 IncompleteBody":   respond(400, "IncompleteBody"),
 	"connection cut":       cut,
 	"reply dropped":        dropReply,
 	"half a reply":         half,
@@ -51,6 +53,9 @@ func TestPassingFaults(t *testing.T) {
 			}
 			if name == "half a reply" && kind != "complete" {
 				continue // the others have no body that matters, or a header
+			}
+			if strings.HasPrefix(name, "400") && kind != "put" && kind != "part" {
+				continue // these are about bodies
 			}
 			t.Run(name+" at "+kind, func(t *testing.T) {
 				size := unit
@@ -252,7 +257,7 @@ func TestCancelledCalls(t *testing.T) {
 func TestPassingFaultsExactlyOnce(t *testing.T) {
 	for name, act := range passing {
 		for _, kind := range []string{"create", "part", "complete", "head", "get", "abort"} {
-			if name == "200 InternalError" && kind != "create" && kind != "complete" || name == "half a reply" && kind != "complete" && kind != "get" {
+			if name == "200 InternalError" && kind != "create" && kind != "complete" || name == "half a reply" && kind != "complete" && kind != "get" || strings.HasPrefix(name, "400") && kind != "part" {
 				continue // S3 does not answer these so, or they have no body that matters
 			}
 			t.Run(name+" at "+kind, func(t *testing.T) {
