@@ -121,9 +121,7 @@ func (s *Sink) dropLeftovers(p *partition) {
 		s.abortUpload(s.restoredFile(u))
 	}
 	for _, key := range p.left.strays {
-		if !slices.Contains(p.lists, key) {
-			s.deleteLater(key)
-		}
+		s.deleteLater(key)
 	}
 	p.left = leftovers{}
 }
