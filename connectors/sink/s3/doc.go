@@ -41,9 +41,9 @@
 // The state of a partition:
 //
 //	{"complete":[{"key":"topics/t/partition=0/t+0+0000000000.json","id":"…","attempt":"…","parts":["etag",…]}],
-//	 "open":[{"key":"…","id":"…"}]}
+//	 "open":[{"key":"…","id":"…"}],"bucket":"…"}
 //
-// or, when that is too large for a record, {"list":"…"}: the object that has it, which is deleted after the next commit (state.go).
+// or, when that is too large for a record, {"list":"…","bucket":"…"}: the object that has it, which is deleted after the next commit (state.go).
 //
 // Otherwise at least once: a file is complete as soon as it is rotated, one that
 // fits in one part with one PutObject rather than three requests, and Prepare

@@ -298,6 +298,43 @@ func TestStateObjectThatIsGone(t *testing.T) {
 	}
 }
 
+// TestStateOfAnotherBucket says where what was committed is when the bucket was changed before it became visible, and makes it visible there.
+func TestStateOfAnotherBucket(t *testing.T) {
+	for name, open := range map[string]func(srv *server, l ledger, changes map[string]string) (*harness, error){
+		"uploads": func(srv *server, l ledger, changes map[string]string) (*harness, error) {
+			return openOnce(t, srv, l, changes)
+		},
+		"an object with the state": func(srv *server, l ledger, changes map[string]string) (*harness, error) {
+			h, err := openOnce(t, srv, l, changes)
+			h.sink.stateBytes = 10
+			return h, err
+		},
+	} {
+		srv, l := newServer(t), ledger{}
+		if err := srv.backend.CreateBucket("other"); err != nil {
+			t.Fatal(err)
+		}
+		h, err := open(srv, l, map[string]string{"flush.size": "4"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.write(rawBatch(0, 0, 4, 20))
+		l.commit(h.prepareUntil(4))
+		crash(h)
+		if _, err = open(srv, l, map[string]string{"flush.size": "4", "s3.bucket.name": "other"}); err == nil || connect.IsRetriable(err) || !strings.Contains(err.Error(), testBucket) ||
+			!strings.Contains(err.Error(), "s3.bucket.name") {
+			t.Errorf("%s: Restore with another bucket = %v, want a plain error with both", name, err)
+		}
+		if h, err = open(srv, l, map[string]string{"flush.size": "4"}); err != nil {
+			t.Fatal(err)
+		}
+		l.commit(h.prepare())
+		h.apply()
+		h.close()
+		h.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
+	}
+}
+
 // TestCheckKey has names that S3, or the XML of its answers, does not take.
 func TestCheckKey(t *testing.T) {
 	for key, want := range map[string]string{

@@ -22,6 +22,7 @@ type state struct {
 	Complete []savedUpload `json:"complete,omitempty"`
 	Open     []savedUpload `json:"open,omitempty"` // without attempt and parts
 	List     string        `json:"list,omitempty"` // the object that has the state
+	Bucket   string        `json:"bucket,omitempty"`
 }
 
 // savedUpload is enough of an upload to complete or abort it, for anybody.
@@ -162,6 +163,7 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 	if len(st.Complete)+len(st.Open) == 0 {
 		return nil
 	}
+	st.Bucket = s.store.bucket
 	text, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
