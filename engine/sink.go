@@ -302,11 +302,12 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
 		// What waits for a commit or for Apply has a limit, as long as nothing is added to it (I5).
-		if resumed != nil || s.held != nil || s.stuck {
+		waits := resumed != nil || s.unapplied || s.stuck
+		if waits || s.held != nil {
 			filled = nil
 		}
 		var err error
-		if b := s.held; b != nil && resumed == nil && !s.stuck {
+		if b := s.held; b != nil && !waits {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {
