@@ -65,6 +65,7 @@ type sinkTask struct {
 	cluster    *kafkaCluster                             // that the consumer reads from
 	states     *sinkStates                               // there
 	unapplied  bool                                      // the writer's: what was committed last is not visible yet
+	stuck      bool                                      // the writer's: the last turn of a two-phase sink did not work, and comes again
 	halfAdded  bool                                      // partitions were assigned to the sink and not restored yet, or never, since the task stops
 
 	// polled is when the fetcher got something, in Unix nanoseconds; 0 while it asks.
@@ -96,8 +97,25 @@ type sinkBatch struct {
 	originals []*kgo.Record
 }
 
+// errTopicDeleted ends what was begun with a topic that is gone: the client does not go over to another one of its name.
+var errTopicDeleted = errors.New("a topic was deleted, and may have been made again")
+
 // runSink runs the task's sink until it stops or fails.
 func runSink(t task) error {
+	for {
+		err := runSinkOnTopics(t)
+		if !errors.Is(err, errTopicDeleted) {
+			return err
+		}
+		t.logger.Warn("the task begins anew", logError, err)
+		if sleep(t.stop, retryDelay) != nil {
+			return nil
+		}
+	}
+}
+
+// runSinkOnTopics runs the sink as long as the topics are those that it began with.
+func runSinkOnTopics(t task) error {
 	s := newSinkTask(t)
 	var err error
 	if s.letters, err = t.openLetters(); err != nil {
@@ -197,7 +215,7 @@ func (s *sinkTask) consume() error {
 	err = firstError(err, s.awaitFetcher(fetcherOver))
 	fetcher.Wait()
 	err = firstError(firstError(fetchErr, topicsErr), err)
-	err = firstError(err, guard(func() error { return s.finish(err == nil) }))
+	err = firstError(err, guard(func() error { return s.finish(err == nil || errors.Is(err, errTopicDeleted)) }))
 	close(s.ended)
 	s.leave(end)
 	return err
@@ -283,12 +301,13 @@ func (s *sinkTask) writeAll(fetcherOver <-chan struct{}) error {
 	for {
 		resumed := s.gate.whenResumed()
 		filled := s.filled
-		// What waits for Apply has a limit, as long as nothing is added to it (I5).
-		if resumed != nil || s.held != nil || s.unapplied {
+		// What waits for a commit or for Apply has a limit, as long as nothing is added to it (I5).
+		waits := resumed != nil || s.unapplied || s.stuck
+		if waits || s.held != nil {
 			filled = nil
 		}
 		var err error
-		if b := s.held; b != nil && resumed == nil && !s.unapplied {
+		if b := s.held; b != nil && !waits {
 			s.held = nil
 			err = s.writeBatch(b)
 		} else {

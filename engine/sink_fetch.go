@@ -37,6 +37,9 @@ func (s *sinkTask) fetchAll(ctx context.Context) error {
 			return nil
 		}
 		if err := fetchError(fetches); err != nil {
+			if errors.Is(err, kerr.UnknownTopicID) {
+				return fmt.Errorf("%w: %w", errTopicDeleted, err) // the client has tried for a while
+			}
 			if !passing(err) {
 				return fmt.Errorf("fetch from the log: %w", err)
 			}
@@ -81,7 +84,7 @@ func fetchError(fetches kgo.Fetches) error {
 // retriable, such as a missing permission, is not.
 func passing(err error) bool {
 	var k *kerr.Error
-	return !errors.As(err, &k) || k.Retriable || errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, kerr.UnknownTopicID)
+	return !errors.As(err, &k) || k.Retriable || errors.Is(err, kerr.OffsetOutOfRange)
 }
 
 func (s *sinkTask) convertFetches(ctx context.Context, fetches kgo.Fetches, epochs []uint64) error {

@@ -44,6 +44,7 @@ func (s *sinkTask) forgetStates(states []connect.PartitionState) error {
 
 // tryPhases drops errors that can pass: the phases come again.
 func (s *sinkTask) tryPhases(err error) error {
+	s.stuck = err != nil
 	switch {
 	case err == nil:
 		s.flushTrouble.over()

@@ -93,3 +93,39 @@ func TestNothingIsWrittenBeforeApply(t *testing.T) {
 		}
 	})
 }
+
+// withdrawnSink counts the calls of Withdraw.
+type withdrawnSink struct {
+	slowSink
+	withdrawn int
+}
+
+func (s *withdrawnSink) Withdraw() { s.withdrawn++ }
+
+// TestUnknownCommitIsNotWithdrawn lets a sink destroy only what is certain not to be committed (I3).
+func TestUnknownCommitIsNotWithdrawn(t *testing.T) {
+	s := quietSinkTask(t, t.Context(), "")
+	sink := new(withdrawnSink)
+	s.sink, s.twoPhase = sink, sink
+	s.withdraw(errors.New("the end of the transaction was not answered"))
+	if sink.withdrawn != 0 {
+		t.Error("withdrawn is what may be committed")
+	}
+	s.withdraw(&notCommittedError{connect.Retriable(errors.New("NOT_ENOUGH_REPLICAS"))})
+	if sink.withdrawn != 1 {
+		t.Error("what is certain not to be committed is not withdrawn")
+	}
+}
+
+// TestOffsetsNameTheMember gives the group what it knows former owners by (KIP-447).
+func TestOffsetsNameTheMember(t *testing.T) {
+	x := sinkTransaction{id: "w-snk-0-sink"}
+	req := x.offsetRequest(groupMember{"connect-snk", "member", "snk-0", 7}, []connect.PartitionState{{PartitionOffset: connect.PartitionOffset{
+		TopicPartition: connect.TopicPartition{Topic: "in", Partition: 3}, Offset: 12}}})
+	if req.TransactionalID != x.id || req.Group != "connect-snk" || req.MemberID != "member" || req.Generation != 7 || req.InstanceID == nil || *req.InstanceID != "snk-0" {
+		t.Errorf("the request is of transactional id %s, group %s, member %s, instance %v, generation %d", req.TransactionalID, req.Group, req.MemberID, req.InstanceID, req.Generation)
+	}
+	if p := req.Topics[0].Partitions[0]; req.Topics[0].Topic != "in" || p.Partition != 3 || p.Offset != 12 {
+		t.Errorf("it commits %+v", req.Topics)
+	}
+}

@@ -140,6 +140,22 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+	if err := s.assign(fresh); err != nil {
+		return err
+	}
+	s.watchLagOf(fresh)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range fresh {
+		s.epoch++
+		s.epochs[o.TopicPartition] = s.epoch
+		s.partitions[o.TopicPartition] = &sinkPartition{written: o.Offset, durable: o.Offset, committed: o.Offset}
+	}
+	return nil
+}
+
+// assign lets the sink begin with partitions.
+func (s *sinkTask) assign(fresh []connect.PartitionOffset) error {
 	s.halfAdded = true
 	if s.assigner != nil {
 		if err := s.followed("assign", func() error { return s.assigner.Assign(s.kill, fresh) }); err != nil {
@@ -152,14 +168,6 @@ func (s *sinkTask) add(added []connect.PartitionOffset) error {
 		}
 	}
 	s.halfAdded = false
-	s.watchLagOf(fresh)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range fresh {
-		s.epoch++
-		s.epochs[o.TopicPartition] = s.epoch
-		s.partitions[o.TopicPartition] = &sinkPartition{written: o.Offset, durable: o.Offset, committed: o.Offset}
-	}
 	return nil
 }
 

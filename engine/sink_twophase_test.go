@@ -464,6 +464,44 @@ func TestExactlyOnceSinkRebalances(t *testing.T) {
 	wantOnce(t, lake, rounds*each)
 }
 
+// TestOffsetsThatGoBack takes the records of a topic whose committed offset is behind its end: it is not the topic that was read before.
+func TestOffsetsThatGoBack(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 3)...)
+	offsets := make(kadm.Offsets)
+	offsets.AddOffset("in", 0, 10, -1)
+	must(t, kadm.NewClient(enginetest.Client(t, c)).CommitAllOffsets(t.Context(), "connect-snk", offsets))
+	lake := connecttest.NewLake()
+	w := enginetest.Start(t, c, quick, lakePlugin(lake, nil))
+	w.Create(t, "snk", lakeConf("auto.restart.enable", "false"))
+	awaitVisible(t, lake, 3)
+	enginetest.Produce(t, c, numbered("in", 0, 3, 6)...)
+	awaitVisible(t, lake, 6)
+	enginetest.Eventually(t, func() bool { return committed(t, c, "connect-snk", "in", 0) == 6 }, func() string { return "the offset did not go back" })
+	w.Stop(t)
+	wantOnce(t, lake, 6)
+}
+
+// TestTopicMadeAgain deletes the topic of a sink that runs, and goes on with the next one of its name.
+func TestTopicMadeAgain(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	admin := kadm.NewClient(enginetest.Client(t, c))
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	lake := connecttest.NewLake()
+	w := enginetest.Start(t, c, quick, lakePlugin(lake, nil))
+	w.Create(t, "snk", lakeConf("auto.restart.enable", "false"))
+	awaitVisible(t, lake, 10)
+	_, err := admin.DeleteTopic(t.Context(), "in")
+	must(t, err)
+	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, "in")
+	must(t, err)
+	enginetest.Produce(t, c, numbered("in", 0, 10, 13)...)
+	awaitVisible(t, lake, 13)
+	w.Await(t, "snk", engine.Running, engine.Running)
+	w.Stop(t)
+	wantOnce(t, lake, 13)
+}
+
 // TestOffsetsChangeDropsStates resets and alters the offsets of a sink that was
 // stopped before it could make its output visible.
 func TestOffsetsChangeDropsStates(t *testing.T) {
@@ -506,6 +544,55 @@ func TestOffsetsChangeDropsStates(t *testing.T) {
 			w.Stop(t)
 			wantOnce(t, lake, 10) // those of the dropped state never show
 		})
+	}
+}
+
+// watchedSink tells before each Write.
+type watchedSink struct {
+	*connecttest.LakeSink
+	onWrite func()
+}
+
+func (s watchedSink) Write(ctx context.Context, b *connect.Batch) error {
+	s.onWrite()
+	return s.LakeSink.Write(ctx, b)
+}
+
+// TestSinkWaitsForItsCommit hands a sink no more records while what it has cannot be committed: that would have no limit (I5).
+func TestSinkWaitsForItsCommit(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	lake := connecttest.NewLake()
+	var turns atomic.Int64
+	var down atomic.Bool
+	down.Store(true)
+	w := enginetest.Start(t, c, quick, enginetest.SinkPlugin(func() connect.Sink {
+		s := lake.Sink()
+		s.OnPrepare = func(context.Context) error {
+			if down.Load() {
+				turns.Add(1)
+				return connect.Retriable(errors.New("503 Slow Down"))
+			}
+			return nil
+		}
+		return watchedSink{s, func() {
+			if down.Load() && turns.Load() > 0 {
+				t.Error("a record comes while nothing can be committed")
+			}
+		}}
+	}))
+	w.Create(t, "snk", lakeConf())
+	for _, n := range []int64{1, 5} {
+		enginetest.Eventually(t, func() bool { return turns.Load() >= n }, func() string { return "there is no other turn" })
+		enginetest.Produce(t, c, numbered("in", 0, int(n)*10, int(n)*10+10)...)
+	}
+	seen := turns.Load()
+	enginetest.Eventually(t, func() bool { return turns.Load() > seen+5 }, func() string { return "there is no other turn" })
+	down.Store(false)
+	awaitVisible(t, lake, 30)
+	w.Stop(t)
+	if n := len(lake.Values()); n != 30 {
+		t.Errorf("%d records are visible, want 30", n)
 	}
 }
 

@@ -22,6 +22,9 @@ func (s *sinkTask) writeBatch(b *sinkBatch) error {
 		s.writing, b.originals = nil, nil
 		s.free.put(b)
 	}()
+	if err := s.followBack(b); err != nil {
+		return err
+	}
 	if b.batch.Len() > 0 {
 		if err := s.write(b); err != nil {
 			return err
@@ -35,6 +38,31 @@ func (s *sinkTask) writeBatch(b *sinkBatch) error {
 	if s.flusher == nil && s.twoPhase == nil {
 		p.durable = b.next
 	}
+	return nil
+}
+
+// followBack lets the sink begin anew with a partition that has gone back behind what is committed, which it would take for records that it has: the
+// topic was made again, or has lost its end, and the consumer has begun where auto.offset.reset says.
+func (s *sinkTask) followBack(b *sinkBatch) error {
+	p := s.partitions[b.batch.From]
+	if !s.current(b) || p == nil || len(b.originals) == 0 || b.originals[0].Offset >= p.committed {
+		return nil
+	}
+	at := connect.PartitionOffset{TopicPartition: b.batch.From, Offset: b.originals[0].Offset}
+	s.logger.Warn("the offsets of a partition have gone back; the task goes on there", logTopic, at.Topic, logPartition, at.Partition, "committed", p.committed, logOffset, at.Offset)
+	s.announce([]connect.TopicPartition{at.TopicPartition})
+	if err := s.flushRemoved(); err != nil {
+		return err
+	}
+	if s.assigner != nil {
+		if err := s.followed("revoke", func() error { return s.assigner.Revoke(s.kill, []connect.TopicPartition{at.TopicPartition}) }); err != nil {
+			return err
+		}
+	}
+	if err := s.assign([]connect.PartitionOffset{at}); err != nil {
+		return err
+	}
+	*p = sinkPartition{written: at.Offset, durable: at.Offset, committed: at.Offset}
 	return nil
 }
 

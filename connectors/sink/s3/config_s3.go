@@ -166,6 +166,8 @@ func (c *Config) Validate() []*connect.ConfigError {
 	fail(c.assumesRole() && c.roleARN == "", providerPrefix+"sts.role.arn", "AwsAssumeRoleCredentialsProvider needs the role to assume")
 	fail(c.nullValues == nullsWrite && !c.storeKeys, "store.kafka.keys", "behavior.on.null.values=write keeps the keys of records without a value: set store.kafka.keys to true")
 	fail(c.nullValues == nullsWrite && c.tombstoneDir == "", "tombstone.encoded.partition", "behavior.on.null.values=write needs a directory")
+	fail(strings.Trim(c.fileDelim, "0123456789") == "" && (c.partitionerClass != defaultPartitioner || c.nullValues == nullsWrite), "file.delim",
+		"it stands between the numbers of a partition and an offset, and partitions share directories: it needs a character that is no digit")
 	errs = append(errs, c.checkFormats()...)
 	return append(errs, c.checkPartitioner()...)
 }

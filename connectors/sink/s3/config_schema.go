@@ -82,6 +82,9 @@ func (c *Config) keysOptions() []connect.Option {
 // lines tells whether values are written one a line or one behind the other, without a schema in the file.
 func (c *Config) lines() bool { return isLines(c.formatClass) }
 
+// keySchemas tells whether keys are written to files that have the schema of their first key.
+func (c *Config) keySchemas() bool { return c.storeKeys && !isLines(c.keysFormat) }
+
 func isLines(class string) bool { return class == jsonFormatClass || class == byteArrayClass }
 
 // newFormat makes the format of a part of records.

@@ -31,8 +31,8 @@
 // Exactly once (I3), where the engine commits states (connect.SinkContext):
 //
 //   - A crash before the commit leaves uploads that nobody sees. The next owner of the partition aborts those that the
-//     last state knows of, and those that the server lists under names that this config makes (orphans.go). A
-//     lifecycle rule for the rest must be of a week: a shorter one could take away what is committed.
+//     last state knows of, and those that the server lists under names that this config makes, once it has committed something
+//     itself: before that it may be a former owner that does not know it (orphans.go). A lifecycle rule for the rest must be of a week: a shorter one could take away what is committed.
 //   - A crash after the commit leaves a state, which the next owner restores: it
 //     completes the uploads, then goes on at the offset.
 //   - A former owner that wakes up can complete what was committed, which is right,
@@ -41,9 +41,9 @@
 // The state of a partition:
 //
 //	{"complete":[{"key":"topics/t/partition=0/t+0+0000000000.json","id":"…","attempt":"…","parts":["etag",…]}],
-//	 "open":[{"key":"…","id":"…"}]}
+//	 "open":[{"key":"…","id":"…"}],"bucket":"…"}
 //
-// or, when that is too large for a record, {"list":"…"}: the object that has it, which is deleted after the next commit (state.go).
+// or, when that is too large for a record, {"list":"…","bucket":"…"}: the object that has it, which is deleted after the next commit (state.go).
 //
 // Otherwise at least once: a file is complete as soon as it is rotated, one that
 // fits in one part with one PutObject rather than three requests, and Prepare

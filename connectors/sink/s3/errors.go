@@ -52,6 +52,7 @@ var passingCodes = map[string]bool{
 	"Conflict":             true, // 409 to a HEAD, which has no body with a code
 	"RequestTimeTooSkewed": true, // the SDK signs the next one by the server's clock
 	"RequestLimitExceeded": true, "TooManyRequests": true, "ConditionalRequestConflict": true,
+	"BadDigest": true, "XAmzContentSHA256Mismatch": true, "IncompleteBody": true, // 400: the body was broken on its way
 }
 
 // transient tells whether the same request may succeed later. What no server

@@ -223,14 +223,23 @@ func TestNextOwnerAbortsOpenUploads(t *testing.T) {
 	if got := l[tp(0)].Offset; got != 0 {
 		t.Errorf("offset %d is committed with nothing to see", got)
 	}
-	other := newUpload(t.Context(), "topics/iot/partition=0/iot+0+0000000003.json")
+	other := newUpload(t.Context(), "topics/iot/partition=1/iot+1+0000000003.json")
 	id, err := first.sink.store.createUpload(t.Context(), other)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other.id = id
 	next := mustOpen(t, srv, l, exactlyOnceConfig) // the first has crashed
+	l.commit(next.prepareUntil(0))
+	if got := len(srv.uploads(t)); got != 2 {
+		t.Errorf("%d uploads before it is committed that the partition has another owner, want both", got)
+	}
+	next.apply()
 	next.poll("the abort", func() bool { return len(srv.uploads(t)) == 1 })
+	l.commit(next.prepare())
+	if st := l[tp(0)]; st.State != nil {
+		t.Errorf("the state with nothing left is %s", st.State)
+	}
 	if got := srv.uploads(t); got[0] != other.key {
 		t.Errorf("uploads that are left: %v, want the other's", got)
 	}
@@ -478,6 +487,18 @@ func TestStatesAreBounded(t *testing.T) {
 	})
 	if got := len(srv.keys(t)); got != files {
 		t.Errorf("%d objects, want %d", got, files)
+	}
+}
+
+// TestStatesOfLongTexts keeps to the limit whatever JSON makes of the characters of names.
+func TestStatesOfLongTexts(t *testing.T) {
+	const files, limit = 20, 16 << 10
+	srv, l := newServer(t), ledger{}
+	h := mustOpen(t, srv, l, map[string]string{"flush.size": fmt.Sprint(files), "topics.dir": strings.Repeat("&", 500), "partitioner.class": "FieldPartitioner", "partition.field.name": "o"})
+	h.sink.stateBytes = limit
+	h.write(rawBatch(0, 0, files, 20))
+	if states := h.prepareUntil(files); len(states[0].State) > limit+limit/4 {
+		t.Errorf("the state has %d bytes", len(states[0].State))
 	}
 }
 

@@ -31,6 +31,8 @@ var passing = map[string]func(http.ResponseWriter, *http.Request, http.Handler){
 	"200 InternalError":    respond(200, "InternalError"),
 	"429":                  respond(429, "TooManyRequests"),
 	"409 OperationAborted": respond(409, "OperationAborted"),
+	"400 BadDigest":        respond(400, "BadDigest"),
+	"400 IncompleteBody":   respond(400, "IncompleteBody"),
 	"connection cut":       cut,
 	"reply dropped":        dropReply,
 	"half a reply":         half,
@@ -51,6 +53,9 @@ func TestPassingFaults(t *testing.T) {
 			}
 			if name == "half a reply" && kind != "complete" {
 				continue // the others have no body that matters, or a header
+			}
+			if strings.HasPrefix(name, "400") && kind != "put" && kind != "part" {
+				continue // these are about bodies
 			}
 			t.Run(name+" at "+kind, func(t *testing.T) {
 				size := unit
@@ -245,4 +250,44 @@ func TestCancelledCalls(t *testing.T) {
 	if got := srv.uploads(t); len(got) != 0 {
 		t.Errorf("uploads after Close: %v", got)
 	}
+}
+
+// TestPassingFaultsExactlyOnce is TestPassingFaults for a sink that is exactly once, and for the requests that only it makes: the lists of uploads
+// and objects when partitions come, the look at an object whose completion was not answered, the aborts of what a former owner has left.
+func TestPassingFaultsExactlyOnce(t *testing.T) {
+	for name, act := range passing {
+		for _, kind := range []string{"create", "part", "complete", "head", "get", "abort"} {
+			if name == "200 InternalError" && kind != "create" && kind != "complete" || name == "half a reply" && kind != "complete" && kind != "get" || strings.HasPrefix(name, "400") && kind != "part" {
+				continue // S3 does not answer these so, or they have no body that matters
+			}
+			t.Run(name+" at "+kind, func(t *testing.T) {
+				t.Parallel() // what hangs takes seconds
+				testPassingFaultExactlyOnce(t, kind, act)
+			})
+		}
+	}
+}
+
+func testPassingFaultExactlyOnce(t *testing.T, kind string, act func(http.ResponseWriter, *http.Request, http.Handler)) {
+	t.Helper()
+	srv, l := newServer(t), ledger{}
+	changes := map[string]string{"flush.size": "6", "s3.part.size": smallParts}
+	former := mustOpen(t, srv, l, changes)
+	former.write(rawBatch(0, 0, 11, unit)) // the second file stays open
+	l.commit(former.prepareUntil(6))
+	crash(former)
+	h := mustOpen(t, srv, ledger{}, changes)
+	h.sink.retrier.timeout = requestLimit
+	srv.inject("complete", 1, dropReply)
+	srv.inject(kind, 3, act)
+	h.assign(0, 6)
+	if err := h.sink.Restore(t.Context(), []connect.PartitionState{l[tp(0)]}); err != nil {
+		t.Fatal(err)
+	}
+	h.write(rawBatch(0, 6, 12, unit))
+	h.commitAndApply(l, 12)
+	l.commit(h.prepare())
+	h.apply()
+	h.wantObjects(map[int64][]byte{0: lines(0, 6, unit), 6: lines(6, 12, unit)})
+	h.poll("the end of what the former owner had", func() bool { h.sink.collect(); return len(srv.uploads(t)) == 0 })
 }

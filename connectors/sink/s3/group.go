@@ -21,8 +21,8 @@ type partition struct {
 	saved    string   // the state that is committed; "" without one
 	listText string   // what the last of lists has; "" when it was read
 	lists    []string // objects that a committed state may name: states too large for a record
-	strays   []string // such objects that were there before and that no committed state names
-	offer    *offer   // what the last Prepare returned; nil: nothing
+	left     leftovers
+	offer    *offer // what the last Prepare returned; nil: nothing
 	// failed are records of the batch that a Write could not end with: the same
 	// Write comes again and has to name them too.
 	failed []connect.RecordError
@@ -81,9 +81,10 @@ type group struct {
 
 // cell has the files of one encoded partition: one for each part of records that is stored.
 type cell struct {
-	schema *connect.Schema // of the values in it
-	plan   *projection     // the last record's way to schema; nil: it had that schema
-	files  []*file         // as Sink.parts
+	schema    *connect.Schema // of the values in it
+	keySchema *connect.Schema
+	plan      *projection // the last record's way to schema; nil: it had that schema
+	files     []*file     // as Sink.parts
 }
 
 func newGroup(now time.Time) *group {

@@ -3,22 +3,32 @@ package s3
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-data/sluice/connect"
 )
 
-// orphans are uploads of former owners of partitions. Their ids are in states as far as a state was committed after they were made; the server
-// knows the rest. A partition is owned by one task, which alone writes the names of its objects, and what is listed at the assignment is not its own
-// yet. Another connector may write the same topic into the same directory under other names: what could not be a name of ours is not touched.
+// leftovers are what former owners of a partition have left: uploads that are not to become visible, and objects with states that no committed state
+// names. The ids of uploads are in states as far as a state was committed after they were made; the server knows the rest. A partition is owned by one
+// task, which alone writes the names of its objects, and what is listed at the assignment is not its own yet. Another connector may write the same topic
+// into the same directory under other names: what could not be a name of ours is not touched.
+//
+// Nothing of it is taken away before a commit of the partition: a task that hung while the partition was assigned to it may find what the next owner
+// has. Such a commit shows that there was no next owner yet (I3).
 //
 // A part that a former owner still sends while its upload is aborted may stay: S3 keeps its bytes, versitygw the upload with them. Only asking again
 // helps, which the next assignment does, or the bucket's lifecycle rule.
-type orphans struct{ found []savedUpload }
+type leftovers struct {
+	uploads []savedUpload
+	strays  []string
+}
 
-// find lists the uploads of partitions that are being assigned.
-func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOffset) {
+func (l *leftovers) any() bool { return len(l.uploads)+len(l.strays) > 0 }
+
+// findUploads lists the uploads of partitions that are being assigned.
+func (s *Sink) findUploads(ctx context.Context, added []connect.PartitionOffset) {
 	byTopic := make(map[string][]connect.TopicPartition)
 	for _, a := range added {
 		byTopic[a.Topic] = append(byTopic[a.Topic], a.TopicPartition)
@@ -27,8 +37,8 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 		names := ownNames{sink: s, tps: tps, perPart: make(map[connect.TopicPartition]*regexp.Regexp)}
 		err := s.retrier.within(ctx, s.limits.list, s.config.topicDir(topic), func(ctx context.Context) error {
 			return s.store.eachUpload(ctx, s.config.topicDir(topic), func(u savedUpload, _ time.Time) {
-				if names.has(u.Key) {
-					o.found = append(o.found, u)
+				if p := names.partition(u.Key); p != nil {
+					p.left.uploads = append(p.left.uploads, u)
 				}
 			})
 		})
@@ -41,14 +51,15 @@ func (o *orphans) find(ctx context.Context, s *Sink, added []connect.PartitionOf
 	}
 }
 
-// ownNames tells whether names of objects are of partitions of one topic.
+// ownNames tells which of some partitions of one topic names of objects are of.
 type ownNames struct {
 	sink    *Sink
 	tps     []connect.TopicPartition
 	perPart map[connect.TopicPartition]*regexp.Regexp // made when first needed; nil for one that cannot be
 }
 
-func (o *ownNames) has(key string) bool {
+// partition is the one whose object the name is; nil when it is of none.
+func (o *ownNames) partition(key string) *partition {
 	for _, tp := range o.tps {
 		if !strings.Contains(key, o.sink.config.filePrefix(tp)) {
 			continue
@@ -59,10 +70,10 @@ func (o *ownNames) has(key string) bool {
 			o.perPart[tp] = e
 		}
 		if e != nil && e.MatchString(key) {
-			return true
+			return o.sink.partitions[tp]
 		}
 	}
-	return false
+	return nil
 }
 
 // namesOf is a regular expression of the names that the objects of a partition can have.
@@ -87,25 +98,30 @@ func (s *Sink) namesOf(tp connect.TopicPartition) *regexp.Regexp {
 	return e
 }
 
-// spare takes out what is to be completed.
-func (o *orphans) spare(committed []savedUpload) {
-	ids := make(map[string]bool, len(committed))
-	for _, u := range committed {
-		ids[u.ID] = true
+// restore takes out what is to be completed and adds what was under way.
+func (l *leftovers) restore(saved state) {
+	known := make(map[string]bool, len(saved.Complete)+len(l.uploads))
+	for _, u := range saved.Complete {
+		known[u.ID] = true
 	}
-	kept := o.found[:0]
-	for _, u := range o.found {
-		if !ids[u.ID] {
-			kept = append(kept, u)
+	l.uploads = slices.DeleteFunc(l.uploads, func(u savedUpload) bool { return known[u.ID] })
+	for _, u := range l.uploads {
+		known[u.ID] = true
+	}
+	for _, u := range saved.Open {
+		if !known[u.ID] {
+			l.uploads = append(l.uploads, u)
 		}
 	}
-	o.found = kept
 }
 
-// abort takes the rest away, best effort.
-func (o *orphans) abort(s *Sink) {
-	for _, u := range o.found {
+// dropLeftovers takes away what former owners of a partition have left, best effort.
+func (s *Sink) dropLeftovers(p *partition) {
+	for _, u := range p.left.uploads {
 		s.abortUpload(s.restoredFile(u))
 	}
-	o.found = nil
+	for _, key := range p.left.strays {
+		s.deleteLater(key)
+	}
+	p.left = leftovers{}
 }

@@ -12,7 +12,7 @@ import (
 // place is where the record in hand goes.
 type place struct {
 	encoded   []byte // partition: the directory below the topic's
-	key       []byte // of the cell: encoded, and the schema with schema.rotation=separate
+	key       []byte // of the cell: encoded, and the schemas with schema.rotation=separate
 	timeMs    int64  // by which it is partitioned
 	tombstone bool   // it has no value to write
 }
@@ -47,6 +47,9 @@ func (s *Sink) locate(p *partition, r *connect.Record) error {
 	at.key = append(at.key[:0], at.encoded...)
 	if s.config.schemaRotation == rotationSeparate {
 		at.key = strconv.AppendInt(append(at.key, 0), int64(s.schemas.number(r.ValueSchema)), 10)
+		if s.config.keySchemas() {
+			at.key = strconv.AppendInt(append(at.key, 0), int64(s.schemas.number(r.KeySchema)), 10)
+		}
 	}
 	return nil
 }
@@ -70,7 +73,7 @@ func (s *Sink) cellFor(p *partition, r *connect.Record) (c *cell, isNew bool, er
 }
 
 func (s *Sink) newCell(tp connect.TopicPartition, r *connect.Record) (*cell, error) {
-	c := &cell{schema: r.ValueSchema, files: make([]*file, len(s.parts))}
+	c := &cell{schema: r.ValueSchema, keySchema: r.KeySchema, files: make([]*file, len(s.parts))}
 	for i, p := range s.parts {
 		if p.what == format.Values && s.place.tombstone {
 			continue
@@ -105,8 +108,12 @@ func (s *Sink) openCell(p *partition, c *cell, r *connect.Record) {
 	}
 }
 
-// fits tells whether the files of a cell can have the record, and finds its way to their schema.
+// fits tells whether the files of a cell can have the record, and finds its way to their schema. Keys are not made to fit, whatever
+// schema.compatibility says of values.
 func (s *Sink) fits(c *cell, r *connect.Record) (bool, error) {
+	if s.config.keySchemas() && r.KeySchema != c.keySchema && !sameForFiles(r.KeySchema, c.keySchema, false) {
+		return false, nil
+	}
 	if s.place.tombstone || r.ValueSchema == c.schema {
 		c.plan = nil
 		return true, nil

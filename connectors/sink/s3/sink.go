@@ -63,7 +63,6 @@ type Sink struct {
 	partitioner partitioner.Partitioner
 	partitions  map[connect.TopicPartition]*partition
 	leaving     map[connect.TopicPartition]bool // whose files end at the next Prepare
-	orphans     orphans
 	schemas     schemaNumbers
 	packing     packing
 
@@ -157,7 +156,7 @@ func (s *Sink) Assign(ctx context.Context, added []connect.PartitionOffset) erro
 		s.partitions[a.TopicPartition] = newPartition(a.TopicPartition, a.Offset)
 	}
 	if s.exactlyOnce {
-		s.orphans.find(ctx, s, added)
+		s.findUploads(ctx, added)
 		s.findLists(ctx, added)
 	}
 	return nil

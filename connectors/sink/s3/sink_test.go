@@ -132,6 +132,24 @@ func TestNullValues(t *testing.T) {
 		h.flushUntil(0, 3) // also behind tombstones at the end
 		h.wantObjects(map[int64][]byte{0: lines(0, 1, 20)})
 	})
+	t.Run("reported", func(t *testing.T) {
+		h := openSink(t, newServer(t), map[string]string{"behavior.on.null.values": "ignore", "flush.size": "1"})
+		h.assign(0, 0)
+		var reported []int64
+		h.sink.report = func(r *connect.Record, err error) error {
+			reported = append(reported, r.Offset)
+			if !errors.Is(err, errNullValue) {
+				t.Errorf("reported with %v", err)
+			}
+			return nil
+		}
+		h.skipped = map[int64]bool{1: true, 2: true}
+		h.write(batch())
+		h.flushUntil(0, 3)
+		if !slices.Equal(reported, []int64{1, 2}) {
+			t.Errorf("reported are %v, want 1 and 2", reported)
+		}
+	})
 	t.Run("fail", func(t *testing.T) {
 		h := openSink(t, newServer(t), map[string]string{"flush.size": "1"})
 		h.assign(0, 0)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +29,7 @@ func (s *Sink) offerList(ctx context.Context, p *partition, o *offer) error {
 		p.listText, p.lists = o.state, append(p.lists, key)
 	}
 	o.list = p.lists[len(p.lists)-1]
-	text, err := json.Marshal(state{List: o.list})
+	text, err := json.Marshal(state{List: o.list, Bucket: s.store.bucket})
 	if err != nil {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
@@ -73,7 +72,7 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 				number, _, _ := strings.Cut(strings.TrimPrefix(key, prefix), "/")
 				n, err := strconv.ParseInt(number, 10, 32)
 				if p := s.partitions[connect.TopicPartition{Topic: a.Topic, Partition: int32(n)}]; err == nil && p != nil {
-					p.strays = append(p.strays, key)
+					p.left.strays = append(p.left.strays, key)
 				}
 			})
 		})
@@ -84,16 +83,6 @@ func (s *Sink) findLists(ctx context.Context, added []connect.PartitionOffset) {
 			}
 		}
 	}
-}
-
-// dropStrays deletes what findLists has found and no committed state needs.
-func (s *Sink) dropStrays(p *partition) {
-	for _, key := range p.strays {
-		if !slices.Contains(p.lists, key) {
-			s.deleteLater(key)
-		}
-	}
-	p.strays = nil
 }
 
 // deleteLater deletes an object that nobody needs, best effort.
@@ -111,6 +100,10 @@ func (s *Sink) deleteLater(key string) {
 // readState reads what a former owner committed.
 func (s *Sink) readState(ctx context.Context, st connect.PartitionState) (state, error) {
 	saved, err := parseState(st, st.State)
+	if err == nil && saved.Bucket != "" && saved.Bucket != s.store.bucket && (len(saved.Complete) > 0 || saved.List != "") {
+		err = fmt.Errorf("restore topic %s, partition %d: what is committed is in bucket %s: set s3.bucket.name back to it until the task runs and then stop the connector before it is changed; "+
+			"or set the connector's offsets (PATCH /connectors/<name>/offsets), which forgets what is there", st.Topic, st.Partition, saved.Bucket)
+	}
 	if err != nil || saved.List == "" {
 		return saved, err
 	}

@@ -178,6 +178,7 @@ func TestForeignUploadsStay(t *testing.T) {
 	}
 	h := mustOpen(t, srv, ledger{}, nil)
 	h.prepare()
+	h.apply()
 	h.poll("own uploads", func() bool { h.sink.collect(); return len(srv.uploads(t)) <= len(foreign) })
 	slices.Sort(foreign)
 	got := srv.uploads(t)
@@ -197,6 +198,7 @@ func TestCommittedUploadsAreSpared(t *testing.T) {
 	crash(first)
 	next := mustOpen(t, srv, l, exactlyOnceConfig)
 	next.prepare()
+	next.apply()
 	next.close()
 	next.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
 	w.mu.Lock()
@@ -293,6 +295,43 @@ func TestStateObjectThatIsGone(t *testing.T) {
 	if err == nil || connect.IsRetriable(err) || !strings.Contains(err.Error(), "_sluice-state/c/iot/0/GONE") || !strings.Contains(err.Error(), "reset the connector's offsets") ||
 		strings.Contains(err.Error(), "s3.bucket.name") {
 		t.Errorf("Restore = %v, want a plain error with the object and what to do, and no other", err)
+	}
+}
+
+// TestStateOfAnotherBucket says where what was committed is when the bucket was changed before it became visible, and makes it visible there.
+func TestStateOfAnotherBucket(t *testing.T) {
+	for name, open := range map[string]func(srv *server, l ledger, changes map[string]string) (*harness, error){
+		"uploads": func(srv *server, l ledger, changes map[string]string) (*harness, error) {
+			return openOnce(t, srv, l, changes)
+		},
+		"an object with the state": func(srv *server, l ledger, changes map[string]string) (*harness, error) {
+			h, err := openOnce(t, srv, l, changes)
+			h.sink.stateBytes = 10
+			return h, err
+		},
+	} {
+		srv, l := newServer(t), ledger{}
+		if err := srv.backend.CreateBucket("other"); err != nil {
+			t.Fatal(err)
+		}
+		h, err := open(srv, l, map[string]string{"flush.size": "4"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.write(rawBatch(0, 0, 4, 20))
+		l.commit(h.prepareUntil(4))
+		crash(h)
+		if _, err = open(srv, l, map[string]string{"flush.size": "4", "s3.bucket.name": "other"}); err == nil || connect.IsRetriable(err) || !strings.Contains(err.Error(), testBucket) ||
+			!strings.Contains(err.Error(), "s3.bucket.name") {
+			t.Errorf("%s: Restore with another bucket = %v, want a plain error with both", name, err)
+		}
+		if h, err = open(srv, l, map[string]string{"flush.size": "4"}); err != nil {
+			t.Fatal(err)
+		}
+		l.commit(h.prepare())
+		h.apply()
+		h.close()
+		h.wantObjects(map[int64][]byte{0: lines(0, 4, 20)})
 	}
 }
 

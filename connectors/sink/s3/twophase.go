@@ -22,6 +22,7 @@ type state struct {
 	Complete []savedUpload `json:"complete,omitempty"`
 	Open     []savedUpload `json:"open,omitempty"` // without attempt and parts
 	List     string        `json:"list,omitempty"` // the object that has the state
+	Bucket   string        `json:"bucket,omitempty"`
 }
 
 // savedUpload is enough of an upload to complete or abort it, for anybody.
@@ -39,18 +40,18 @@ type offer struct {
 	state  string
 	list   string // the object that has the state, if it needs one
 	groups int    // of partition.rotated
+	// committed is set when that is known: then it becomes visible.
+	committed bool
 }
 
 // Prepare rotates files that are old enough and returns what is on the server and
 // can become visible.
 func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 	s.collect()
-	s.orphans.abort(s)
 	now := s.now()
 	var states []connect.PartitionState
 	s.alarmAt = time.Time{}
 	for _, p := range s.partitions {
-		s.dropStrays(p)
 		if p.open != nil && (s.leaving[p.TopicPartition] || s.rotation.old(p.open, now)) {
 			s.rotate(p)
 		}
@@ -66,7 +67,7 @@ func (s *Sink) Prepare(ctx context.Context) ([]connect.PartitionState, error) {
 		} else if err := s.prepare(ctx, p); err != nil {
 			return nil, err
 		}
-		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved) {
+		if o := p.offer; o.offset >= 0 && (o.offset > p.reported || o.state != p.saved || p.left.any()) {
 			states = append(states, connect.PartitionState{State: rawState(o.state),
 				PartitionOffset: connect.PartitionOffset{TopicPartition: p.TopicPartition, Offset: o.offset}})
 		} else {
@@ -143,10 +144,16 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 		done += len(g.files)
 		o.groups, o.offset = o.groups+1, g.end
 	}
+	open := p.left.uploads
 	for _, f := range p.files()[done:] {
-		if id, ok := f.up.known(); ok && size <= s.stateBytes {
-			size += len(f.up.key) + len(id) + 32
-			st.Open = append(st.Open, savedUpload{Key: f.up.key, ID: id})
+		if id, ok := f.up.known(); ok {
+			open = append(open[:len(open):len(open)], savedUpload{Key: f.up.key, ID: id})
+		}
+	}
+	for _, u := range open {
+		if size <= s.stateBytes {
+			size += len(u.Key) + len(u.ID) + 32
+			st.Open = append(st.Open, u)
 		}
 	}
 	if p.idle() {
@@ -156,12 +163,13 @@ func (s *Sink) prepare(ctx context.Context, p *partition) error {
 	if len(st.Complete)+len(st.Open) == 0 {
 		return nil
 	}
+	st.Bucket = s.store.bucket
 	text, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encode the state of topic %s, partition %d: %w", p.Topic, p.Partition, err)
 	}
 	o.state = string(text)
-	if size > s.stateBytes+s.stateBytes/4 {
+	if len(text) > s.stateBytes+s.stateBytes/4 { // by the bytes: names may have characters that JSON makes six of
 		return s.offerList(ctx, p, o)
 	}
 	return nil
@@ -194,7 +202,8 @@ func (s *Sink) Withdraw() {
 func (s *Sink) Apply(ctx context.Context) error {
 	for _, p := range s.partitions {
 		if p.offer != nil {
-			p.reported, p.saved = p.offer.offset, p.offer.state
+			p.reported, p.saved, p.offer.committed = p.offer.offset, p.offer.state, true
+			s.dropLeftovers(p)
 			s.keepList(p, p.offer.list)
 		}
 		if !s.exactlyOnce {
@@ -207,12 +216,12 @@ func (s *Sink) Apply(ctx context.Context) error {
 	return s.applyOffers(ctx)
 }
 
-// applyOffers completes the offered uploads of all partitions.
+// applyOffers completes the offered uploads of all partitions whose offers are committed.
 func (s *Sink) applyOffers(ctx context.Context) error {
 	s.collect()
 	var files []*file
 	for _, p := range s.partitions {
-		if p.offer == nil {
+		if p.offer == nil || !p.offer.committed {
 			continue
 		}
 		for _, g := range p.rotated[:p.offer.groups] {
@@ -237,7 +246,7 @@ func (s *Sink) applyOffers(ctx context.Context) error {
 		return connect.Retriable(s.slow())
 	}
 	for _, p := range s.partitions {
-		if p.offer != nil {
+		if p.offer != nil && p.offer.committed {
 			p.durable = p.offer.offset
 			p.rotated = slices.Delete(p.rotated, 0, p.offer.groups)
 			p.offer = nil
@@ -254,8 +263,7 @@ func (s *Sink) slow() error {
 	return fmt.Errorf("complete uploads to S3: not all are after %s", s.limits.stall)
 }
 
-// Restore completes what the former owner of a partition committed, and aborts
-// what it had under way.
+// Restore completes what the former owner of a partition committed. What it had under way is aborted after the next commit.
 func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) error {
 	for _, st := range states {
 		p := s.partitions[st.TopicPartition]
@@ -271,15 +279,15 @@ func (s *Sink) Restore(ctx context.Context, states []connect.PartitionState) err
 		for _, u := range saved.Complete {
 			g.files = append(g.files, s.restoredFile(u))
 		}
-		for _, u := range saved.Open {
-			s.abortUpload(s.restoredFile(u))
+		p.left.restore(saved)
+		if !s.exactlyOnce {
+			s.dropLeftovers(p) // the state is forgotten, and no other follows
 		}
 		p.rotated = append(p.rotated, g)
-		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List}
+		p.saved, p.offer = string(st.State), &offer{offset: p.durable, groups: 1, list: saved.List, committed: true}
 		if saved.List != "" {
 			p.lists = append(p.lists, saved.List)
 		}
-		s.orphans.spare(saved.Complete)
 	}
 	err := s.applyOffers(ctx)
 	if code := errorCode(err); code == noSuchUpload || code == invalidPart {

@@ -221,6 +221,7 @@ func (s *Sink) abort(f *file) {
 func (s *Sink) abortUpload(f *file) {
 	u := f.up
 	s.submit(&op{file: f, run: func() error {
+		defer u.cancel()
 		u.settled()
 		if u.id == "" {
 			return nil
