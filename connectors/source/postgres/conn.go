@@ -27,15 +27,10 @@ type querier interface {
 func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.connection.connectTimeout)
 	defer cancel()
-	pc, err := c.connection.dialConfig(map[string]string{"statement_timeout": milliseconds(c.connection.queryTimeout)})
+	cfg, err := c.connection.dialConfig(map[string]string{"statement_timeout": milliseconds(c.connection.queryTimeout)})
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgx.ParseConfig(nothing)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the connection: %w", err)
-	}
-	cfg.Config = *pc
 	// Statements are few, and a pooler between may not keep prepared ones.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, cfg)
@@ -59,7 +54,7 @@ func (c *config) connectReplication(ctx context.Context) (*pgconn.PgConn, error)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	conn, err := pgconn.ConnectConfig(ctx, &cfg.Config)
 	if err != nil {
 		return nil, c.connection.explain(err)
 	}
@@ -75,22 +70,17 @@ func closeConn(conn interface{ Close(context.Context) error }) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// nothing is a connection string that leaves nothing to the environment: of what is not set
-// afterwards, each is the client library's own default.
-const nothing = "host=localhost port=5432 user=nobody password=none dbname=none sslmode=disable sslrootcert='' sslcert='' sslkey='' sslpassword='' sslnegotiation=postgres sslcertmode=allow sslsni=1 " +
-	"passfile='' channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0 target_session_attrs=any"
-
 // dialConfig is how to connect, with parameters of the session besides those
 // that the text of values depends on. Nothing comes from the environment or from
 // the files of libpq: a connector's config says it all.
-func (o *connectionOptions) dialConfig(params map[string]string) (*pgconn.Config, error) {
+func (o *connectionOptions) dialConfig(params map[string]string) (*pgx.ConnConfig, error) {
 	tlsConfigs, err := o.tlsConfigs()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgconn.ParseConfig(nothing)
+	cfg, err := blankConfig()
 	if err != nil {
-		return nil, fmt.Errorf("prepare the connection: %w", err)
+		return nil, err
 	}
 	cfg.Host, cfg.Port = o.hostname, uint16(o.port)
 	cfg.User, cfg.Password, cfg.Database = o.user, o.password.Reveal(), o.database
