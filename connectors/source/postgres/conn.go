@@ -131,6 +131,8 @@ const (
 	stateTooManySlots    = "53400"
 	stateTooManyConns    = "53300"
 	stateQueryCanceled   = "57014"
+	stateLockTimeout     = "55P03"
+	stateDeadlock        = "40P01"
 	stateUndefinedTable  = "42P01"
 	stateUndefinedColumn = "42703"
 )
@@ -157,6 +159,25 @@ func errorText(err error) string {
 		}
 	}
 	return text + " (SQLSTATE " + pe.Code + ")"
+}
+
+// asked says what the server was asked for when it answered with an error, and marks one
+// that may pass: the question comes again after a backoff.
+func asked(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := fmt.Errorf("%s: %s", what, errorText(err))
+	if retriableState(sqlState(err)) {
+		return connect.Retriable(text)
+	}
+	return text
+}
+
+// inTheWay tells whether an SQLSTATE says that a statement had to wait for others, longer
+// than it may. Of a change of the database the rest of what may pass is about what it is.
+func inTheWay(state string) bool {
+	return state == stateQueryCanceled || state == stateLockTimeout || state == stateDeadlock
 }
 
 // explain says which option is to be looked at when connecting fails, and

@@ -267,6 +267,54 @@ func TestCatalogThatIsSilent(t *testing.T) {
 	r.want(`public.t c - (1 "a")`)
 }
 
+// TestCatalogThatIsLocked has questions to the catalog wait for a lock until a limit of the
+// server ends them, while a table of the stream is described and when a source opens: they
+// come again.
+func TestCatalogThatIsLocked(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{"statement_timeout", "lock_timeout"} {
+		t.Run(limit, func(t *testing.T) {
+			t.Parallel()
+			r := newRigOn(t, pgtest.Start(t, pgtest.Options{}), oneTable, "database.initial.statements", "SET "+limit+" = '100ms'",
+				"publication.autocreate.mode", "filtered", "replica.identity.autoset.values", "public.t:FULL")
+			r.open()
+			other := r.db.Connect(t)
+			run := func(script string) { // each statement by itself
+				t.Helper()
+				for sql := range strings.SplitSeq(script, ";") {
+					if _, err := other.Exec(t.Context(), sql); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			refused := func(err error, what string) {
+				t.Helper()
+				if !connect.IsRetriable(err) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), strings.Replace(limit, "_", " ", 1)) {
+					t.Errorf("got error %v, want a retriable one that says %s and %s", err, what, limit)
+				}
+			}
+			// Comments: only who describes a table reads them.
+			run("INSERT INTO t VALUES (1, 'a'); BEGIN; LOCK pg_description IN ACCESS EXCLUSIVE MODE")
+			_, err := r.read(t.Context())
+			refused(err, "describe table public.t: read the catalog")
+			run("COMMIT")
+			r.want(`public.t c - (1 "a")`)
+
+			r.stop()
+			run("ALTER TABLE t REPLICA IDENTITY DEFAULT; BEGIN; LOCK t IN ACCESS SHARE MODE")
+			refused(r.tryOpen(), "ALTER TABLE")
+			run("COMMIT; BEGIN; LOCK pg_description IN ACCESS EXCLUSIVE MODE")
+			r.stop()
+			refused(r.tryOpen(), "read the catalog")
+			run("COMMIT; CREATE TABLE u (id int PRIMARY KEY); BEGIN; LOCK u IN ACCESS EXCLUSIVE MODE")
+			r.stop()
+			refused(r.tryOpen(), "alter the publication")
+			run("COMMIT")
+			r.restart()
+		})
+	}
+}
+
 // TestServerThatCrashes kills the server in the middle of transactions.
 func TestServerThatCrashes(t *testing.T) {
 	t.Parallel()

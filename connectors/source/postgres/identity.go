@@ -75,7 +75,10 @@ func (s *Source) setIdentity(ctx context.Context, conn *pgx.Conn, t *tableInfo, 
 		}
 		sql = "ALTER TABLE " + quoteTable(t.name.schema, t.name.name) + " REPLICA IDENTITY USING INDEX " + quoteIdent(rule.index)
 	}
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	switch _, err := conn.Exec(ctx, sql); {
+	case inTheWay(sqlState(err)):
+		return asked(sql, err)
+	case err != nil:
 		return &connect.ConfigError{Option: optReplicaIdentity, Reason: fmt.Sprintf("%s: %s", sql, errorText(err))}
 	}
 	t.identity = want

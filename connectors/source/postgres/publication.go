@@ -137,10 +137,10 @@ func listed(names []string) string {
 
 func (p *publisher) explain(verb, sql string, err error) error {
 	reason := fmt.Sprintf("%s the publication %s: %s", verb, p.cfg.replication.publication, errorText(err))
-	switch sqlState(err) {
-	case statePrivilege:
+	switch state := sqlState(err); {
+	case state == statePrivilege:
 		return publicationError("%s. Run this as a user who may, or use %s=filtered with a user that owns the tables: %s", reason, optAutocreate, sql)
-	case stateDuplicateObject, "":
+	case state == stateDuplicateObject, state == "", inTheWay(state):
 		return connect.Retriable(errors.New(reason))
 	}
 	return publicationError("%s", reason)
@@ -159,7 +159,7 @@ func readPublication(ctx context.Context, q querier, name string) (publicationIn
 		return p, nil
 	}
 	if err != nil {
-		return p, fmt.Errorf("read the publication %s: %s", name, errorText(err))
+		return p, asked("read the publication "+name, err)
 	}
 	p.exists = true
 	return p, nil

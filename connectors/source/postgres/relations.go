@@ -54,7 +54,7 @@ func (r *relations) close() {
 }
 
 // with runs f on the connection. One that broke since it was used is replaced; an
-// error that is not the server's may pass.
+// error that is not the server's may pass, and so may one about its state.
 func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 	reused := r.conn != nil
 	for {
@@ -62,7 +62,13 @@ func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 		if err != nil {
 			return err
 		}
-		if err = f(conn); err == nil || !conn.IsClosed() {
+		err = f(conn)
+		switch {
+		case err == nil:
+			return nil
+		case !conn.IsClosed() && retriableState(sqlState(err)):
+			return connect.Retriable(err)
+		case !conn.IsClosed():
 			return err
 		}
 		r.close()
@@ -101,6 +107,9 @@ func (r *relations) table(ctx context.Context, rel *pgoutput.Relation) (info tab
 		}
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("describe table %s: %w", tableName{rel.Namespace, rel.Name}, err)
+	}
 	return info, err
 }
 

@@ -46,7 +46,7 @@ func readServer(ctx context.Context, q querier) (serverInfo, error) {
 		(SELECT setting::bigint FROM pg_settings WHERE name = 'wal_sender_timeout')`).
 		Scan(&s.version, &s.walLevel, &s.standby, &s.database, &s.senderTimeout)
 	if err != nil {
-		return s, fmt.Errorf("ask for the server's settings: %s", errorText(err))
+		return s, asked("ask for the server's settings", err)
 	}
 	return s, nil
 }

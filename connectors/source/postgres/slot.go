@@ -63,7 +63,7 @@ func readSlot(ctx context.Context, q querier, name string, version int) (slotInf
 		return slotInfo{}, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("read the replication slot %s: %s", name, errorText(err))
+		return s, asked("read the replication slot "+name, err)
 	}
 	s.exists = true
 	s.twoPhase = s.twoPhase && version >= version15 // 14 has it for other plugins only
@@ -242,10 +242,7 @@ func dropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
 			}
 			return connect.Retriable(fmt.Errorf("drop the replication slot %s: %s; another connector or program reads it", name, errorText(err)))
 		}
-		if err != nil {
-			return fmt.Errorf("drop the replication slot %s: %s", name, errorText(err))
-		}
-		return nil
+		return asked("drop the replication slot "+name, err)
 	}
 }
 
