@@ -40,7 +40,11 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	for i, sql := range c.connection.initialStatements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			closeConn(conn)
-			return nil, &connect.ConfigError{Option: optInitialStatements, Reason: fmt.Sprintf("statement %d: %s", i+1, errorText(err))}
+			reason := fmt.Sprintf("statement %d: %s", i+1, errorText(err))
+			if state := sqlState(err); state == "" || inTheWay(state) {
+				return nil, connect.Retriable(fmt.Errorf("%s: %s", optInitialStatements, reason))
+			}
+			return nil, &connect.ConfigError{Option: optInitialStatements, Reason: reason}
 		}
 	}
 	return conn, nil

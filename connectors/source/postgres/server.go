@@ -80,7 +80,9 @@ func (s *serverInfo) identify(ctx context.Context, conn *pgconn.PgConn) error {
 	if s.walEnd, err = pgoutput.ParseLSN(row[2]); err != nil {
 		return err
 	}
-	s.history, s.historyError = readHistory(ctx, conn, s.timeline)
+	if s.history, s.historyError = readHistory(ctx, conn, s.timeline); conn.IsClosed() {
+		return fmt.Errorf("read the history of the server's timeline: %w", s.historyError)
+	}
 	return nil
 }
 

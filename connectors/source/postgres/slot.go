@@ -228,11 +228,12 @@ func (m *slotMaker) oldestWriter(ctx context.Context) (pid int, since time.Time,
 // dropPatience is how long dropSlot waits for a reader.
 const dropPatience = 30 * time.Second
 
-// dropSlot drops a slot that may be gone already. Its reader may need a moment to
+// dropSlot drops the slot, which may be gone already. Its reader may need a moment to
 // leave it.
-func dropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
+func (c *config) dropSlot(ctx context.Context, conn *pgx.Conn) error {
+	name := c.replication.slot
 	for until := time.Now().Add(dropPatience); ; {
-		_, err := conn.Exec(ctx, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
+		err := c.connection.change(ctx, conn, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
 		switch sqlState(err) {
 		case stateUndefinedObject:
 			return nil
