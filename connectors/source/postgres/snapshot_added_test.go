@@ -70,3 +70,26 @@ func TestManyAddedTables(t *testing.T) {
 		t.Errorf("the offset has %d bytes", len(r.stored))
 	}
 }
+
+// TestOffsetOfAddedTables wants a snapshot that cannot be resumed, because too many transactions
+// ran when it began, to be of the same tables when it begins again.
+func TestOffsetOfAddedTables(t *testing.T) {
+	cfg := (&rig{t: t, settings: minimal()}).config()
+	before := &capturedFilter{Tables: [2]string{"public.a", ""}}
+	s := &snapshotter{snapshotEnv: snapshotEnv{cfg: cfg}, state: &snapshotState{Kind: kindTables, At: "1:9:", Before: before,
+		seen: visibility{running: make([]uint64, maxRunning+1)}}}
+	offset := append(append([]byte(`{"lsn":1`), s.appendOffset(nil)...), '}')
+	again := &snapshotter{snapshotEnv: snapshotEnv{cfg: cfg}}
+	if err := again.load(offset); err != nil {
+		t.Fatal(err)
+	}
+	if again.state.At != "" || !again.waiting {
+		t.Errorf("goes on from %q, waiting %t; want a new beginning", again.state.At, again.waiting)
+	}
+	for name, want := range map[string]bool{"a": false, "b": true} {
+		held, err := again.holdsBack(&table{name: tableName{"public", name}})
+		if err != nil || held != want {
+			t.Errorf("changes of %s are held back: %t, %v, want %t", name, held, err, want)
+		}
+	}
+}
