@@ -47,21 +47,33 @@ func compare(ctx context.Context, b *bench, classpathFile string, match *regexp.
 	fmt.Println("| What | Sluice | Kafka | Kafka, flush.messages=1 |\n|---|---|---|---|")
 	failed := 0
 	for _, c := range comparisons {
-		if !match.MatchString(c.name) {
-			continue
+		if match.MatchString(c.name) {
+			failed += printRow(c.name, systems, func(k *apacheKafka) (string, error) {
+				b.kafka = k
+				return c.run(ctx, b)
+			})
 		}
-		fmt.Printf("| %s |", c.name)
-		for _, k := range systems {
-			b.kafka = k
-			figure, err := c.run(ctx, b)
-			if err != nil {
-				failed++
-				figure = "error: " + err.Error()
-			}
-			fmt.Printf(" %s |", figure)
-		}
-		fmt.Println()
 	}
+	return unmeasured(failed)
+}
+
+// printRow measures a row of a table, a figure for each system, and prints it. It returns
+// how many could not be measured.
+func printRow[S any](name string, systems []S, measure func(S) (string, error)) (failed int) {
+	fmt.Printf("| %s |", name)
+	for _, s := range systems {
+		figure, err := measure(s)
+		if err != nil {
+			failed++
+			figure = "error: " + err.Error()
+		}
+		fmt.Printf(" %s |", figure)
+	}
+	fmt.Println()
+	return failed
+}
+
+func unmeasured(failed int) error {
 	if failed > 0 {
 		return fmt.Errorf("%d figures could not be measured", failed)
 	}

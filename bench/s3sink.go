@@ -121,24 +121,11 @@ func compareSinks(ctx context.Context, b *bench, classpathFile string, match *re
 	fmt.Println("\n|---|---|---|---|")
 	failed := 0
 	for _, f := range contest.formats {
-		if !match.MatchString(f.name) {
-			continue
+		if match.MatchString(f.name) {
+			failed += printRow(f.name, systems, func(s sinkSystem) (string, error) { return l.measure(ctx, b, &s, f) })
 		}
-		fmt.Printf("| %s |", f.name)
-		for i := range systems {
-			figure, err := l.measure(ctx, b, &systems[i], f)
-			if err != nil {
-				failed++
-				figure = "error: " + err.Error()
-			}
-			fmt.Printf(" %s |", figure)
-		}
-		fmt.Println()
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d figures could not be measured", failed)
-	}
-	return nil
+	return unmeasured(failed)
 }
 
 // newSinkLab fills the topic rows in both logs with the same records.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -60,13 +59,28 @@ func (o *Option) parse(settings map[string]string) OptionValue {
 	}
 	v.Value = o.shown(text)
 	if err := o.accept(text); err != nil {
-		value := withoutPassword(*v.Value)
-		if list, ok := o.Var.(*[]string); ok {
-			value = withoutPassword("[" + strings.Join(*list, ", ") + "]") // as Java shows a list
-		}
-		v.fail(fmt.Sprintf("Invalid value %s for configuration %s: %s", value, o.Name, err))
+		v.fail(o.invalid(*v.Value, err.Error()))
 	}
 	return v
+}
+
+// invalid says that a value is not accepted. Errors are logged: neither the value nor the
+// reason shows who logs in at a URL and with what (I6).
+func (o *Option) invalid(value, reason string) string {
+	values := []string{value}
+	list, isList := o.Var.(*[]string)
+	if isList {
+		values = slices.Clone(*list)
+	}
+	for i, v := range values {
+		if hidden := WithoutUserInfo(v); hidden != v {
+			values[i], reason = hidden, strings.ReplaceAll(reason, v, hidden)
+		}
+	}
+	if value = strings.Join(values, ", "); isList {
+		value = "[" + value + "]" // as Java shows a list
+	}
+	return fmt.Sprintf("Invalid value %s for configuration %s: %s", value, o.Name, reason)
 }
 
 // text returns the option's text among the settings, under its name or an older one.
@@ -89,14 +103,6 @@ func (o *Option) shown(text string) *string {
 	}
 	return &text
 }
-
-// withoutPassword hides the user and password of URIs in text, since errors are
-// logged (I6).
-func withoutPassword(text string) string {
-	return uriUser.ReplaceAllString(text, "://"+HiddenValue+"@")
-}
-
-var uriUser = regexp.MustCompile(`://[^/?#@\s]*@`)
 
 // accept parses, then applies OneOf and Check.
 func (o *Option) accept(text string) error {

@@ -121,8 +121,23 @@ func TestErrorsHidePasswordsOfURIs(t *testing.T) {
 	d := &Def{}
 	d.Add(Option{Name: "uris", Var: &uris, Required: true, Check: func() error { return errors.New("no") }})
 	err := Err(d.Parse(map[string]string{"uris": "tcp://ann:s3cret@h:1883,ws://bob:s3cret@h/@x"}))
-	if want := "Invalid value [tcp://[hidden]@h:1883, ws://[hidden]@h/@x] for configuration uris: no"; err.Error() != want {
+	if want := "Invalid value [tcp://[hidden]@h:1883, ws://[hidden]@x] for configuration uris: no"; err.Error() != want {
 		t.Errorf("got %s, want %s", err, want)
+	}
+	var uri string
+	d = &Def{}
+	d.Add(Option{Name: "uri", Var: &uri, Check: func() error { return fmt.Errorf("%q is no URI", uri) }})
+	for _, text := range []string{"http://ann:s3cret@h:1", "ann:s3cret@h:1", "ann:12/s3cret@h", "http://ann:s3cret/?#@h", "http://ann:12/s3cret@h", "http://ann:p@s3cret/@h", "http://ann:s3cret x@h",
+		"http://s3cret@h", "http://s3cret:@h"} {
+		err := Err(d.Parse(map[string]string{"uri": text}))
+		if strings.Contains(err.Error(), "s3cret") || strings.Count(err.Error(), "[hidden]@h") != 2 {
+			t.Errorf("%s: %s", text, err)
+		}
+	}
+	for _, text := range []string{"http://h/?mail=ann@h", "ann@h", "SELECT a FROM b WHERE c = 'd:e@f'", "h:1", `{"a": "b@c"}`} {
+		if got := WithoutUserInfo(text); got != text {
+			t.Errorf("%s: got %s, want the same", text, got)
+		}
 	}
 }
 

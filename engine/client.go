@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-data/sluice/internal/dialpause"
 )
 
 // storeTimeout bounds a change of the state: produced and read back.
@@ -51,7 +53,8 @@ func (c *Config) clientOpts(kind clientKind, clientID string, more ...kgo.Opt) [
 
 // commonOpts are the options of every client, whatever its cluster.
 func (c *Config) commonOpts(clientID string) []kgo.Opt {
-	return []kgo.Opt{kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}), kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics()}
+	return []kgo.Opt{kgo.ClientID(clientID), kgo.WithLogger(kgoLogger{c.Logger}), kgo.MetadataMinAge(metadataMinAge), kgo.DisableClientMetrics(),
+		dialpause.Opt()}
 }
 
 // openAdmin returns the client that a task creates topics with, and what closes

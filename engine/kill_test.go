@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -19,16 +18,6 @@ var errKilled = errors.New("the process was killed")
 
 // errNoDial has a network's type: a client that does not know it as one tries again at once, and virtual time stands still.
 var errNoDial = &net.OpError{Op: "dial", Net: "tcp", Err: errKilled}
-
-// refuse is what becomes of a dial to nowhere, after a moment: franz-go 1.22 asks again without a pause to add a partition to a
-// transaction when it cannot dial (sink.produce), so that virtual time stood still for ever.
-func refuse(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-	case <-time.After(50 * time.Millisecond):
-	}
-	return errNoDial
-}
 
 // mortal is a worker's way to the cluster, which is cut after a number of
 // requests: to the cluster that is what kill -9 of the worker is.
@@ -63,10 +52,6 @@ func (m *mortal) connect(ctx context.Context, network, address string) (net.Conn
 	c, err := m.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
-	}
-	if m.killed() {
-		_ = c.Close()
-		return nil, refuse(ctx)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -189,7 +189,7 @@ func (o *workerOptions) workerID() (string, error) {
 	if len(o.cfg.Listeners) > 0 {
 		u, err := url.Parse(o.cfg.Listeners[0])
 		if err != nil || u.Scheme != "http" {
-			return "", fmt.Errorf("Invalid value %s for configuration listeners: give http://HOST:PORT; https is not available in this version", o.cfg.Listeners[0])
+			return "", fmt.Errorf("Invalid value %s for configuration listeners: give http://HOST:PORT; https is not available in this version", connect.WithoutUserInfo(o.cfg.Listeners[0]))
 		}
 		if host == "" {
 			host = u.Hostname()

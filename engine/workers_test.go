@@ -316,10 +316,6 @@ func (n *network) connect(ctx context.Context, proto, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	if n.isCut() {
-		_ = c.Close()
-		return nil, refuse(ctx)
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.gone {
@@ -328,12 +324,6 @@ func (n *network) connect(ctx context.Context, proto, address string) (net.Conn,
 	}
 	n.conns = append(n.conns, c)
 	return netConn{c, n}, nil
-}
-
-func (n *network) isCut() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.gone
 }
 
 // cut ends every connection and refuses new ones.

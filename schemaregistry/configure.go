@@ -5,14 +5,14 @@ import "context"
 // Config returns what is configured for a subject, a context (a name without a subject) or all (the default context without one), with the
 // registry's own level where none is. With toGlobal it is what is in force there.
 //
-// Errors: 40408 nothing is configured for the subject.
+// Errors: 40408 nothing is configured for the subject or context.
 func (r *Registry) Config(ctx context.Context, n Name, toGlobal bool) (Config, error) {
 	if err := r.await(ctx); err != nil {
 		return Config{}, err
 	}
 	c, ok := r.state.config(settingsKey(n))
 	switch {
-	case n.Subject != "" && !ok && !toGlobal:
+	case n.isSpecific() && !ok && !toGlobal:
 		return Config{}, errorf(CodeNoSubjectConfig, "Subject '%s' does not have subject-level compatibility configured", n)
 	case !ok:
 		c, _ = r.nearest(n)
@@ -77,10 +77,10 @@ func (r *Registry) DeleteConfig(ctx context.Context, n Name) (Config, error) {
 		old, ok = r.state.config(settingsKey(n))
 		old = r.withLevel(old)
 		switch {
-		case !ok && n.Subject == "":
-			return nil, nil
-		case !ok:
+		case !ok && n.isSpecific():
 			return nil, subjectNotFound(n.String())
+		case !ok:
+			return nil, nil
 		}
 		return r.state.forget(key{kind: keyConfig, subject: settingsKey(n)}), nil
 	})
@@ -89,7 +89,7 @@ func (r *Registry) DeleteConfig(ctx context.Context, n Name) (Config, error) {
 
 // Mode returns the mode of a subject, a context or all. With toGlobal it is the one in force there.
 //
-// Errors: 40409 the subject has none of its own.
+// Errors: 40409 the subject or context has none of its own.
 func (r *Registry) Mode(ctx context.Context, n Name, toGlobal bool) (Mode, error) {
 	if err := r.await(ctx); err != nil {
 		return "", err
@@ -97,7 +97,7 @@ func (r *Registry) Mode(ctx context.Context, n Name, toGlobal bool) (Mode, error
 	if m, ok := r.state.mode(settingsKey(n)); ok {
 		return m, nil
 	}
-	if n.Subject != "" && !toGlobal {
+	if n.isSpecific() && !toGlobal {
 		return "", errorf(CodeNoSubjectMode, "Subject '%s' does not have subject-level mode configured", n)
 	}
 	return r.mode(n), nil
@@ -128,10 +128,11 @@ func (r *Registry) SetMode(ctx context.Context, n Name, m Mode, force bool) erro
 	})
 }
 
-// clear takes away what is soft deleted and refuses when something is not, or others refer to it.
+// clear takes away what is soft deleted and refuses when something is not, or others refer to it. Without subject and context that is about
+// all contexts.
 func (r *Registry) clear(n Name) ([]record, error) {
 	affected := r.state.matching(":" + n.Context + ":")
-	if n.Context == globalContext {
+	if settingsKey(n) == "" || n.Context == globalContext {
 		affected = r.state.matching(":" + anyContext + ":")
 	}
 	if n.Subject != "" {

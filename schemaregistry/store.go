@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/sluice-data/sluice/internal/dialpause"
 	"github.com/sluice-data/sluice/internal/topicend"
 )
 
@@ -72,7 +73,7 @@ func (s *store) open(ctx context.Context) error {
 }
 
 func (s *store) options(id string, more ...kgo.Opt) []kgo.Opt {
-	opts := append([]kgo.Opt{kgo.ClientID(id), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DisableClientMetrics()}, s.cfg.ClientOpts...)
+	opts := append([]kgo.Opt{kgo.ClientID(id), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DisableClientMetrics(), dialpause.Opt()}, s.cfg.ClientOpts...)
 	return append(opts, more...)
 }
 

@@ -49,6 +49,11 @@ func (n Name) holder() string {
 	return ":" + n.Context + ":"
 }
 
+// isSpecific tells whether it is a subject or a context apart from the default one: what has no settings of its own where none are made.
+func (n Name) isSpecific() bool {
+	return n.Subject != "" || n.holder() != "" && n.Context != globalContext
+}
+
 // within qualifies a subject that names no context with the one of its user.
 func (n Name) within(context string) Name {
 	if n.Context == DefaultContext && context != DefaultContext {

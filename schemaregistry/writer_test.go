@@ -6,12 +6,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/sluice-data/sluice/internal/vfs"
+	"github.com/sluice-data/sluice/log/logtest"
 	"github.com/sluice-data/sluice/schemaregistry"
 	"github.com/sluice-data/sluice/schemaregistry/registrytest"
 )
@@ -112,4 +115,26 @@ func TestEndDuringWrite(t *testing.T) {
 	if _, err := r.Register(t.Context(), name("c"), schemaregistry.Input{Text: `"long"`}, schemaregistry.RegisterOptions{ID: -1}); code(err) != schemaregistry.CodeStore {
 		t.Errorf("a write behind the end: %v", err)
 	}
+}
+
+// A write while the broker refuses connections fails, and does not dial on and on before that.
+func TestWriteWhileRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 2000
+		way := logtest.Start(t).Refusing(most)
+		r, _ := registrytest.Start(t, append(way.Opts(), kgo.MaxVersions(kversion.V3_9_0()), kgo.ConnIdleTimeout(time.Second)))
+		register(t, r, "a", `"int"`)
+		way.Refuse()
+		<-time.After(time.Minute) // the connections are idle and end
+		before, begin := way.Refused(), time.Now()
+		_, err := r.Register(t.Context(), name("b"), schemaregistry.Input{Text: `"string"`}, schemaregistry.RegisterOptions{ID: -1})
+		if code(err) != schemaregistry.CodeTimeout && code(err) != schemaregistry.CodeStore {
+			t.Errorf("the write: %v", err)
+		}
+		if got := way.Refused() - before; got == 0 || got >= most {
+			t.Errorf("got %d dials in %s, want some and fewer than %d", got, time.Since(begin), most)
+		} else {
+			t.Logf("%d dials in %s", got, time.Since(begin))
+		}
+	})
 }

@@ -108,7 +108,7 @@ func (r *registryConfig) check() error {
 		return nil
 	}
 	if u, err := url.Parse(r.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("--registry-url %s: want http://HOST:PORT or https://HOST:PORT", r.url)
+		return fmt.Errorf("--registry-url %s: want http://HOST:PORT or https://HOST:PORT", connect.WithoutUserInfo(r.url))
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ var layers = []layer{
 	{path: "engine/cluster"},
 	{path: "engine/clientconfig", imports: []string{"connect", "internal/jaas", "internal/keystore"}},
 	// No log and no schemaregistry: I4, they are reached by their protocols.
-	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics", "internal/topicend"}},
+	{path: "engine", imports: []string{"engine/clientconfig", "engine/cluster", "engine/convert", "engine/transform", "connect", "connect/connectjson", "internal/javaprops", "internal/javaregex", "internal/loglevel", "internal/metrics", "internal/topicend", "internal/dialpause"}},
 	// I8: connectors know only the connector API.
 	{path: "connectors/source/postgres/pgtest", imports: []string{"internal/pgserver"}},                                                                                                    // used by tests
 	{path: "connectors/source/postgres", imports: []string{"connect", "connect/connectjson", "connect/connecttext", "connectors/internal/...", "internal/avroname", "internal/javaregex"}}, // Debezium's names and filters
@@ -44,7 +44,7 @@ var layers = []layer{
 	{path: "schemaregistry/rest", imports: []string{"connect/connectjson", "schemaregistry", "schemaregistry/tag", "internal/httpauth", "internal/metrics"}},
 	{path: "schemaregistry/registrytest", imports: []string{"schemaregistry", "log/logtest", "internal/vfs"}}, // used by tests
 	{path: "schemaregistry/jsonschema", imports: []string{"internal/javaregex", "schemaregistry/tag"}},
-	{path: "schemaregistry", imports: []string{"connect/connectjson", "internal/topicend", "schemaregistry/avro", "schemaregistry/tag", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
+	{path: "schemaregistry", imports: []string{"connect/connectjson", "internal/dialpause", "internal/topicend", "schemaregistry/avro", "schemaregistry/tag", "schemaregistry/jsonschema", "schemaregistry/protobuf"}},
 	{path: "log/broker", imports: []string{"log", "log/batch", "log/group", "log/txn", "log/security", "internal/metrics", "internal/vfs"}},
 	{path: "log/group", imports: []string{"log", "log/batch"}},
 	{path: "log/txn", imports: []string{"log", "log/batch", "internal/vfs"}},
@@ -69,6 +69,7 @@ var layers = []layer{
 	{path: "internal/vfs"},
 	{path: "internal/loopback", stdOnly: true},
 	{path: "internal/topicend"},
+	{path: "internal/dialpause"},
 	{path: "internal/pgserver", imports: []string{"internal/loopback"}},
 	{path: "internal/demo", imports: []string{"internal/pgserver"}},
 	{path: "internal/lint"},
@@ -107,7 +108,7 @@ func (l *layer) allows(pkg string) bool {
 // to those who are meant to talk to it; I8: each connector has its own system's
 // client.
 var clients = map[string][]string{
-	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "log/logtest", "internal/topicend", "cmd/sluice", "console", "bench", "test"},
+	"github.com/twmb/franz-go":            {"engine", "schemaregistry", "log/broker", "log/group", "log/txn", "log/security", "log/batch", "log/logtest", "internal/dialpause", "internal/topicend", "cmd/sluice", "console", "bench", "test"},
 	"github.com/eclipse/paho.mqtt.golang": {"connectors/source/mqtt", "connectors/internal", "internal/demo", "bench", "test"},
 	"github.com/eclipse/paho.golang":      {"connectors/source/mqtt", "bench", "test"},
 	"github.com/jackc/pgx":                {"connectors/source/postgres", "internal/demo", "internal/pgserver", "bench", "test"},

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,12 +53,7 @@ func readTable(ctx context.Context, q querier, oid uint32) (info tableInfo, ok b
 	return found[0], true, err
 }
 
-func catalogError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("read the catalog: %s", errorText(err))
-}
+func catalogError(err error) error { return asked("read the catalog", err) }
 
 func scanTable(row pgx.CollectableRow) (t tableInfo, err error) {
 	var kind, identity string

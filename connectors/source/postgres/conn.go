@@ -27,15 +27,10 @@ type querier interface {
 func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.connection.connectTimeout)
 	defer cancel()
-	pc, err := c.connection.dialConfig(map[string]string{"statement_timeout": milliseconds(c.connection.queryTimeout)})
+	cfg, err := c.connection.dialConfig(map[string]string{"statement_timeout": milliseconds(c.connection.queryTimeout)})
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgx.ParseConfig(nothing)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the connection: %w", err)
-	}
-	cfg.Config = *pc
 	// Statements are few, and a pooler between may not keep prepared ones.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, cfg)
@@ -45,7 +40,11 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	for i, sql := range c.connection.initialStatements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			closeConn(conn)
-			return nil, &connect.ConfigError{Option: optInitialStatements, Reason: fmt.Sprintf("statement %d: %s", i+1, errorText(err))}
+			reason := fmt.Sprintf("statement %d: %s", i+1, errorText(err))
+			if state := sqlState(err); state == "" || inTheWay(state) {
+				return nil, connect.Retriable(fmt.Errorf("%s: %s", optInitialStatements, reason))
+			}
+			return nil, &connect.ConfigError{Option: optInitialStatements, Reason: reason}
 		}
 	}
 	return conn, nil
@@ -59,7 +58,7 @@ func (c *config) connectReplication(ctx context.Context) (*pgconn.PgConn, error)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	conn, err := pgconn.ConnectConfig(ctx, &cfg.Config)
 	if err != nil {
 		return nil, c.connection.explain(err)
 	}
@@ -75,22 +74,17 @@ func closeConn(conn interface{ Close(context.Context) error }) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// nothing is a connection string that leaves nothing to the environment: of what is not set
-// afterwards, each is the client library's own default.
-const nothing = "host=localhost port=5432 user=nobody password=none dbname=none sslmode=disable sslrootcert='' sslcert='' sslkey='' sslpassword='' sslnegotiation=postgres sslcertmode=allow sslsni=1 " +
-	"passfile='' channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0 target_session_attrs=any"
-
 // dialConfig is how to connect, with parameters of the session besides those
 // that the text of values depends on. Nothing comes from the environment or from
 // the files of libpq: a connector's config says it all.
-func (o *connectionOptions) dialConfig(params map[string]string) (*pgconn.Config, error) {
+func (o *connectionOptions) dialConfig(params map[string]string) (*pgx.ConnConfig, error) {
 	tlsConfigs, err := o.tlsConfigs()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := pgconn.ParseConfig(nothing)
+	cfg, err := blankConfig()
 	if err != nil {
-		return nil, fmt.Errorf("prepare the connection: %w", err)
+		return nil, err
 	}
 	cfg.Host, cfg.Port = o.hostname, uint16(o.port)
 	cfg.User, cfg.Password, cfg.Database = o.user, o.password.Reveal(), o.database
@@ -141,6 +135,8 @@ const (
 	stateTooManySlots    = "53400"
 	stateTooManyConns    = "53300"
 	stateQueryCanceled   = "57014"
+	stateLockTimeout     = "55P03"
+	stateDeadlock        = "40P01"
 	stateUndefinedTable  = "42P01"
 	stateUndefinedColumn = "42703"
 )
@@ -167,6 +163,25 @@ func errorText(err error) string {
 		}
 	}
 	return text + " (SQLSTATE " + pe.Code + ")"
+}
+
+// asked says what the server was asked for when it answered with an error, and marks one
+// that may pass: the question comes again after a backoff.
+func asked(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := fmt.Errorf("%s: %s", what, errorText(err))
+	if retriableState(sqlState(err)) {
+		return connect.Retriable(text)
+	}
+	return text
+}
+
+// inTheWay tells whether an SQLSTATE says that a statement had to wait for others, longer
+// than it may. Of a change of the database the rest of what may pass is about what it is.
+func inTheWay(state string) bool {
+	return state == stateQueryCanceled || state == stateLockTimeout || state == stateDeadlock
 }
 
 // explain says which option is to be looked at when connecting fails, and

@@ -144,6 +144,7 @@ type proxy struct {
 	target   string
 	silent   atomic.Bool
 	muted    atomic.Int64 // so many of the first connections are silent
+	left     atomic.Int64 // so many pieces come through until all are silent, if it is above 0
 	wait     sync.WaitGroup
 	mu       sync.Mutex // guards conns
 	conns    []net.Conn
@@ -191,6 +192,9 @@ func (p *proxy) connect(c net.Conn) {
 				n, err := way[0].Read(buf)
 				if err != nil {
 					break
+				}
+				if p.left.Add(-1) == 0 {
+					p.silent.Store(true)
 				}
 				if dead() {
 					continue // a black hole
@@ -265,6 +269,92 @@ func TestCatalogThatIsSilent(t *testing.T) {
 	p.mu.Unlock()
 	r.db.Exec(t, `INSERT INTO t VALUES (1, 'a')`)
 	r.want(`public.t c - (1 "a")`)
+}
+
+// TestSilentWhileOpening has the server accept connections and fall silent after more and more
+// of the pieces of which the talk of Open consists, a question and its answer each time: it
+// ends, and says that it may be tried again.
+func TestSilentWhileOpening(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oneTable, "connection.validation.timeout.ms", "200", "database.query.timeout.ms", "200", "publication.autocreate.mode", "filtered",
+		"replica.identity.autoset.values", "public.t:FULL", "database.initial.statements", "SET search_path = public")
+	r.db.Exec(t, `SELECT pg_create_logical_replication_slot('`+r.settings["slot.name"]+`', 'pgoutput')`) // which waits for others, longer than a test may
+	p := throughProxy(t, r)
+	for pieces := int64(1); ; pieces += 2 {
+		p.cut()
+		p.silent.Store(false)
+		p.left.Store(pieces)
+		r.source = r.config().Source().(*Source)
+		ctx, cancel := context.WithTimeout(t.Context(), patience/4)
+		err := r.source.Open(ctx, r.sourceContext())
+		if ctx.Err() != nil {
+			t.Fatalf("silent after %d pieces: Open goes on for %s", pieces, patience/4)
+		}
+		cancel()
+		open := err == nil && !p.silent.Load()
+		p.left.Store(0)
+		p.silent.Store(false)
+		p.cut()
+		r.stop()
+		if open {
+			t.Logf("%d pieces", pieces)
+			return
+		}
+		if err != nil && !connect.IsRetriable(err) {
+			t.Fatalf("silent after %d pieces: got %v, want an error that may pass", pieces, err)
+		}
+	}
+}
+
+// TestCatalogThatIsLocked has questions to the catalog wait for a lock until a limit of the
+// server ends them, while a table of the stream is described and when a source opens: they
+// come again.
+func TestCatalogThatIsLocked(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []string{"statement_timeout", "lock_timeout"} {
+		t.Run(limit, func(t *testing.T) {
+			t.Parallel()
+			r := newRigOn(t, pgtest.Start(t, pgtest.Options{}), oneTable, "database.initial.statements", "SET "+limit+" = '100ms'",
+				"publication.autocreate.mode", "filtered", "replica.identity.autoset.values", "public.t:FULL")
+			r.open()
+			other := r.db.Connect(t)
+			run := func(script string) { // each statement by itself
+				t.Helper()
+				for sql := range strings.SplitSeq(script, ";") {
+					if _, err := other.Exec(t.Context(), sql); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			refused := func(err error, what string) {
+				t.Helper()
+				if !connect.IsRetriable(err) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), strings.Replace(limit, "_", " ", 1)) {
+					t.Errorf("got error %v, want a retriable one that says %s and %s", err, what, limit)
+				}
+			}
+			// Comments: only who describes a table reads them.
+			run("INSERT INTO t VALUES (1, 'a'); BEGIN; LOCK pg_description IN ACCESS EXCLUSIVE MODE")
+			var err error
+			for err == nil { // a mark may come first
+				_, err = r.read(t.Context())
+			}
+			refused(err, "describe table public.t: read the catalog")
+			run("COMMIT")
+			r.want(`public.t c - (1 "a")`)
+
+			r.stop()
+			run("ALTER TABLE t REPLICA IDENTITY DEFAULT; BEGIN; LOCK t IN ACCESS SHARE MODE")
+			refused(r.tryOpen(), "ALTER TABLE")
+			run("COMMIT; BEGIN; LOCK pg_description IN ACCESS EXCLUSIVE MODE")
+			r.stop()
+			refused(r.tryOpen(), "read the catalog")
+			run("COMMIT; CREATE TABLE u (id int PRIMARY KEY); BEGIN; LOCK u IN ACCESS EXCLUSIVE MODE")
+			r.stop()
+			refused(r.tryOpen(), "alter the publication")
+			run("COMMIT")
+			r.restart()
+		})
+	}
 }
 
 // TestServerThatCrashes kills the server in the middle of transactions.

@@ -69,13 +69,16 @@ func (s *Source) setIdentity(ctx context.Context, conn *pgx.Conn, t *tableInfo, 
 	}
 	sql := "ALTER TABLE " + quoteTable(t.name.schema, t.name.name) + " REPLICA IDENTITY " + rule.identity
 	if want == pgoutput.IdentityIndex {
-		same, err := usesIndex(ctx, conn, t, rule.index)
+		same, err := s.usesIndex(ctx, conn, t, rule.index)
 		if err != nil || same {
 			return err
 		}
 		sql = "ALTER TABLE " + quoteTable(t.name.schema, t.name.name) + " REPLICA IDENTITY USING INDEX " + quoteIdent(rule.index)
 	}
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if err := s.cfg.connection.change(ctx, conn, sql); err != nil {
+		if state := sqlState(err); state == "" || inTheWay(state) {
+			return asked(sql, err)
+		}
 		return &connect.ConfigError{Option: optReplicaIdentity, Reason: fmt.Sprintf("%s: %s", sql, errorText(err))}
 	}
 	t.identity = want
@@ -84,9 +87,11 @@ func (s *Source) setIdentity(ctx context.Context, conn *pgx.Conn, t *tableInfo, 
 }
 
 // usesIndex tells whether an index is a table's replica identity already.
-func usesIndex(ctx context.Context, conn *pgx.Conn, t *tableInfo, index string) (same bool, err error) {
-	err = conn.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce((SELECT i.indisreplident FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-		WHERE i.indrelid = %d AND c.relname = %s), false)`, t.oid, quoteLiteral(index))).Scan(&same)
+func (s *Source) usesIndex(ctx context.Context, conn *pgx.Conn, t *tableInfo, index string) (same bool, err error) {
+	err = within(ctx, s.cfg.connection.catalogTimeout(), func(ctx context.Context) error {
+		return conn.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce((SELECT i.indisreplident FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+			WHERE i.indrelid = %d AND c.relname = %s), false)`, t.oid, quoteLiteral(index))).Scan(&same)
+	})
 	return same && t.identity == pgoutput.IdentityIndex, catalogError(err)
 }
 

@@ -33,7 +33,11 @@ type publisher struct {
 // captured are the quoted full names of the captured tables.
 func (p *publisher) ensure(ctx context.Context, conn *pgx.Conn, captured []string) (created bool, err error) {
 	name := p.cfg.replication.publication
-	have, err := readPublication(ctx, conn, name)
+	var have publicationInfo
+	err = within(ctx, p.cfg.connection.catalogTimeout(), func(ctx context.Context) (err error) {
+		have, err = readPublication(ctx, conn, name)
+		return err
+	})
 	if err != nil {
 		return false, err
 	}
@@ -65,7 +69,7 @@ func (p *publisher) create(ctx context.Context, conn *pgx.Conn, captured []strin
 		sql += " FOR TABLE " + strings.Join(captured, ", ")
 	}
 	sql += " WITH (" + strings.Join(p.options(), ", ") + ")"
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if err := p.cfg.connection.change(ctx, conn, sql); err != nil {
 		return p.explain("create", sql, err)
 	}
 	p.log.Info("publication created", logPublication, p.cfg.replication.publication, "mode", p.cfg.replication.autocreate)
@@ -96,7 +100,7 @@ func (p *publisher) alter(ctx context.Context, conn *pgx.Conn, have publicationI
 		return nil
 	}
 	sql := "ALTER PUBLICATION " + quoteIdent(name) + " SET TABLE " + strings.Join(captured, ", ")
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if err := p.cfg.connection.change(ctx, conn, sql); err != nil {
 		return p.explain("alter", sql, err)
 	}
 	p.log.Info("publication altered: changes of added tables come from now on, the backlog does not have them", logPublication, name, "tables", len(captured))
@@ -137,10 +141,10 @@ func listed(names []string) string {
 
 func (p *publisher) explain(verb, sql string, err error) error {
 	reason := fmt.Sprintf("%s the publication %s: %s", verb, p.cfg.replication.publication, errorText(err))
-	switch sqlState(err) {
-	case statePrivilege:
+	switch state := sqlState(err); {
+	case state == statePrivilege:
 		return publicationError("%s. Run this as a user who may, or use %s=filtered with a user that owns the tables: %s", reason, optAutocreate, sql)
-	case stateDuplicateObject, "":
+	case state == stateDuplicateObject, state == "", inTheWay(state):
 		return connect.Retriable(errors.New(reason))
 	}
 	return publicationError("%s", reason)
@@ -159,7 +163,7 @@ func readPublication(ctx context.Context, q querier, name string) (publicationIn
 		return p, nil
 	}
 	if err != nil {
-		return p, fmt.Errorf("read the publication %s: %s", name, errorText(err))
+		return p, asked("read the publication "+name, err)
 	}
 	p.exists = true
 	return p, nil

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,13 @@ import (
 const (
 	// maxRefreshes bounds how many unknown types one table may have.
 	maxRefreshes = 2000
-	// catalogTimeout is how long the server has at most to describe a table of the stream.
-	// The stream waits meanwhile, and who watches the connection of the stream alone does
-	// not see that nothing moves.
+	// catalogTimeout is how long the server has at most to answer a question to the catalog.
+	// The stream, or Open, waits meanwhile, and who watches the connection of the stream
+	// alone does not see that nothing moves.
 	catalogTimeout = time.Minute
+	// changeTimeout is how long it has for a change of the database, which may wait for
+	// locks, when database.query.timeout.ms does not say.
+	changeTimeout = 10 * time.Minute
 )
 
 // relations describes tables from the catalog, on an SQL connection beside the
@@ -54,7 +58,7 @@ func (r *relations) close() {
 }
 
 // with runs f on the connection. One that broke since it was used is replaced; an
-// error that is not the server's may pass.
+// error that is not the server's may pass, and so may one about its state.
 func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 	reused := r.conn != nil
 	for {
@@ -62,7 +66,13 @@ func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 		if err != nil {
 			return err
 		}
-		if err = f(conn); err == nil || !conn.IsClosed() {
+		err = f(conn)
+		switch {
+		case err == nil:
+			return nil
+		case !conn.IsClosed() && retriableState(sqlState(err)):
+			return connect.Retriable(err)
+		case !conn.IsClosed():
 			return err
 		}
 		r.close()
@@ -76,19 +86,48 @@ func (r *relations) with(ctx context.Context, f func(*pgx.Conn) error) error {
 // ask runs f on the connection with a limit of time, as often as with does: a connection
 // that is silent since something between it and the server has forgotten it is replaced.
 func (r *relations) ask(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
-	limit := catalogTimeout
-	if d := r.cfg.connection.queryTimeout; d > 0 {
-		limit = min(limit, d)
-	}
 	return r.with(ctx, func(conn *pgx.Conn) error {
-		limited, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		err := f(limited, conn)
-		if err != nil && limited.Err() != nil && ctx.Err() == nil {
-			return fmt.Errorf("the server has not described a table within %s: %w", limit, err)
-		}
+		return within(ctx, r.cfg.connection.catalogTimeout(), func(ctx context.Context) error { return f(ctx, conn) })
+	})
+}
+
+// within runs f with a limit of time.
+func within(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := f(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("the server has not answered within %s: %w", limit, err)
+	}
+	return err
+}
+
+func (o *connectionOptions) catalogTimeout() time.Duration {
+	if o.queryTimeout > 0 {
+		return min(catalogTimeout, o.queryTimeout)
+	}
+	return catalogTimeout
+}
+
+// change runs a statement that changes the database, with a limit of time.
+func (o *connectionOptions) change(ctx context.Context, conn *pgx.Conn, sql string) error {
+	return within(ctx, cmp.Or(o.queryTimeout, changeTimeout), func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, sql)
 		return err
 	})
+}
+
+func (r *relations) loadTypes(ctx context.Context, conn *pgx.Conn) error {
+	return r.types.Load(ctx, conn)
+}
+
+// captured describes the tables that the config captures.
+func (r *relations) captured(ctx context.Context) (tables []tableInfo, err error) {
+	err = r.ask(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		tables, err = capturedTables(ctx, conn, r.cfg)
+		return err
+	})
+	return tables, err
 }
 
 // table describes a relation of the stream. Of a table that is gone the relation
@@ -101,6 +140,9 @@ func (r *relations) table(ctx context.Context, rel *pgoutput.Relation) (info tab
 		}
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("describe table %s: %w", tableName{rel.Namespace, rel.Name}, err)
+	}
 	return info, err
 }
 

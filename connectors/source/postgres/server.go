@@ -46,7 +46,7 @@ func readServer(ctx context.Context, q querier) (serverInfo, error) {
 		(SELECT setting::bigint FROM pg_settings WHERE name = 'wal_sender_timeout')`).
 		Scan(&s.version, &s.walLevel, &s.standby, &s.database, &s.senderTimeout)
 	if err != nil {
-		return s, fmt.Errorf("ask for the server's settings: %s", errorText(err))
+		return s, asked("ask for the server's settings", err)
 	}
 	return s, nil
 }
@@ -80,7 +80,9 @@ func (s *serverInfo) identify(ctx context.Context, conn *pgconn.PgConn) error {
 	if s.walEnd, err = pgoutput.ParseLSN(row[2]); err != nil {
 		return err
 	}
-	s.history, s.historyError = readHistory(ctx, conn, s.timeline)
+	if s.history, s.historyError = readHistory(ctx, conn, s.timeline); conn.IsClosed() {
+		return fmt.Errorf("read the history of the server's timeline: %w", s.historyError)
+	}
 	return nil
 }
 

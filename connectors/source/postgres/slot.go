@@ -63,7 +63,7 @@ func readSlot(ctx context.Context, q querier, name string, version int) (slotInf
 		return slotInfo{}, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("read the replication slot %s: %s", name, errorText(err))
+		return s, asked("read the replication slot "+name, err)
 	}
 	s.exists = true
 	s.twoPhase = s.twoPhase && version >= version15 // 14 has it for other plugins only
@@ -228,11 +228,12 @@ func (m *slotMaker) oldestWriter(ctx context.Context) (pid int, since time.Time,
 // dropPatience is how long dropSlot waits for a reader.
 const dropPatience = 30 * time.Second
 
-// dropSlot drops a slot that may be gone already. Its reader may need a moment to
+// dropSlot drops the slot, which may be gone already. Its reader may need a moment to
 // leave it.
-func dropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
+func (c *config) dropSlot(ctx context.Context, conn *pgx.Conn) error {
+	name := c.replication.slot
 	for until := time.Now().Add(dropPatience); ; {
-		_, err := conn.Exec(ctx, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
+		err := c.connection.change(ctx, conn, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
 		switch sqlState(err) {
 		case stateUndefinedObject:
 			return nil
@@ -242,10 +243,7 @@ func dropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
 			}
 			return connect.Retriable(fmt.Errorf("drop the replication slot %s: %s; another connector or program reads it", name, errorText(err)))
 		}
-		if err != nil {
-			return fmt.Errorf("drop the replication slot %s: %s", name, errorText(err))
-		}
-		return nil
+		return asked("drop the replication slot "+name, err)
 	}
 }
 

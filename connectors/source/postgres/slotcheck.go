@@ -78,7 +78,7 @@ type slotState struct {
 // examine reads server and slot, and says whether they can be used at all.
 func (s *Source) examine(ctx context.Context) (slotState, error) {
 	var st slotState
-	err := s.catalog.with(ctx, func(conn *pgx.Conn) (err error) {
+	err := s.catalog.ask(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		if st.server, err = readServer(ctx, conn); err != nil {
 			return err
 		}
@@ -99,5 +99,9 @@ func (s *Source) examine(ctx context.Context) (slotState, error) {
 		return st, err
 	}
 	defer closeConn(conn)
-	return st, st.server.identify(ctx, conn)
+	err = within(ctx, s.cfg.connection.catalogTimeout(), func(ctx context.Context) error { return st.server.identify(ctx, conn) })
+	if conn.IsClosed() || retriableState(sqlState(err)) {
+		err = connect.Retriable(err)
+	}
+	return st, err
 }

@@ -48,6 +48,8 @@ type snapshotter struct {
 	// no such place while held is nil.
 	waiting   bool
 	completed bool // an earlier snapshot was
+	// added are the tables of a snapshot of kindTables; nil: it is another one.
+	added *addedTables
 
 	held     *heldSnapshot
 	reader   *pieceReader
@@ -76,6 +78,12 @@ func (s *snapshotter) load(stored json.RawMessage) error {
 			return err
 		}
 	}
+	if m.State.Before != nil {
+		var err error
+		if s.added, err = newAddedTables(s.cfg, m.State.Before); err != nil {
+			return fmt.Errorf("offset of a snapshot: %w", err)
+		}
+	}
 	s.state = m.State
 	s.waiting = s.state.Kind != kindInitial && !s.state.begun()
 	return nil
@@ -94,7 +102,7 @@ func (s *snapshotter) appendOffset(dst []byte) []byte {
 	}
 	state := *s.state
 	if len(state.seen.running) > maxRunning { // it begins again after a crash
-		state = snapshotState{Kind: state.Kind, ID: state.ID, Tables: state.Tables}
+		state = snapshotState{Kind: state.Kind, ID: state.ID, Tables: state.Tables, Before: state.Before}
 	}
 	return appendMember(dst, "sluice_snapshot", &state)
 }
@@ -116,7 +124,7 @@ func (s *snapshotter) request(kind, id string, tables []snapshotTable) error {
 	if len(tables) > maxSnapshotTables {
 		return fmt.Errorf("a snapshot of %d tables is too large: ask for %d at most", len(tables), maxSnapshotTables)
 	}
-	s.state = &snapshotState{Kind: kind, ID: id, Tables: tables}
+	s.state, s.added = &snapshotState{Kind: kind, ID: id, Tables: tables}, nil
 	s.waiting = kind != kindInitial
 	return nil
 }
@@ -248,7 +256,7 @@ func (s *snapshotter) plan(ctx context.Context, resumed bool) (*snapshotPlan, er
 	if err != nil {
 		return nil, err
 	}
-	p := planner{cfg: s.cfg, state: s.state, later: &s.held.seen}
+	p := planner{cfg: s.cfg, state: s.state, added: s.added, later: &s.held.seen}
 	err = s.held.conn.QueryRow(ctx, "SELECT coalesce(bool_or(pubviaroot), false) FROM pg_publication WHERE pubname = "+quoteLiteral(s.cfg.replication.publication)).Scan(&p.viaRoot)
 	if err != nil {
 		return nil, fmt.Errorf("read the publication: %s", errorText(err))

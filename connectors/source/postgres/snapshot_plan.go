@@ -96,6 +96,7 @@ func longCondition(columns []selection, storable []string) string {
 type planner struct {
 	cfg   *config
 	state *snapshotState
+	added *addedTables
 	later *visibility // that of the transaction that reads
 	// viaRoot: the publication has changes of partitions as changes of the
 	// partitioned table.
@@ -218,12 +219,15 @@ func (p *planner) ordered(tables []*table) ([]*table, error) {
 	return list, nil
 }
 
-// wanted tells whether the snapshot has a table: all that the config says, or those
-// that a signal asks for.
+// wanted tells whether the snapshot has a table: all that the config says, those that
+// a signal asks for, or those that were not captured before.
 func (p *planner) wanted(t *table) (bool, error) {
 	name := t.name.String()
 	if len(p.state.Tables) > 0 {
 		return slices.ContainsFunc(p.state.Tables, func(s snapshotTable) bool { return s.Name == name }), nil
+	}
+	if p.added != nil {
+		return p.added.has(t.name)
 	}
 	if only := p.cfg.snapshot.collections; only != nil {
 		return only.match(name)

@@ -28,6 +28,7 @@ const (
 //	 "rel":  16390, "page": 17, "tuple": 4,   the last row that was handed over
 //	 "rows": 12345,
 //	 "tables": [{"name": "public.orders", "select": "SELECT …"}]}   of a signal; all when missing
+//	 "before": {"schemas": …, "tables": …}   only tables that these filters do not capture
 //
 // docs/decisions/0009 has the proof that this is enough.
 type snapshotState struct {
@@ -43,6 +44,7 @@ type snapshotState struct {
 	Rows     int64           `json:"rows,omitempty"`
 	ID       string          `json:"id,omitempty"` // of the signal
 	Tables   []snapshotTable `json:"tables,omitempty"`
+	Before   *capturedFilter `json:"before,omitempty"`
 
 	seen visibility // At, parsed
 }

@@ -137,7 +137,7 @@ func (s *Source) prepare(ctx context.Context) error {
 		return err
 	}
 	s.server = st.server
-	if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return s.prepareTables(ctx, conn, &st) }); err != nil {
+	if err := s.prepareTables(ctx, &st); err != nil {
 		return err
 	}
 	again, err := s.load(ctx, &st)
@@ -148,25 +148,27 @@ func (s *Source) prepare(ctx context.Context) error {
 }
 
 // prepareTables makes sure of types, replica identities and publication.
-func (s *Source) prepareTables(ctx context.Context, conn *pgx.Conn, st *slotState) error {
-	if err := s.catalog.types.Load(ctx, conn); err != nil {
+func (s *Source) prepareTables(ctx context.Context, st *slotState) error {
+	if err := s.catalog.ask(ctx, s.catalog.loadTypes); err != nil {
 		return err
 	}
-	tables, err := capturedTables(ctx, conn, s.cfg)
+	tables, err := s.catalog.captured(ctx)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(s.cfg.guard(len(tables), s.log), s.cfg.warnUnmatched(tables, s.log)); err != nil {
 		return err
 	}
-	if err := s.setIdentities(ctx, conn, tables); err != nil {
+	return s.catalog.with(ctx, func(conn *pgx.Conn) error {
+		if err := s.setIdentities(ctx, conn, tables); err != nil {
+			return err
+		}
+		created, err := (&publisher{s.cfg, s.log, st.server.version}).ensure(ctx, conn, publishable(tables))
+		if created && st.slot.exists {
+			s.log.Warn("the publication was made after the replication slot: what was written before cannot be read through it", logPublication, s.cfg.replication.publication, logSlot, s.cfg.replication.slot)
+		}
 		return err
-	}
-	created, err := (&publisher{s.cfg, s.log, st.server.version}).ensure(ctx, conn, publishable(tables))
-	if created && st.slot.exists {
-		s.log.Warn("the publication was made after the replication slot: what was written before cannot be read through it", logPublication, s.cfg.replication.publication, logSlot, s.cfg.replication.slot)
-	}
-	return err
+	})
 }
 
 // load takes over the stored offset. again tells that the tables have to be read
@@ -211,7 +213,7 @@ func (s *Source) gap(ctx context.Context, st *slotState, gap string) (again bool
 	s.numbers.gaps.Add(1)
 	s.log.Warn("changes are missing in the stream", logSlot, s.cfg.replication.slot, "after", s.pos.start().String(), "reason", gap, "policy", policy)
 	if st.slot.exists && (st.slot.lost() || policy == slotLostSnapshot) {
-		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) }); err != nil {
+		if err := s.catalog.with(ctx, func(conn *pgx.Conn) error { return s.cfg.dropSlot(ctx, conn) }); err != nil {
 			return false, err
 		}
 		st.slot = slotInfo{}
@@ -479,5 +481,5 @@ func (s *Source) Close() error {
 func (s *Source) dropOnStop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return s.catalog.with(ctx, func(conn *pgx.Conn) error { return dropSlot(ctx, conn, s.cfg.replication.slot) })
+	return s.catalog.with(ctx, func(conn *pgx.Conn) error { return s.cfg.dropSlot(ctx, conn) })
 }

@@ -223,8 +223,11 @@ func (s *Source) boundary(ctx context.Context, b *connect.Batch, lsn pgoutput.LS
 
 // holdsBack tells whether a change is left out, because a snapshot that is still to
 // come has it.
-func (s *Source) holdsBack(t *table) bool {
-	return s.snapshots != nil && s.snapshots.holdsBack(t)
+func (s *Source) holdsBack(t *table) (bool, error) {
+	if s.snapshots == nil {
+		return false, nil
+	}
+	return s.snapshots.holdsBack(t)
 }
 
 // observe shows a change to a running incremental snapshot and to the signals,

@@ -333,8 +333,12 @@ func (s *stream) change(ctx context.Context, b *connect.Batch, walStart pgoutput
 	}
 	before := b.Len()
 	fresh := s.event(b, walStart)
-	if t.table != nil && !s.src.holdsBack(t.table) && (fresh || s.src.cfg.records.transactions) {
-		if err := s.emit(ctx, b, t, kind, fresh); err != nil {
+	if t.table != nil && (fresh || s.src.cfg.records.transactions) {
+		held, err := s.src.holdsBack(t.table)
+		if err == nil && !held {
+			err = s.emit(ctx, b, t, kind, fresh)
+		}
+		if err != nil {
 			takeBack(b, before)
 			return err
 		}
