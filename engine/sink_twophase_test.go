@@ -154,6 +154,28 @@ func TestZombieSinkIsFenced(t *testing.T) {
 	})
 }
 
+// TestOffsetsFenceTheSink: a task that was given up has a transaction open while the offsets of its connector are
+// changed. It cannot commit over the change.
+func TestOffsetsFenceTheSink(t *testing.T) {
+	c, _, _ := killable(t, 0)
+	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
+	lake := connecttest.NewLake()
+	w := enginetest.Start(t, c, nil, lakePlugin(lake, nil))
+	w.Create(t, "snk", lakeConf())
+	awaitVisible(t, lake, 10)
+	must(t, w.Worker.Stop(t.Context(), "snk"))
+	w.Await(t, "snk", engine.Stopped)
+	enginetest.Eventually(t, func() bool { return len(instances(t, c, "connect-snk")) == 0 }, func() string { return "the group still has members" })
+
+	state := connect.PartitionState{PartitionOffset: connect.PartitionOffset{TopicPartition: connect.TopicPartition{Topic: "in"}, Offset: 9}, State: []byte("{}")}
+	end := openTransaction(t, c, "sluice-snk-0-sink", []connect.PartitionState{state})
+	wantText(t, changedHere, "altered")(w.AlterOffsets(t.Context(), "snk", changes(`{"kafka_topic":"in","kafka_partition":0}={"kafka_offset":3}`)))
+	if err := end(true); !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.ProducerFenced) {
+		t.Errorf("the transaction of the task ends with %v, want that it is fenced", err)
+	}
+	awaitOffsets(t, w, "snk", sinkPartitions(3))
+}
+
 // TestSinkWaitsForTheFormerOwner leaves a transaction of another task open with a
 // state and an offset for the partition. The new owner must not read before it has
 // ended, and continue where it leads to.
@@ -186,7 +208,7 @@ func TestSinkWaitsForTheFormerOwner(t *testing.T) {
 			if got := len(lake.Values()); got != 10 {
 				t.Errorf("%d records are visible while the transaction is open, want 10", got)
 			}
-			end(commit)
+			must(t, end(commit))
 			awaitVisible(t, lake, 20)
 			w.Stop(t)
 			wantOnce(t, lake, 20)
@@ -357,7 +379,7 @@ func textBatch(tp connect.TopicPartition, from, to int) *connect.Batch {
 }
 
 // openTransaction does what a sink task does up to the end of the transaction.
-func openTransaction(t *testing.T, c *enginetest.Cluster, id string, states []connect.PartitionState) (end func(commit bool)) {
+func openTransaction(t *testing.T, c *enginetest.Cluster, id string, states []connect.PartitionState) (end func(commit bool) error) {
 	t.Helper()
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), 4) // with the names of topics
@@ -388,7 +410,7 @@ func openTransaction(t *testing.T, c *enginetest.Cluster, id string, states []co
 	for _, topic := range answer.Topics {
 		must(t, kerr.ErrorForCode(topic.Partitions[0].ErrorCode))
 	}
-	return func(commit bool) { must(t, client.EndTransaction(t.Context(), kgo.TransactionEndTry(commit))) }
+	return func(commit bool) error { return client.EndTransaction(t.Context(), kgo.TransactionEndTry(commit)) }
 }
 
 // lossy is a way to the cluster on which the answer to one request of a kind is
