@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -25,10 +24,11 @@ import (
 // released message to the next one with the same content.
 type ledger struct {
 	inFlight, released packetIDs
-	messages           map[uint16]noted // of both; without those in flight that an older version has noted
-	releases           fifo[position]   // the released ones in order, and some that are not any more
-	clock              uint64           // messages and releases so far
-	countsUp           bool             // the broker gives packet ids in order
+	messages           notes          // of both; without those in flight that an older version has noted
+	releases           fifo[position] // the released ones in order, and some that are not any more
+	clock              uint64         // messages and releases so far
+	countsUp           bool           // the broker gives packet ids in order
+	sums               []byte         // memory of append
 
 	// Of the present connection:
 	generation uint64
@@ -47,7 +47,7 @@ type round struct {
 
 // noted is what is known of a message.
 type noted struct {
-	sum uint32
+	sum uint32 // 0: nothing is known
 	at  uint64 // the clock at its release, or when it arrived; 0 if it was not sent for the first time
 }
 
@@ -57,7 +57,7 @@ type position struct {
 }
 
 func (l *ledger) empty() bool {
-	return l.inFlight == (packetIDs{}) && len(l.messages) == 0 && !l.countsUp
+	return l.inFlight == (packetIDs{}) && l.messages.n == 0 && !l.countsUp
 }
 
 // on tells on which connection comes what comes next.
@@ -70,11 +70,11 @@ func (l *ledger) on(generation uint64) {
 
 // has tells whether a message that is sent again (DUP) was noted.
 func (l *ledger) has(m *message) bool {
-	n, known := l.messages[m.id]
+	n := l.messages.get(m.id)
 	if l.inFlight.has(m.id) {
-		return !known || n.sum == m.sum()
+		return n.sum == 0 || n.sum == m.sum()
 	}
-	return known && l.countsUp && l.later(m.id) && n.sum == m.sum()
+	return n.sum != 0 && l.countsUp && l.later(m.id) && n.sum == m.sum()
 }
 
 // later tells whether a packet id comes after all others of the connection. What a broker
@@ -111,7 +111,7 @@ func (l *ledger) publish(m *message) {
 		l.note(m.id, n)
 	case !m.duplicate:
 		l.forget(m.id) // it is another message's now
-	case m.qos == 2 && l.released.has(m.id) && l.messages[m.id].sum == m.sum():
+	case m.qos == 2 && l.released.has(m.id) && l.messages.get(m.id).sum == m.sum():
 		l.note(m.id, noted{sum: m.sum()})
 	}
 }
@@ -129,7 +129,7 @@ const idsAhead = 64
 // judge sees whether a new packet id shows that the broker counts: too few messages have
 // been under way for it to be the lowest free one.
 func (l *ledger) judge(id uint16) {
-	l.now.most = max(l.now.most, len(l.messages)+l.now.qos1+l.past.qos1)
+	l.now.most = max(l.now.most, l.messages.n+l.now.qos1+l.past.qos1)
 	if int(id) > 2*max(l.now.most, l.past.most)+idsAhead {
 		l.countsUp = true
 	}
@@ -137,10 +137,7 @@ func (l *ledger) judge(id uint16) {
 
 // note puts a message in flight.
 func (l *ledger) note(id uint16, n noted) {
-	if l.messages == nil {
-		l.messages = make(map[uint16]noted)
-	}
-	l.messages[id] = n
+	l.messages.set(id, n)
 	l.inFlight.add(id)
 	l.released.remove(id)
 }
@@ -149,7 +146,7 @@ func (l *ledger) note(id uint16, n noted) {
 func (l *ledger) forget(id uint16) {
 	if l.released.has(id) {
 		l.released.remove(id)
-		delete(l.messages, id)
+		l.messages.remove(id)
 	}
 }
 
@@ -160,8 +157,8 @@ func (l *ledger) release(id uint16) {
 		return
 	}
 	l.inFlight.remove(id)
-	n, known := l.messages[id]
-	if !known {
+	n := l.messages.get(id)
+	if n.sum == 0 {
 		return
 	}
 	if n.at > l.since {
@@ -170,7 +167,7 @@ func (l *ledger) release(id uint16) {
 	if n.at > l.now.since {
 		l.now, l.past = round{since: l.clock}, l.now
 	}
-	l.messages[id] = noted{n.sum, l.clock}
+	l.messages.set(id, noted{n.sum, l.clock})
 	l.released.add(id)
 	l.releases.push(position{id, l.clock})
 	if l.releases.len() > maxWindow {
@@ -184,7 +181,7 @@ func (l *ledger) release(id uint16) {
 func (l *ledger) settle(at uint64) {
 	for l.releases.len() > 0 && l.releases.first().at < at {
 		p := l.releases.pop()
-		if l.released.has(p.id) && l.messages[p.id].at == p.at {
+		if l.released.has(p.id) && l.messages.get(p.id).at == p.at {
 			l.forget(p.id)
 		}
 	}
@@ -192,7 +189,64 @@ func (l *ledger) settle(at uint64) {
 
 func (l *ledger) clone() ledger {
 	c := *l
-	c.messages, c.releases.ring = maps.Clone(l.messages), slices.Clone(l.releases.ring)
+	c.messages, c.releases.ring, c.sums = l.messages.clone(), slices.Clone(l.releases.ring), nil
+	return c
+}
+
+// notes has what is known of messages by their packet ids. Those under way have ids near each
+// other: they are in pages of 256, of which the others are not there.
+type notes struct {
+	n     int
+	pages [256]*notePage
+	spare *notePage // an empty one
+}
+
+type notePage struct {
+	n     int
+	notes [256]noted
+}
+
+func (s *notes) get(id uint16) noted {
+	if page := s.pages[id>>8]; page != nil {
+		return page.notes[id&255]
+	}
+	return noted{}
+}
+
+// set notes a message whose sum is not 0.
+func (s *notes) set(id uint16, n noted) {
+	page := s.pages[id>>8]
+	if page == nil {
+		if page, s.spare = s.spare, nil; page == nil {
+			page = new(notePage)
+		}
+		s.pages[id>>8] = page
+	}
+	if page.notes[id&255].sum == 0 {
+		page.n++
+		s.n++
+	}
+	page.notes[id&255] = n
+}
+
+// remove forgets a message that is noted.
+func (s *notes) remove(id uint16) {
+	page := s.pages[id>>8]
+	page.notes[id&255] = noted{}
+	s.n--
+	if page.n--; page.n == 0 {
+		s.pages[id>>8], s.spare = nil, page
+	}
+}
+
+func (s *notes) clone() notes {
+	c := notes{n: s.n}
+	for i, page := range s.pages {
+		if page != nil {
+			copied := *page
+			c.pages[i] = &copied
+		}
+	}
 	return c
 }
 
@@ -231,11 +285,11 @@ func (l *ledger) append(dst []byte) []byte {
 // appendSums writes the sums of messages in the order of their ids, in base64: 4 bytes
 // each, 0 for one that is not known.
 func (l *ledger) appendSums(dst []byte, ids *packetIDs) []byte {
-	var sums []byte
+	l.sums = l.sums[:0]
 	for id := ids.next(0); id <= maxWindow; id = ids.next(id + 1) {
-		sums = binary.BigEndian.AppendUint32(sums, l.messages[uint16(id)].sum)
+		l.sums = binary.BigEndian.AppendUint32(l.sums, l.messages.get(uint16(id)).sum)
 	}
-	return base64.RawStdEncoding.AppendEncode(dst, sums)
+	return base64.RawStdEncoding.AppendEncode(dst, l.sums)
 }
 
 // ledger reads what append wrote, or an older version, or somebody in their place.

@@ -351,8 +351,22 @@ func TestReleasesAreBounded(t *testing.T) {
 		l.arrives(id, fmt.Sprint(n), true)
 		l.released2(id)
 	}
-	if n, m := l.releases.len(), len(l.messages); n > maxWindow || m > maxWindow {
+	if n, m := l.releases.len(), l.messages.n; n > maxWindow || m > maxWindow {
 		t.Errorf("%d releases and %d messages are kept", n, m)
+	}
+	pages := 0
+	for l.take(&message{kind: newSession, generation: 1}); pages < 1000; pages++ {
+		l.arrives(uint16(256*pages+1), "a", false)
+		l.released2(uint16(256*pages + 1))
+	}
+	n := 0
+	for _, page := range l.messages.pages {
+		if page != nil {
+			n++
+		}
+	}
+	if n > 3 {
+		t.Errorf("%d pages are kept for two messages", n)
 	}
 }
 
@@ -391,8 +405,10 @@ func TestLedgerInOffset(t *testing.T) {
 	again := stored(t, &l)
 	sums := func(l *ledger) map[uint16]uint32 {
 		out := make(map[uint16]uint32)
-		for id, m := range l.messages {
-			out[id] = m.sum
+		for id := range maxWindow + 1 {
+			if n := l.messages.get(uint16(id)); n.sum != 0 {
+				out[uint16(id)] = n.sum
+			}
 		}
 		return out
 	}
