@@ -154,9 +154,9 @@ func TestZombieSinkIsFenced(t *testing.T) {
 	})
 }
 
-// TestOffsetsFenceTheSink: a task that was given up has a transaction open while the offsets of its connector are
-// changed. It cannot commit over the change.
-func TestOffsetsFenceTheSink(t *testing.T) {
+// stoppedLake has ten records of the topic in made visible and then stopped the connector.
+func stoppedLake(t *testing.T) (*enginetest.Cluster, *enginetest.Worker, *connecttest.Lake) {
+	t.Helper()
 	c, _, _ := killable(t, 0)
 	enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
 	lake := connecttest.NewLake()
@@ -166,6 +166,13 @@ func TestOffsetsFenceTheSink(t *testing.T) {
 	must(t, w.Worker.Stop(t.Context(), "snk"))
 	w.Await(t, "snk", engine.Stopped)
 	enginetest.Eventually(t, func() bool { return len(instances(t, c, "connect-snk")) == 0 }, func() string { return "the group still has members" })
+	return c, w, lake
+}
+
+// TestOffsetsFenceTheSink: a task that was given up has a transaction open while the offsets of its connector are
+// changed. It cannot commit over the change.
+func TestOffsetsFenceTheSink(t *testing.T) {
+	c, w, _ := stoppedLake(t)
 
 	state := connect.PartitionState{PartitionOffset: connect.PartitionOffset{TopicPartition: connect.TopicPartition{Topic: "in"}, Offset: 9}, State: []byte("{}")}
 	end := openTransaction(t, c, "sluice-snk-0-sink", []connect.PartitionState{state})
@@ -182,15 +189,7 @@ func TestOffsetsFenceTheSink(t *testing.T) {
 func TestSinkWaitsForTheFormerOwner(t *testing.T) {
 	for _, commit := range []bool{true, false} {
 		t.Run(fmt.Sprint("commit ", commit), func(t *testing.T) {
-			c, _, _ := killable(t, 0)
-			enginetest.Produce(t, c, numbered("in", 0, 0, 10)...)
-			lake := connecttest.NewLake()
-			w := enginetest.Start(t, c, nil, lakePlugin(lake, nil))
-			w.Create(t, "snk", lakeConf())
-			awaitVisible(t, lake, 10)
-			must(t, w.Worker.Stop(t.Context(), "snk"))
-			w.Await(t, "snk", engine.Stopped)
-			enginetest.Eventually(t, func() bool { return len(instances(t, c, "connect-snk")) == 0 }, func() string { return "the group still has members" })
+			c, w, lake := stoppedLake(t)
 			enginetest.Produce(t, c, numbered("in", 0, 10, 20)...)
 
 			other := lake.Sink()

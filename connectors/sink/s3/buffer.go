@@ -1,10 +1,5 @@
 package s3
 
-import (
-	"errors"
-	"io"
-)
-
 // chunkBytes is how large the pieces of a buffer become.
 const chunkBytes = 1 << 20
 
@@ -78,63 +73,4 @@ func (p *pool) release(b *buffer) {
 		p.put(c)
 	}
 	*b = buffer{}
-}
-
-// chunkReader reads pieces one after the other, as often as it is sent back.
-type chunkReader struct {
-	chunks [][]byte
-	i, at  int // the next byte is chunks[i][at]
-}
-
-var errSeek = errors.New("seek beyond the body of a request")
-
-// Read implements io.Reader.
-func (r *chunkReader) Read(p []byte) (int, error) {
-	for r.i < len(r.chunks) && r.at == len(r.chunks[r.i]) {
-		r.i, r.at = r.i+1, 0
-	}
-	if r.i == len(r.chunks) {
-		return 0, io.EOF
-	}
-	n := copy(p, r.chunks[r.i][r.at:])
-	r.at += n
-	return n, nil
-}
-
-// WriteTo implements io.WriterTo.
-func (r *chunkReader) WriteTo(w io.Writer) (written int64, err error) {
-	for ; r.i < len(r.chunks); r.i, r.at = r.i+1, 0 {
-		n, err := w.Write(r.chunks[r.i][r.at:])
-		r.at += n
-		written += int64(n)
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-// Seek implements io.Seeker.
-func (r *chunkReader) Seek(offset int64, whence int) (int64, error) {
-	size, position := int64(0), int64(r.at)
-	for i, c := range r.chunks {
-		if i < r.i {
-			position += int64(len(c))
-		}
-		size += int64(len(c))
-	}
-	switch whence {
-	case io.SeekCurrent:
-		offset += position
-	case io.SeekEnd:
-		offset += size
-	}
-	if offset < 0 || offset > size {
-		return 0, errSeek
-	}
-	r.i, r.at = 0, int(offset)
-	for r.i < len(r.chunks) && r.at > len(r.chunks[r.i]) {
-		r.i, r.at = r.i+1, r.at-len(r.chunks[r.i])
-	}
-	return offset, nil
 }

@@ -2,11 +2,9 @@ package s3
 
 import (
 	"bytes"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/iotest"
 )
 
 // What is filled in a test of growth. The race detector looks at each byte, which takes minutes where there are many, and shows nothing more.
@@ -82,27 +80,6 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 	round()
 	if p.heldBytes != held || p.peakBytes > p.maxBytes {
 		t.Errorf("the second round takes %d bytes more, %d at most of %d", p.heldBytes-held, p.peakBytes, p.maxBytes)
-	}
-}
-
-// TestChunkReader reads pieces as one body.
-func TestChunkReader(t *testing.T) {
-	want := []byte("one two three four")
-	r := &chunkReader{chunks: [][]byte{want[:4], want[4:4], want[4:9], want[9:]}}
-	if err := iotest.TestReader(r, want); err != nil {
-		t.Error(err)
-	}
-	for _, at := range []int64{0, 4, 6, 18} {
-		if got, err := r.Seek(at, io.SeekStart); got != at || err != nil {
-			t.Fatalf("Seek: %d %v", got, err)
-		}
-		var out bytes.Buffer
-		if n, err := r.WriteTo(&out); err != nil || n != int64(len(want))-at || out.String() != string(want[at:]) {
-			t.Errorf("from %d: WriteTo gives %q, %d, %v", at, &out, n, err)
-		}
-	}
-	if _, err := r.Seek(1, io.SeekEnd); err == nil {
-		t.Error("Seek beyond the end works")
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/sluice-data/sluice/connectors/sink/s3/chunks"
 )
 
 // attemptKey is the object metadata (x-amz-meta-) that has upload.attempt.
@@ -58,7 +60,7 @@ func (s *store) putObject(ctx context.Context, key, acl string, body ...[]byte) 
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:               &s.bucket,
 		Key:                  &key,
-		Body:                 &chunkReader{chunks: body},
+		Body:                 &chunks.Reader{Chunks: body},
 		ContentLength:        aws.Int64(length(body)),
 		ContentMD5:           s.digest(body),
 		ACL:                  types.ObjectCannedACL(acl),
@@ -107,7 +109,7 @@ func (s *store) uploadPart(ctx context.Context, u *upload, number int32, body []
 		Key:                  &u.key,
 		UploadId:             &u.id,
 		PartNumber:           &number,
-		Body:                 &chunkReader{chunks: body},
+		Body:                 &chunks.Reader{Chunks: body},
 		ContentLength:        aws.Int64(length(body)),
 		ContentMD5:           s.digest(body),
 		SSECustomerAlgorithm: algorithm, SSECustomerKey: customer, SSECustomerKeyMD5: sum,

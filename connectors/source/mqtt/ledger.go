@@ -17,7 +17,7 @@ import (
 // shown that it knows of it (PUBCOMP). Its zero value is empty.
 //
 // A broker that goes by MQTT never sends a message again that it has released
-// [MQTT-4.3.3-1]. Mosquitto does, up to 2.0.20 at least: what it could not release again on
+// [MQTT-4.3.3-1]. Mosquitto does, up to 2.1 at least: what it could not release again on
 // one connection it publishes on the next one (db__message_reconnect_reset_outgoing). So
 // released messages are told by their content like those in flight, but only of a broker that
 // counts its packet ids up. One that takes the lowest free id may have given that of a

@@ -14,7 +14,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// Mosquitto, up to 2.0.20 at least, publishes a message again that it has released, when it
+// Mosquitto, up to 2.1 at least, publishes a message again that it has released, when it
 // could not send PUBREL between two lost connections. It is no second record, and what comes
 // after it is one, also for a task that is killed anywhere in between.
 func TestMosquittoPublishesReleasedAgain(t *testing.T) {

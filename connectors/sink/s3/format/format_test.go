@@ -16,7 +16,7 @@ import (
 	"github.com/sluice-data/sluice/connect/connectjson"
 )
 
-// writeFiles keeps the files of the tests for other readers: test/conformance/lake/record.sh.
+// writeFiles keeps the files of the tests for other readers: test/conformance/lake.sh.
 var writeFiles = flag.String("files", "", "folder to write the files of the tests to")
 
 func primitive(t connect.Type, a connect.Attrs) *connect.Schema {

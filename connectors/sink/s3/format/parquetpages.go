@@ -1,8 +1,9 @@
 package format
 
 import (
-	"errors"
 	"io"
+
+	"github.com/sluice-data/sluice/connectors/sink/s3/chunks"
 )
 
 const (
@@ -68,16 +69,15 @@ func (p *pagePool) GetBuffer() io.ReadWriteSeeker {
 // PutBuffer implements parquet.BufferPool.
 func (p *pagePool) PutBuffer(rw io.ReadWriteSeeker) {
 	b := rw.(*pageBuffer)
-	clear(b.pieces)
-	b.pieces, b.next, b.at = b.pieces[:0], 0, 0
+	clear(b.Chunks)
+	b.Reader = chunks.Reader{Chunks: b.Chunks[:0]}
 	p.free = append(p.free, b)
 }
 
 // pageBuffer has the pages of a column. They are written, and then read from the start once.
 type pageBuffer struct {
-	pool     *pagePool
-	pieces   [][]byte
-	next, at int // what is read next is pieces[next][at:]
+	pool *pagePool
+	chunks.Reader
 }
 
 func (b *pageBuffer) Write(page []byte) (int, error) {
@@ -88,44 +88,8 @@ func (b *pageBuffer) Write(page []byte) (int, error) {
 		from := len(*to)
 		fits := min(cap(*to)-from, len(page))
 		*to = append(*to, page[:fits]...)
-		b.pieces = append(b.pieces, (*to)[from:])
+		b.Chunks = append(b.Chunks, (*to)[from:])
 		page = page[fits:]
 	}
 	return n, nil
-}
-
-func (b *pageBuffer) Read(p []byte) (int, error) {
-	for b.next < len(b.pieces) && b.at == len(b.pieces[b.next]) {
-		b.next, b.at = b.next+1, 0
-	}
-	if b.next == len(b.pieces) {
-		return 0, io.EOF
-	}
-	n := copy(p, b.pieces[b.next][b.at:])
-	b.at += n
-	return n, nil
-}
-
-// WriteTo implements io.WriterTo.
-func (b *pageBuffer) WriteTo(w io.Writer) (written int64, err error) {
-	for ; b.next < len(b.pieces); b.next, b.at = b.next+1, 0 {
-		n, err := w.Write(b.pieces[b.next][b.at:])
-		b.at += n
-		written += int64(n)
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-var errSeek = errors.New("pages are read from their start")
-
-// Seek goes to the start.
-func (b *pageBuffer) Seek(offset int64, whence int) (int64, error) {
-	if offset != 0 || whence != io.SeekStart {
-		return 0, errSeek
-	}
-	b.next, b.at = 0, 0
-	return 0, nil
 }
